@@ -1,0 +1,181 @@
+//! The in-process bus: collectors' batches go in, the state store works out what changed, and
+//! everybody who listens hears of it. MQTT is an edge of this bus, never the bus itself, so that
+//! monitoring waits for no broker.
+
+mod state;
+
+pub use state::{Changed, State, SubjectState};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::model::{Alert, Batch, Command, CommandResult, ReplyTo};
+
+/// What listeners hear.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A tick's readings, raw, and what of the published state they changed.
+    Batch(Arc<Batch>, Arc<Vec<Changed>>),
+    /// An alert is new or has changed; the state store already has it.
+    Alert(Arc<Alert>),
+    /// An alert is over and done: its retained message goes.
+    AlertCleared(Arc<Alert>),
+    /// Something happened once: `event/<kind>`, with its JSON object.
+    Happened(&'static str, Arc<serde_json::Value>),
+    /// A command was answered.
+    Answered(Arc<Answer>),
+    /// A retained message of ours that is no state (Home Assistant's discovery), by its whole
+    /// topic; an empty payload removes it. The state store already has it.
+    Retain(Arc<str>, Bytes),
+    /// Another node's status on the same base topic.
+    Node {
+        /// The node's name.
+        name: Arc<str>,
+        /// Whether it says that it is online.
+        online: bool,
+    },
+    /// Home Assistant has announced its start on this edge: discovery is to be sent again.
+    HomeAssistantBirth {
+        /// The edge that heard it.
+        edge: &'static str,
+    },
+}
+
+/// The answer to a command and where it goes besides the result topic.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The answer.
+    pub result: CommandResult,
+    /// The edge and the topic that an MQTT 5 sender asked for.
+    pub reply: Option<(&'static str, ReplyTo)>,
+}
+
+/// A command on its way, with the line for its answer.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Where the sender waits.
+    pub respond: oneshot::Sender<CommandResult>,
+}
+
+/// How many events a slow listener may be behind before it must start anew from the state.
+const LAG: usize = 256;
+/// How many commands may wait.
+const COMMANDS: usize = 64;
+
+/// The bus. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    events: broadcast::Sender<Event>,
+    commands: mpsc::Sender<Request>,
+    state: Arc<State>,
+}
+
+/// What a listener gets.
+#[derive(Debug)]
+pub enum Heard {
+    /// The next event.
+    Event(Event),
+    /// The listener was too slow and this many are lost: read the state anew.
+    Missed(u64),
+    /// The bus is gone.
+    Closed,
+}
+
+/// A listener's end of the bus.
+#[derive(Debug)]
+pub struct Listener(broadcast::Receiver<Event>);
+
+impl Listener {
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Heard {
+        match self.0.recv().await {
+            Ok(event) => Heard::Event(event),
+            Err(broadcast::error::RecvError::Lagged(count)) => Heard::Missed(count),
+            Err(broadcast::error::RecvError::Closed) => Heard::Closed,
+        }
+    }
+}
+
+impl Bus {
+    /// A bus, and the one place where its commands arrive.
+    pub fn new(state: Arc<State>) -> (Self, mpsc::Receiver<Request>) {
+        let (events, _) = broadcast::channel(LAG);
+        let (commands, requests) = mpsc::channel(COMMANDS);
+        (
+            Self {
+                events,
+                commands,
+                state,
+            },
+            requests,
+        )
+    }
+
+    /// What is known now.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// From now on hears every event.
+    pub fn listen(&self) -> Listener {
+        Listener(self.events.subscribe())
+    }
+
+    /// Takes a tick's readings into the state and tells everybody.
+    pub fn publish(&self, batch: Batch) {
+        let changed = self.state.apply(&batch);
+        self.emit(Event::Batch(Arc::new(batch), Arc::new(changed)));
+    }
+
+    /// Takes an alert into the state and tells everybody.
+    pub fn alert(&self, alert: Alert) {
+        let alert = Arc::new(alert);
+        self.state.put_alert(&alert);
+        self.emit(Event::Alert(alert));
+    }
+
+    /// Takes an alert out of the state and tells everybody.
+    pub fn clear_alert(&self, alert: Alert) {
+        self.state.remove_alert(&alert.id);
+        self.emit(Event::AlertCleared(Arc::new(alert)));
+    }
+
+    /// Publishes a retained message by its whole topic; an empty payload removes it.
+    pub fn retain(&self, topic: Arc<str>, payload: Bytes) {
+        self.state.put_retained(&topic, &payload);
+        self.emit(Event::Retain(topic, payload));
+    }
+
+    /// Tells everybody; nobody listening is no error.
+    pub fn emit(&self, event: Event) {
+        drop(self.events.send(event));
+    }
+
+    /// Hands a command over and waits for its answer.
+    pub async fn command(&self, command: Command) -> CommandResult {
+        let (id, name) = (command.id.clone(), command.name.clone());
+        let refused = |error: &str| CommandResult {
+            id,
+            command: name,
+            ok: false,
+            error: Some(error.to_owned()),
+            detail: None,
+        };
+        let (respond, answer) = oneshot::channel();
+        if self
+            .commands
+            .try_send(Request { command, respond })
+            .is_err()
+        {
+            return refused("too many commands at once; try again");
+        }
+        match answer.await {
+            Ok(result) => result,
+            Err(_) => refused("homewatch is stopping"),
+        }
+    }
+}

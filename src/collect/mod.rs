@@ -1,0 +1,37 @@
+//! Collectors: each samples one thing of the host and nothing else. The frame owns when, how
+//! long, and what happens when one fails.
+
+use crate::host::Host;
+use crate::model::Reading;
+
+/// Why a collector has no readings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CollectError {
+    /// This machine has no such thing: no error, the collector is asked again rarely.
+    #[error("not here: {0}")]
+    Absent(String),
+    /// It may work the next time.
+    #[error("{0}")]
+    Transient(String),
+    /// It will not work without somebody's help; the text names the remedy.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Samples one thing of the host, on a thread where it may block.
+pub trait Collect: Send {
+    /// Reads everything once. Subjects that are not listed are unavailable.
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError>;
+}
+
+/// How a collector is known to the frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its name: file, configuration table `[collect.<name>]`, log line.
+    pub name: &'static str,
+    /// Builds it; its own configuration faults go to the section.
+    pub build: fn(&Host, crate::config::Section<'_>) -> Box<dyn Collect>,
+}
+
+/// Every collector; adding one is its file and its line here.
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,180 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use config::{File, FileFormat, Source as _, Value, ValueKind};
+
+use super::{Config, Problem, Problems};
+
+/// The environment, read once.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(HashMap<String, String>);
+
+impl Environment {
+    /// The process's own.
+    pub fn of_process() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// A given one, for tests.
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// One variable, if it is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn default_data_dir(&self) -> PathBuf {
+        if let Some(dir) = self.get("STATE_DIRECTORY") {
+            return dir.split(':').next().unwrap_or(dir).into();
+        }
+        match self.get("XDG_STATE_HOME") {
+            Some(dir) => Path::new(dir).join("homewatch"),
+            None => "./data".into(),
+        }
+    }
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Environment,
+}
+
+const DEFAULT_FILES: [&str; 2] = ["./config/homewatch.toml", "/etc/homewatch/homewatch.toml"];
+const PREFIX: &str = "HOMEWATCH__";
+
+impl Sources {
+    /// The main file: the one that is named, or the first default one that exists.
+    fn main_file(&self) -> Option<(PathBuf, bool)> {
+        if let Some(file) = &self.file {
+            return Some((file.clone(), true));
+        }
+        if let Some(file) = self.environment.get("HOMEWATCH_CONFIG") {
+            return Some((file.into(), true));
+        }
+        DEFAULT_FILES
+            .iter()
+            .map(PathBuf::from)
+            .find(|file| file.exists())
+            .map(|f| (f, false))
+    }
+
+    /// Every file that is read, in order.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some((main, _)) = self.main_file() else {
+            return Vec::new();
+        };
+        let dir = main.parent().unwrap_or(Path::new(".")).join("conf.d");
+        let mut more: Vec<PathBuf> = std::fs::read_dir(dir)
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        more.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        });
+        more.sort();
+        std::iter::once(main).chain(more).collect()
+    }
+}
+
+/// Reads and checks everything; on failure every fault, in the order of the configuration.
+pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
+    let problems = Problems::default();
+    let mut merged = Value::new(None, ValueKind::Table(config::Map::new()));
+    for file in sources.files() {
+        let origin = file.display().to_string();
+        let read = std::fs::read(&file).map_err(|error| format!("cannot be read: {error}"));
+        let text = read
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned()));
+        let parsed = text.and_then(|text| {
+            // The toml crate's own error shows the line and a caret; config's does not.
+            text.parse::<toml::Table>()
+                .map_err(|error| format!("is not valid TOML\n{error}"))?;
+            File::from_str(&text, FileFormat::Toml)
+                .collect()
+                .map_err(|error| error.to_string())
+        });
+        match parsed {
+            Ok(table) => merge(&mut merged, with_origin(Value::from(table), &origin)),
+            Err(text) => problems.add(&origin, "", text),
+        }
+    }
+    for (name, value) in environment_keys(&sources.environment) {
+        let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
+        let leaf = Value::new(Some(&"environment".to_owned()), ValueKind::String(value));
+        let nested = path.iter().rev().fold(leaf, |inner, key| {
+            let table = config::Map::from_iter([(key.clone(), inner)]);
+            Value::new(Some(&"environment".to_owned()), ValueKind::Table(table))
+        });
+        merge(&mut merged, nested);
+    }
+    let config = Config::read(merged, &sources.environment, &problems);
+    let problems = problems.into_vec();
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}
+
+fn environment_keys(environment: &Environment) -> Vec<(String, String)> {
+    let mut keys: Vec<(String, String)> = environment
+        .0
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value.clone())))
+        .collect();
+    keys.sort();
+    keys
+}
+
+/// Later wins, table by table; each leaf keeps where it came from.
+fn merge(into: &mut Value, from: Value) {
+    if let (ValueKind::Table(old), ValueKind::Table(_)) = (&mut into.kind, &from.kind) {
+        let ValueKind::Table(new) = from.kind else {
+            return;
+        };
+        for (key, value) in new {
+            match old.get_mut(&key) {
+                Some(old) => merge(old, value),
+                None => {
+                    old.insert(key, value);
+                }
+            }
+        }
+    } else {
+        *into = from;
+    }
+}
+
+/// Names the file at every value below `value`.
+fn with_origin(value: Value, origin: &String) -> Value {
+    let kind = match value.kind {
+        ValueKind::Table(table) => ValueKind::Table(
+            table
+                .into_iter()
+                .map(|(key, value)| (key, with_origin(value, origin)))
+                .collect(),
+        ),
+        ValueKind::Array(items) => ValueKind::Array(
+            items
+                .into_iter()
+                .map(|item| with_origin(item, origin))
+                .collect(),
+        ),
+        kind => kind,
+    };
+    Value::new(Some(origin), kind)
+}

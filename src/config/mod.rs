@@ -1,0 +1,74 @@
+//! The configuration: read from defaults, files and the environment, checked as a whole. Every
+//! fault is told at once, with where it stands and what would be right.
+
+mod api;
+mod history;
+mod load;
+mod mqtt;
+mod node;
+mod problem;
+mod push;
+mod rules;
+mod secret;
+mod section;
+mod values;
+
+pub use api::ApiConfig;
+pub use history::HistoryConfig;
+pub use load::{Sources, load};
+pub use mqtt::{BrokerConfig, EmbeddedConfig, MqttConfig};
+pub use node::{HostConfig, NodeConfig};
+pub use problem::{Problem, Problems};
+pub use push::PushConfig;
+pub use rules::RulesConfig;
+pub use secret::Secret;
+pub use section::Section;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything the configuration says, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This node.
+    pub node: NodeConfig,
+    /// Where the store, tokens and certificates live.
+    pub data_dir: PathBuf,
+    /// The machine that is watched.
+    pub host: HostConfig,
+    /// Both MQTT edges.
+    pub mqtt: MqttConfig,
+    /// The REST bridge.
+    pub api: ApiConfig,
+    /// The history store.
+    pub history: HistoryConfig,
+    /// Alert rules.
+    pub rules: RulesConfig,
+    /// Push messages.
+    pub push: PushConfig,
+    /// Each collector's own table, by its name; the collector checks it when it is built.
+    pub collect: BTreeMap<String, config::Value>,
+}
+
+impl Config {
+    /// Reads the whole tree. Faults go to `problems`; what was faulty has its default.
+    fn read(root: config::Value, env: &load::Environment, problems: &Problems) -> Self {
+        let mut root = Section::root(root, problems);
+        let data_dir = root
+            .path("data_dir")
+            .unwrap_or_else(|| env.default_data_dir());
+        let config = Self {
+            node: NodeConfig::read(root.section("node")),
+            host: HostConfig::read(root.section("host")),
+            mqtt: MqttConfig::read(root.section("mqtt")),
+            api: ApiConfig::read(root.section("api")),
+            history: HistoryConfig::read(root.section("history")),
+            rules: RulesConfig::read(root.section("rules")),
+            push: PushConfig::read(root.section("push")),
+            collect: root.tables("collect"),
+            data_dir,
+        };
+        root.finish();
+        config
+    }
+}

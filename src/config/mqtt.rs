@@ -1,0 +1,91 @@
+use std::net::SocketAddr;
+
+use super::{Secret, Section};
+
+/// `[mqtt]`: both edges and the topics.
+#[derive(Debug, Clone)]
+pub struct MqttConfig {
+    /// The first segment(s) of every topic.
+    pub base_topic: String,
+    /// Where Home Assistant looks for discovery.
+    pub discovery_prefix: String,
+    /// The embedded broker, unless an outside one is given and this one not asked for.
+    pub embedded: Option<EmbeddedConfig>,
+    /// An outside broker.
+    pub broker: Option<BrokerConfig>,
+}
+
+/// `[mqtt.embedded]`.
+#[derive(Debug, Clone)]
+pub struct EmbeddedConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// `[mqtt.broker]`.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// `mqtt://`, `mqtts://`, `ws://` or `wss://`.
+    pub url: String,
+    /// The user name.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+impl MqttConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let base_topic = section.parsed("base_topic", "a topic without + # and blanks", topic);
+        let discovery_prefix =
+            section.parsed("discovery_prefix", "a topic without + # and blanks", topic);
+        let broker = BrokerConfig::read(section.section("broker"));
+        let wanted = section.has("embedded") || broker.is_none();
+        let embedded = EmbeddedConfig::read(section.section("embedded"));
+        section.finish();
+        Self {
+            base_topic: base_topic.unwrap_or_else(|| "homewatch".to_owned()),
+            discovery_prefix: discovery_prefix.unwrap_or_else(|| "homeassistant".to_owned()),
+            embedded: wanted.then_some(embedded),
+            broker,
+        }
+    }
+}
+
+fn topic(text: &str) -> Option<String> {
+    let fine = !text.is_empty()
+        && !text.starts_with('/')
+        && !text.ends_with('/')
+        && !text.starts_with('$')
+        && text
+            .chars()
+            .all(|c| !c.is_control() && !c.is_whitespace() && c != '+' && c != '#');
+    fine.then(|| text.to_owned())
+}
+
+impl EmbeddedConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let listen = section.parsed(
+            "listen",
+            "an address and port such as \"127.0.0.1:1883\"",
+            |text| text.parse().ok(),
+        );
+        section.finish();
+        Self {
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1883))),
+        }
+    }
+}
+
+impl BrokerConfig {
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let url = section.text("url");
+        let username = section.text("username");
+        let password = section.secret("password");
+        section.finish();
+        Some(Self {
+            url: url?,
+            username,
+            password,
+        })
+    }
+}

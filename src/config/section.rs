@@ -1,0 +1,348 @@
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::values;
+use super::{Problems, Secret};
+
+/// One table of the configuration while it is read. Every getter notes a fault instead of
+/// failing, so that all faults are told at once; [`Section::finish`] tells unknown keys.
+///
+/// A getter returns `None` when the key is absent or faulty: put the default behind it.
+#[derive(Debug)]
+pub struct Section<'a> {
+    path: String,
+    origin: String,
+    table: BTreeMap<String, Value>,
+    known: Vec<String>,
+    problems: &'a Problems,
+}
+
+impl<'a> Section<'a> {
+    /// The root table.
+    pub fn root(value: Value, problems: &'a Problems) -> Self {
+        Self::new(String::new(), value, problems)
+    }
+
+    /// The table at `path`; anything else than a table is a fault.
+    pub fn new(path: String, value: Value, problems: &'a Problems) -> Self {
+        let origin = origin(&value);
+        let table = match value.kind {
+            ValueKind::Table(table) => table.into_iter().collect(),
+            ValueKind::Nil => BTreeMap::new(),
+            kind => {
+                problems.add(
+                    &origin,
+                    &path,
+                    format!("must be a table, is {}", describe(&kind)),
+                );
+                BTreeMap::new()
+            }
+        };
+        Self {
+            path,
+            origin,
+            table,
+            known: Vec::new(),
+            problems,
+        }
+    }
+
+    /// The dotted path of this table.
+    pub fn path_name(&self) -> &str {
+        &self.path
+    }
+
+    /// The keys that are given, for tables whose keys are names.
+    pub fn keys(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
+    /// Whether `key` is given.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Notes a fault of `key`: `text` says what is wrong and what would be right.
+    pub fn fault(&self, key: &str, text: impl Into<String>) {
+        let origin = self
+            .table
+            .get(key)
+            .map_or_else(|| self.origin.clone(), origin);
+        self.problems.add(&origin, &self.full(key), text);
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<ValueKind> {
+        if !self.known.iter().any(|known| known == key) {
+            self.known.push(key.to_owned());
+        }
+        self.table.get(key).map(|value| value.kind.clone())
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &str,
+        must: impl Display,
+        parse: impl FnOnce(&ValueKind) -> Option<T>,
+    ) -> Option<T> {
+        let kind = self.take(key)?;
+        let parsed = parse(&kind);
+        if parsed.is_none() {
+            self.fault(key, format!("({}) must be {must}", describe(&kind)));
+        }
+        parsed
+    }
+
+    /// Text.
+    pub fn text(&mut self, key: &str) -> Option<String> {
+        self.read(key, "text in quotes", |kind| match kind {
+            ValueKind::String(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// Text that `parse` accepts; `must` says what it must be.
+    pub fn parsed<T>(
+        &mut self,
+        key: &str,
+        must: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.read(key, must, |kind| match kind {
+            ValueKind::String(text) => parse(text),
+            _ => None,
+        })
+    }
+
+    /// A path.
+    pub fn path(&mut self, key: &str) -> Option<PathBuf> {
+        self.parsed(key, "a path in quotes", |text| {
+            (!text.is_empty()).then(|| text.into())
+        })
+    }
+
+    /// Yes or no; the environment may say it as text.
+    pub fn flag(&mut self, key: &str) -> Option<bool> {
+        self.read(key, "true or false", |kind| match kind {
+            ValueKind::Boolean(flag) => Some(*flag),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => None,
+        })
+    }
+
+    /// A duration within `range`.
+    pub fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let must = format!(
+            "a duration such as \"10s\", \"5m\" or \"2h\", from {:?} to {:?}",
+            range.start(),
+            range.end()
+        );
+        self.parsed(key, &must, |text| {
+            values::duration(text).filter(|d| range.contains(d))
+        })
+    }
+
+    /// A size in bytes within `range`.
+    pub fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let must = format!(
+            "a size such as \"50MiB\" or \"2GB\", from {} to {} bytes",
+            range.start(),
+            range.end()
+        );
+        self.read(key, must, |kind| {
+            match kind {
+                ValueKind::String(text) => values::size(text),
+                ValueKind::I64(number) => u64::try_from(*number).ok(),
+                _ => None,
+            }
+            .filter(|size| range.contains(size))
+        })
+    }
+
+    /// A whole number within `range`.
+    pub fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let must = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(key, must, |kind| {
+            match kind {
+                ValueKind::I64(number) => Some(*number),
+                ValueKind::String(text) => text.parse().ok(),
+                _ => None,
+            }
+            .filter(|number| range.contains(number))
+        })
+    }
+
+    /// A number within `range`.
+    pub fn number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let must = format!("a number from {} to {}", range.start(), range.end());
+        self.read(key, must, |kind| {
+            match kind {
+                #[expect(clippy::cast_precision_loss, reason = "nobody configures 2^53")]
+                ValueKind::I64(number) => Some(*number as f64),
+                ValueKind::Float(number) => Some(*number),
+                ValueKind::String(text) => text.parse().ok(),
+                _ => None,
+            }
+            .filter(|number| range.contains(number))
+        })
+    }
+
+    /// One of `choices`; a near miss is told the nearest.
+    pub fn choice<T: Clone>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let kind = self.take(key)?;
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        if let ValueKind::String(text) = &kind {
+            if let Some((_, value)) = choices.iter().find(|(word, _)| word == text) {
+                return Some(value.clone());
+            }
+            let hint =
+                nearest(text, &words).map_or(String::new(), |w| format!("; did you mean \"{w}\"?"));
+            self.fault(
+                key,
+                format!("(\"{text}\") must be one of {}{hint}", words.join(", ")),
+            );
+        } else {
+            self.fault(
+                key,
+                format!("({}) must be one of {}", describe(&kind), words.join(", ")),
+            );
+        }
+        None
+    }
+
+    /// A list of texts; a single text (as the environment gives it) is split at commas.
+    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        self.read(
+            key,
+            "a list of texts such as [\"a\", \"b\"]",
+            |kind| match kind {
+                ValueKind::String(text) => {
+                    Some(text.split(',').map(|part| part.trim().to_owned()).collect())
+                }
+                ValueKind::Array(items) => items
+                    .iter()
+                    .map(|item| match &item.kind {
+                        ValueKind::String(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .collect(),
+                _ => None,
+            },
+        )
+    }
+
+    /// A secret: `key` itself or the content of the file that `key_file` names, without the line
+    /// end. Both, or a file that cannot be read, is a fault.
+    pub fn secret(&mut self, key: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        let file = self.path(&file_key);
+        let direct = self.text(key);
+        match (direct, file) {
+            (Some(_), Some(_)) => {
+                self.fault(
+                    key,
+                    format!("is given twice: here and as {file_key}; keep one"),
+                );
+                None
+            }
+            (Some(secret), None) => Some(Secret::new(secret)),
+            (None, Some(path)) => match std::fs::read(&path).map(String::from_utf8) {
+                Ok(Ok(text)) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Ok(Err(_)) => {
+                    self.fault(
+                        &file_key,
+                        format!("({}) must be UTF-8 text", path.display()),
+                    );
+                    None
+                }
+                Err(error) => {
+                    self.fault(
+                        &file_key,
+                        format!("({}) must be readable: {error}", path.display()),
+                    );
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    /// A table below this one; absent is empty.
+    pub fn section(&mut self, key: &str) -> Section<'a> {
+        self.take(key);
+        let path = self.full(key);
+        let value = self
+            .table
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| Value::new(Some(&self.origin), ValueKind::Nil));
+        Section::new(path, value, self.problems)
+    }
+
+    /// Tables below `key`, each with a name of its own: `[key.name]`.
+    pub fn sections(&mut self, key: &str) -> Vec<(String, Section<'a>)> {
+        let mut parent = self.section(key);
+        parent
+            .keys()
+            .into_iter()
+            .map(|name| (name.clone(), parent.section(&name)))
+            .collect()
+    }
+
+    /// Tables below `key` as they stand, to be read by whoever knows them.
+    pub fn tables(&mut self, key: &str) -> BTreeMap<String, Value> {
+        self.section(key).table
+    }
+
+    /// Ends the reading: every key that no getter asked for is a fault.
+    pub fn finish(self) {
+        let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        for (key, value) in &self.table {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            let text = match nearest(key, &known) {
+                Some(near) => format!("is not a known key; did you mean \"{near}\"?"),
+                None if known.is_empty() => "is not a known key; none is allowed here".to_owned(),
+                None => format!("is not a known key; allowed here: {}", known.join(", ")),
+            };
+            self.problems.add(&origin(value), &self.full(key), text);
+        }
+    }
+}
+
+fn origin(value: &Value) -> String {
+    value.origin().unwrap_or("defaults").to_owned()
+}
+
+fn describe(kind: &ValueKind) -> String {
+    match kind {
+        ValueKind::Nil => "nothing".to_owned(),
+        ValueKind::String(text) => format!("\"{text}\""),
+        ValueKind::Table(_) => "a table".to_owned(),
+        ValueKind::Array(_) => "a list".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The nearest of `words`, if it is near enough to be meant.
+pub(crate) fn nearest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+    words
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(text, word), *word))
+        .min()
+        .filter(|(distance, word)| *distance <= (word.len() / 3).max(1))
+        .map(|(_, word)| word)
+}

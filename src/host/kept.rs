@@ -1,0 +1,89 @@
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A pseudo-file that is read at every tick. Its descriptor is kept open between reads, which
+/// costs a fifth of opening it each time; on ordinary filesystems (captured trees, where files
+/// may be replaced) it is opened at every read.
+#[derive(Debug)]
+pub struct KeptFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+/// The largest file that is read, bytes: above it something is wrong with the tree.
+const MAX_LEN: usize = 4 << 20;
+
+impl KeptFile {
+    /// Nothing is opened before the first read.
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, file: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the whole file into `buffer`, which is cleared first, and returns it as text.
+    /// Bytes that are no UTF-8 give an error of kind `InvalidData`.
+    pub fn read<'a>(&mut self, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
+        let result = match self.file.take() {
+            Some(file) => match read_all(&file, buffer) {
+                Ok(()) => Ok(file),
+                // A device may have gone and come back under the same name: once more, anew.
+                Err(_) => self.open_and_read(buffer),
+            },
+            None => self.open_and_read(buffer),
+        };
+        let file = result?;
+        if is_pseudo(&file) {
+            self.file = Some(file);
+        }
+        std::str::from_utf8(buffer)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn open_and_read(&self, buffer: &mut Vec<u8>) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        read_all(&file, buffer)?;
+        Ok(file)
+    }
+}
+
+fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    let mut filled = 0;
+    buffer.resize(buffer.capacity().max(4096), 0);
+    loop {
+        let room = buffer.get_mut(filled..).unwrap_or_default();
+        match file.read_at(room, filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled == buffer.len() {
+            if filled >= MAX_LEN {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "larger than 4 MiB",
+                ));
+            }
+            buffer.resize(filled * 2, 0);
+        }
+    }
+    buffer.truncate(filled);
+    Ok(())
+}
+
+/// Whether the file lives in procfs or sysfs, where a name stays the same file.
+fn is_pseudo(file: &File) -> bool {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    const SYSFS_MAGIC: u64 = 0x6265_6572;
+    rustix::fs::fstatfs(file).is_ok_and(|stat| {
+        let kind = u64::try_from(stat.f_type).unwrap_or(0);
+        kind == PROC_SUPER_MAGIC || kind == SYSFS_MAGIC
+    })
+}

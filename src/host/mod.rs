@@ -1,0 +1,43 @@
+//! The machine that is watched, as a value: where its `/proc`, `/sys` and `/` are, how programs
+//! are run and what time it is. A captured or simulated machine differs only in this value.
+
+mod clock;
+mod exec;
+mod kept;
+mod root;
+
+pub use clock::Clock;
+pub use exec::{Exec, ExecError, Output};
+pub use kept::KeptFile;
+pub use root::Root;
+
+/// Everything a collector may touch of the outside.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The trees of `/proc`, `/sys` and `/`.
+    pub root: Root,
+    /// Outside programs.
+    pub exec: Exec,
+    /// Wall-clock time.
+    pub clock: Clock,
+}
+
+impl Host {
+    /// The machine this runs on.
+    pub fn real() -> Self {
+        Self {
+            root: Root::default(),
+            exec: Exec::Real,
+            clock: Clock::Real,
+        }
+    }
+
+    /// A machine that is nothing but a tree with `proc`, `sys` and `root` folders in `dir`.
+    pub fn captured(dir: &std::path::Path, clock: Clock) -> Self {
+        Self {
+            root: Root::new(dir.join("proc"), dir.join("sys"), dir.join("root")),
+            exec: Exec::Replay(dir.join("exec")),
+            clock,
+        }
+    }
+}

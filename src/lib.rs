@@ -1,0 +1,8 @@
+//! homewatch: an MQTT-native monitor for people who run servers at home.
+
+pub mod bus;
+pub mod collect;
+pub mod config;
+pub mod host;
+pub mod model;
+pub mod store;

@@ -1,0 +1,159 @@
+use super::Unit;
+
+/// What kind of figure a metric is, which decides how it is stored and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number that goes up and down.
+    Gauge,
+    /// A number that only grows, but for resets.
+    Total,
+    /// Yes or no.
+    Flag(FlagMeaning),
+    /// One word of a fixed list.
+    State(&'static [&'static str]),
+    /// A moment.
+    Moment,
+    /// Free text; not stored in the history.
+    Text,
+}
+
+/// What a `true` of a flag tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagMeaning {
+    /// Something is wrong.
+    Problem,
+    /// Something runs.
+    Running,
+    /// Something is connected.
+    Connected,
+    /// Neither good nor bad.
+    Plain,
+}
+
+/// Where a metric belongs in a person's view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// Looked at every day.
+    Primary,
+    /// Looked at when something is wrong.
+    Diagnostic,
+    /// Published and stored, but its Home Assistant entity starts disabled.
+    Hidden,
+}
+
+/// The one declaration of a metric: everything that shows, stores or judges it reads this.
+///
+/// Declared as a `const`/`static` next to the collector that measures it:
+///
+/// ```
+/// use homewatch::model::{Metric, Unit};
+/// static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1).dead_band(1.0);
+/// assert_eq!(USAGE.key, "usage_pct");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// The JSON key, `snake_case`, ending in the unit (see [`Unit::suffix`]).
+    pub key: &'static str,
+    /// What a person reads, without the name of the subject.
+    pub name: &'static str,
+    /// The unit of every value.
+    pub unit: Unit,
+    /// What kind of figure it is.
+    pub kind: Kind,
+    /// Decimals that are published and stored, 0–6.
+    pub decimals: u8,
+    /// The smallest change that is worth a message, in the unit; 0 means every change.
+    pub dead_band: f64,
+    /// Where it belongs in a person's view.
+    pub category: Category,
+}
+
+impl Metric {
+    const fn new(key: &'static str, name: &'static str, unit: Unit, kind: Kind) -> Self {
+        Self {
+            key,
+            name,
+            unit,
+            kind,
+            decimals: 0,
+            dead_band: 0.0,
+            category: Category::Primary,
+        }
+    }
+
+    /// A number that goes up and down.
+    pub const fn gauge(key: &'static str, name: &'static str, unit: Unit) -> Self {
+        Self::new(key, name, unit, Kind::Gauge)
+    }
+
+    /// A number that only grows, but for resets.
+    pub const fn total(key: &'static str, name: &'static str, unit: Unit) -> Self {
+        Self::new(key, name, unit, Kind::Total)
+    }
+
+    /// Yes or no.
+    pub const fn flag(key: &'static str, name: &'static str, meaning: FlagMeaning) -> Self {
+        Self::new(key, name, Unit::None, Kind::Flag(meaning))
+    }
+
+    /// One word of `options`.
+    pub const fn state(
+        key: &'static str,
+        name: &'static str,
+        options: &'static [&'static str],
+    ) -> Self {
+        Self::new(key, name, Unit::None, Kind::State(options))
+    }
+
+    /// A moment in time.
+    pub const fn moment(key: &'static str, name: &'static str) -> Self {
+        Self::new(key, name, Unit::None, Kind::Moment)
+    }
+
+    /// Free text.
+    pub const fn text(key: &'static str, name: &'static str) -> Self {
+        Self::new(key, name, Unit::None, Kind::Text)
+    }
+
+    /// The same with `decimals` decimals.
+    #[must_use]
+    pub const fn decimals(mut self, decimals: u8) -> Self {
+        self.decimals = decimals;
+        self
+    }
+
+    /// The same, but a change below `dead_band` is not worth a message.
+    #[must_use]
+    pub const fn dead_band(mut self, dead_band: f64) -> Self {
+        self.dead_band = dead_band;
+        self
+    }
+
+    /// The same as a diagnostic figure.
+    #[must_use]
+    pub const fn diagnostic(mut self) -> Self {
+        self.category = Category::Diagnostic;
+        self
+    }
+
+    /// The same, its Home Assistant entity disabled at first.
+    #[must_use]
+    pub const fn hidden(mut self) -> Self {
+        self.category = Category::Hidden;
+        self
+    }
+
+    /// Whether its values are numbers that go into the history (flags as 0 and 1).
+    pub const fn is_stored(&self) -> bool {
+        match self.kind {
+            Kind::Gauge | Kind::Total | Kind::Flag(_) | Kind::State(_) => true,
+            Kind::Moment | Kind::Text => false,
+        }
+    }
+
+    /// `value` rounded to the metric's decimals.
+    pub fn round(&self, value: f64) -> f64 {
+        let scale = 10f64.powi(i32::from(self.decimals));
+        (value * scale).round() / scale
+    }
+}
