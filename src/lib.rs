@@ -3,6 +3,7 @@
 pub mod bus;
 pub mod collect;
 pub mod config;
+pub mod homeassistant;
 pub mod host;
 pub mod model;
 pub mod store;

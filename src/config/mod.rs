@@ -3,6 +3,7 @@
 
 mod api;
 mod history;
+mod homeassistant;
 mod load;
 mod mqtt;
 mod node;
@@ -15,6 +16,7 @@ mod values;
 
 pub use api::ApiConfig;
 pub use history::HistoryConfig;
+pub use homeassistant::HomeAssistantConfig;
 pub use load::{Sources, load};
 pub use mqtt::{BrokerConfig, EmbeddedConfig, MqttConfig};
 pub use node::{HostConfig, NodeConfig};
@@ -42,6 +44,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The history store.
     pub history: HistoryConfig,
+    /// Home Assistant's discovery.
+    pub homeassistant: HomeAssistantConfig,
     /// Alert rules.
     pub rules: RulesConfig,
     /// Push messages.
@@ -63,6 +67,7 @@ impl Config {
             mqtt: MqttConfig::read(root.section("mqtt")),
             api: ApiConfig::read(root.section("api")),
             history: HistoryConfig::read(root.section("history")),
+            homeassistant: HomeAssistantConfig::read(root.section("homeassistant")),
             rules: RulesConfig::read(root.section("rules")),
             push: PushConfig::read(root.section("push")),
             collect: root.tables("collect"),

@@ -1,0 +1,114 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::Identity;
+use crate::model::{Device, Subject, slug};
+
+/// A device as it is announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DeviceCard {
+    /// The part's id; empty for the host.
+    pub(super) id: String,
+    /// What a person calls it; empty for the host, which is called like the node.
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    manufacturer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    serial: Option<String>,
+}
+
+impl DeviceCard {
+    /// The host.
+    pub(super) const fn host() -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            manufacturer: None,
+            model: None,
+            serial: None,
+        }
+    }
+
+    pub(super) fn of(device: &Device) -> Self {
+        match device {
+            Device::Host => Self::host(),
+            Device::Part {
+                id,
+                name,
+                manufacturer,
+                model,
+                serial,
+            } => Self {
+                id: slug(id),
+                name: name.clone(),
+                manufacturer: manufacturer.clone(),
+                model: model.clone(),
+                serial: serial.clone(),
+            },
+        }
+    }
+
+    /// The id in Home Assistant's registry and in the discovery topic.
+    pub(super) fn registry_id(&self, identity: &Identity) -> String {
+        registry_id(&self.id, identity)
+    }
+
+    /// The `dev` object.
+    pub(super) fn json(&self, identity: &Identity) -> Json {
+        let mut out = Map::new();
+        out.insert("ids".to_owned(), json!([self.registry_id(identity)]));
+        if self.id.is_empty() {
+            out.insert("name".to_owned(), json!(identity.node));
+            out.insert("mdl".to_owned(), json!("homewatch node"));
+            out.insert("sw".to_owned(), json!(identity.version));
+        } else {
+            out.insert("name".to_owned(), json!(self.name));
+            for (key, value) in [
+                ("mf", &self.manufacturer),
+                ("mdl", &self.model),
+                ("sn", &self.serial),
+            ] {
+                if let Some(value) = value {
+                    out.insert(key.to_owned(), json!(value));
+                }
+            }
+            out.insert("via_device".to_owned(), json!(registry_id("", identity)));
+        }
+        Json::Object(out)
+    }
+}
+
+/// The registry id of the part `id`, or of the host when it is empty.
+pub(super) fn registry_id(id: &str, identity: &Identity) -> String {
+    if id.is_empty() {
+        format!("homewatch_{}", identity.installation)
+    } else {
+        format!("homewatch_{}_{id}", identity.installation)
+    }
+}
+
+/// What an entity is called below its device, which Home Assistant puts in front of it.
+pub(super) fn entity_name(subject: &Subject, metric_name: &str) -> String {
+    let label = subject.label.as_str();
+    let is_device_itself = match &subject.device {
+        Device::Host => label.is_empty() || subject.id == "host",
+        Device::Part { name, .. } => label.is_empty() || label.eq_ignore_ascii_case(name),
+    };
+    let says_label = metric_name
+        .get(..label.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(label));
+    if is_device_itself || says_label {
+        return metric_name.to_owned();
+    }
+    let mut letters = metric_name.chars();
+    match (letters.next(), letters.next()) {
+        // "Usage" goes on in lower case behind the label, "IO rate" does not.
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            let rest: String = metric_name.chars().skip(1).collect();
+            format!("{label} {}{rest}", first.to_lowercase())
+        }
+        _ => format!("{label} {metric_name}"),
+    }
+}

@@ -1,0 +1,262 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::directory::{Announcement, Directory, Limits};
+use super::{Identity, Record};
+use crate::bus::{Bus, Event, Heard};
+use crate::model::{Reading, Topics};
+use crate::store::{Change, Collection, Store, StoreError};
+
+/// How discovery is set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether devices are announced; if not, what was announced is removed.
+    pub enabled: bool,
+    /// Times and the collectors.
+    pub limits: Limits,
+}
+
+/// Home Assistant loses entities when two configurations of a new device come back to back, so
+/// this long is waited for more changes before any is sent.
+const DEBOUNCE: Duration = Duration::from_secs(5);
+/// The host goes before its parts, which refer to it.
+const HOST_FIRST: Duration = Duration::from_secs(1);
+/// Several nodes hear the same birth: each answers within this time.
+const JITTER: Duration = Duration::from_secs(3);
+/// Collectors get this long after the start before anything is taken as gone.
+const GRACE: Duration = Duration::from_mins(15);
+/// How often it is looked for what is gone.
+const TIDY: Duration = Duration::from_hours(1);
+
+/// Announces what the bus carries until `cancel` is cancelled or the bus is gone, and tells every
+/// turn of an alert as an `alert` event (that also when discovery is switched off).
+///
+/// # Errors
+/// The store cannot be read at the start. Later faults of the store are logged: what could not be
+/// kept is announced all the same.
+pub async fn run(
+    bus: Bus,
+    store: Store,
+    topics: Topics,
+    identity: Identity,
+    settings: Settings,
+    cancel: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut listener = bus.listen();
+    let records = blocking(store.clone(), |store| store.all(Collection::Discovery)).await?;
+    let jitter = jitter(&identity.installation);
+    let directory = Directory::restore(identity, topics, settings.limits, records);
+    let mut runner = Runner {
+        bus,
+        store,
+        directory,
+        enabled: settings.enabled,
+        jitter,
+        announce_at: None,
+        again_at: None,
+        tidy_at: Instant::now() + GRACE,
+        last_sent: None,
+    };
+    runner.want(!settings.enabled);
+    runner.read_state();
+    loop {
+        let due = runner.due();
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            heard = listener.next() => match heard {
+                Heard::Event(event) => runner.hear(event),
+                Heard::Missed(_) => runner.read_state(),
+                Heard::Closed => return Ok(()),
+            },
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                runner.act().await;
+            }
+        }
+    }
+}
+
+struct Runner {
+    bus: Bus,
+    store: Store,
+    directory: Directory,
+    enabled: bool,
+    jitter: Duration,
+    announce_at: Option<Instant>,
+    again_at: Option<Instant>,
+    tidy_at: Instant,
+    last_sent: Option<Instant>,
+}
+
+impl Runner {
+    fn due(&self) -> Option<Instant> {
+        self.announce_at.into_iter().chain(self.again_at).min()
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Batch(batch, _) => {
+                let mut changed = false;
+                for outcome in &batch.outcomes {
+                    self.directory.reported(batch.at, outcome.collector);
+                    for reading in outcome.result.iter().flatten() {
+                        changed |= self.directory.observe(batch.at, outcome.collector, reading);
+                    }
+                }
+                changed |= Instant::now() >= self.tidy_at && self.tidy(batch.at);
+                self.want(changed);
+            }
+            Event::Alert(alert) => {
+                let (changed, happened) = self.directory.alert(&alert);
+                self.tell(changed, happened);
+            }
+            Event::AlertCleared(alert) => {
+                let (changed, happened) = self.directory.clear_alert(&alert);
+                self.tell(changed, happened);
+            }
+            Event::HomeAssistantBirth { .. } => {
+                self.again_at.get_or_insert(Instant::now() + self.jitter);
+            }
+            Event::Happened(..) | Event::Answered(_) | Event::Retain(..) | Event::Node { .. } => {}
+        }
+    }
+
+    /// Reads what is known: at the start and when events were lost.
+    fn read_state(&mut self) {
+        let mut changed = false;
+        for state in self.bus.state().subjects() {
+            if !state.available {
+                continue;
+            }
+            let reading = Reading {
+                subject: state.subject,
+                values: state.values,
+                source: state.source,
+                detail: state.detail,
+            };
+            self.directory.reported(state.at, state.collector);
+            changed |= self.directory.observe(state.at, state.collector, &reading);
+        }
+        self.want(changed);
+        for alert in self.bus.state().alerts() {
+            let (changed, happened) = self.directory.alert(&alert);
+            self.tell(changed, happened);
+        }
+    }
+
+    fn tidy(&mut self, now: Timestamp) -> bool {
+        self.tidy_at = Instant::now() + TIDY;
+        let open: BTreeSet<String> = self
+            .bus
+            .state()
+            .alerts()
+            .iter()
+            .map(|alert| alert.id.clone())
+            .collect();
+        self.directory.keep_alerts(&open);
+        for (key, topics) in self.directory.tidy(now) {
+            tracing::info!(subject = key, "gone for good: its entities are removed");
+            self.bus.state().forget(&key);
+            for topic in topics {
+                self.bus.retain(topic.into(), bytes::Bytes::new());
+            }
+        }
+        // Even when nothing is to be sent, the times of the last sight are to be kept.
+        true
+    }
+
+    fn want(&mut self, changed: bool) {
+        if changed {
+            self.announce_at.get_or_insert(Instant::now() + DEBOUNCE);
+        }
+    }
+
+    fn tell(&mut self, changed: bool, happened: Option<serde_json::Value>) {
+        if let Some(happened) = happened {
+            self.bus
+                .emit(Event::Happened("alert", std::sync::Arc::new(happened)));
+        }
+        self.want(changed || self.directory.has_unsaved());
+    }
+
+    async fn act(&mut self) {
+        let now = Instant::now();
+        if self.announce_at.is_some_and(|at| at <= now) {
+            self.announce_at = None;
+            let announcement = if self.enabled {
+                self.directory.announce()
+            } else {
+                self.directory.withdraw()
+            };
+            self.send(announcement).await;
+        }
+        if self.again_at.is_some_and(|at| at <= now) {
+            // What was only just sent is not sent again at once: see DEBOUNCE.
+            let fresh = self
+                .last_sent
+                .is_some_and(|sent| now.duration_since(sent) < DEBOUNCE);
+            if fresh {
+                self.again_at = Some(now + DEBOUNCE);
+                return;
+            }
+            self.again_at = None;
+            let again = Announcement {
+                retain: self.directory.again(),
+                records: Vec::new(),
+            };
+            self.send(again).await;
+        }
+    }
+
+    async fn send(&mut self, announcement: Announcement) {
+        let mut messages = announcement.retain.into_iter();
+        if let Some((topic, payload)) = messages.next() {
+            self.bus.retain(topic.into(), payload);
+            if messages.len() > 0 {
+                tokio::time::sleep(HOST_FIRST).await;
+            }
+            for (topic, payload) in messages {
+                self.bus.retain(topic.into(), payload);
+            }
+            self.last_sent = Some(Instant::now());
+        }
+        self.keep(announcement.records).await;
+    }
+
+    async fn keep(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        let changes: Vec<Change> = records
+            .into_iter()
+            .map(|Record { key, value }| match value {
+                Some(value) => Change::Put(Collection::Discovery, key, value),
+                None => Change::Remove(Collection::Discovery, key),
+            })
+            .collect();
+        if let Err(error) = blocking(self.store.clone(), move |store| store.write(&changes)).await {
+            tracing::warn!(%error, "what Home Assistant was told could not be kept");
+        }
+    }
+}
+
+/// Spreads nodes that answer the same birth, each always by the same amount.
+fn jitter(installation: &str) -> Duration {
+    let sum = installation.bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    JITTER.mul_f64(f64::from(sum % 1_000) / 1_000.0)
+}
+
+async fn blocking<T: Send + 'static>(
+    store: Store,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Io(error.to_string())),
+    }
+}
