@@ -21,7 +21,7 @@ pub use load::{Sources, load};
 pub use mqtt::{BrokerConfig, EmbeddedConfig, MqttConfig};
 pub use node::{HostConfig, NodeConfig};
 pub use problem::{Problem, Problems};
-pub use push::PushConfig;
+pub use push::{NtfyAuth, NtfyConfig, PushConfig};
 pub use rules::RulesConfig;
 pub use secret::Secret;
 pub use section::Section;

@@ -3,11 +3,13 @@
 
 mod clock;
 mod exec;
+mod http;
 mod kept;
 mod root;
 
 pub use clock::Clock;
 pub use exec::{Exec, ExecError, Output};
+pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
 pub use root::Root;
 
@@ -20,6 +22,8 @@ pub struct Host {
     pub exec: Exec,
     /// Wall-clock time.
     pub clock: Clock,
+    /// HTTP to the outside.
+    pub http: Http,
 }
 
 impl Host {
@@ -29,6 +33,7 @@ impl Host {
             root: Root::default(),
             exec: Exec::Real,
             clock: Clock::Real,
+            http: Http::default(),
         }
     }
 
@@ -38,6 +43,7 @@ impl Host {
             root: Root::new(dir.join("proc"), dir.join("sys"), dir.join("root")),
             exec: Exec::Replay(dir.join("exec")),
             clock,
+            http: Http::default(),
         }
     }
 }
