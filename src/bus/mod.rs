@@ -2,8 +2,10 @@
 //! everybody who listens hears of it. MQTT is an edge of this bus, never the bus itself, so that
 //! monitoring waits for no broker.
 
+mod edge;
 mod state;
 
+pub use edge::{Edge, Incoming, Keep, Message, Received, messages, received, snapshot, status};
 pub use state::{Changed, State, SubjectState};
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::model::{Alert, Batch, Command, CommandResult, ReplyTo};
+use crate::model::{Alert, Batch, Command, CommandResult, Origin, ReplyTo};
 
 /// What listeners hear.
 #[derive(Debug, Clone)]
@@ -65,6 +67,8 @@ pub struct Request {
 const LAG: usize = 256;
 /// How many commands may wait.
 const COMMANDS: usize = 64;
+const TOO_MANY: &str = "too many commands at once; try again";
+const STOPPING: &str = "homewatch is stopping";
 
 /// The bus. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -155,6 +159,34 @@ impl Bus {
         drop(self.events.send(event));
     }
 
+    /// Hands a command over; its answer is heard as [`Event::Answered`], also when there is no
+    /// room for it.
+    pub fn submit(&self, command: Command) {
+        let (respond, _) = oneshot::channel();
+        let Err(error) = self.commands.try_send(Request { command, respond }) else {
+            return;
+        };
+        let (text, request) = match error {
+            mpsc::error::TrySendError::Full(request) => (TOO_MANY, request),
+            mpsc::error::TrySendError::Closed(request) => (STOPPING, request),
+        };
+        let Command {
+            id, name, origin, ..
+        } = request.command;
+        let reply = match origin {
+            Origin::Mqtt { edge, reply } => reply.map(|reply| (edge, reply)),
+            Origin::Rest { .. } | Origin::Push => None,
+        };
+        let result = CommandResult {
+            id,
+            command: name,
+            ok: false,
+            error: Some(text.to_owned()),
+            detail: None,
+        };
+        self.emit(Event::Answered(Arc::new(Answer { result, reply })));
+    }
+
     /// Hands a command over and waits for its answer.
     pub async fn command(&self, command: Command) -> CommandResult {
         let (id, name) = (command.id.clone(), command.name.clone());
@@ -171,11 +203,11 @@ impl Bus {
             .try_send(Request { command, respond })
             .is_err()
         {
-            return refused("too many commands at once; try again");
+            return refused(TOO_MANY);
         }
         match answer.await {
             Ok(result) => result,
-            Err(_) => refused("homewatch is stopping"),
+            Err(_) => refused(STOPPING),
         }
     }
 }

@@ -258,9 +258,7 @@ fn within_dead_band(old: &[(&'static Metric, Value)], new: &[(&'static Metric, V
             .all(|((old_metric, old), (metric, new))| {
                 old_metric.key == metric.key
                     && match (old, new) {
-                        (Value::Number(old), Value::Number(new)) => {
-                            old == new || (old - new).abs() < metric.dead_band
-                        }
+                        (Value::Number(old), Value::Number(new)) => metric.is_same(*old, *new),
                         _ => old == new,
                     }
             })

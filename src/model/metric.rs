@@ -151,6 +151,13 @@ impl Metric {
         }
     }
 
+    /// Whether two rounded values differ by too little to be worth a message.
+    pub fn is_same(&self, old: f64, new: f64) -> bool {
+        let change = (old - new).abs();
+        // Bit for bit also when there is no dead band: both are rounded alike.
+        change < self.dead_band || old.to_bits() == new.to_bits() || change < f64::EPSILON
+    }
+
     /// `value` rounded to the metric's decimals.
     pub fn round(&self, value: f64) -> f64 {
         let scale = 10f64.powi(i32::from(self.decimals));

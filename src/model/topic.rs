@@ -52,6 +52,11 @@ impl Topics {
         &self.base
     }
 
+    /// Where Home Assistant looks for discovery.
+    pub fn discovery_prefix(&self) -> &str {
+        &self.discovery_prefix
+    }
+
     /// The whole topic.
     pub fn format(&self, topic: &Topic) -> String {
         let mut out = format!("{}/{}/", self.base, self.node);
