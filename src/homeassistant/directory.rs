@@ -4,10 +4,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::alerts::{self, AlertCard};
-use super::device::{DeviceCard, registry_id};
+use super::device::registry_id;
 use super::subject::SubjectCard;
 use super::{Component, Identity};
 use crate::model::{Alert, AlertState, Area, Reading, Topic, Topics};
@@ -48,13 +48,13 @@ pub struct Limits {
 /// Everything that is announced to Home Assistant: subjects, their devices and alerts. Pure.
 #[derive(Debug)]
 pub struct Directory {
-    identity: Identity,
-    topics: Topics,
-    limits: Limits,
-    subjects: BTreeMap<String, SubjectCard>,
-    alerts: BTreeMap<String, AlertCard>,
+    pub(super) identity: Identity,
+    pub(super) topics: Topics,
+    pub(super) limits: Limits,
+    pub(super) subjects: BTreeMap<String, SubjectCard>,
+    pub(super) alerts: BTreeMap<String, AlertCard>,
     /// Entities that are to be removed: by device and component id, platform and since when.
-    gone: BTreeMap<(String, String), Gone>,
+    pub(super) gone: BTreeMap<(String, String), Gone>,
     /// What was announced by topic; without a payload if that was in an earlier run.
     announced: BTreeMap<String, Option<Bytes>>,
     /// Collectors that have reported in this run.
@@ -64,8 +64,8 @@ pub struct Directory {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Gone {
-    platform: String,
+pub(super) struct Gone {
+    pub(super) platform: String,
     since: Timestamp,
 }
 
@@ -387,131 +387,6 @@ impl Directory {
             "topic" => self.announced.contains_key(name).then(Vec::new),
             _ => None,
         }
-    }
-
-    fn configs(&self) -> Vec<(String, Bytes)> {
-        let mut devices: BTreeMap<&str, (DeviceCard, Map<String, Json>)> = BTreeMap::new();
-        let mut names = BTreeSet::new();
-        let host = devices
-            .entry("")
-            .or_insert_with(|| (DeviceCard::host(), Map::new()));
-        for (id, component) in alerts::standing() {
-            let entity = self.entity_id(&component, &[&id], &mut names);
-            host.1
-                .insert(id.clone(), self.dress(&id, component, &entity, None));
-        }
-        for (id, card) in &self.alerts {
-            for (component_id, component) in card.components(id) {
-                let entity = self.entity_id(&component, &[&component_id], &mut names);
-                let dressed = self.dress(&component_id, component, &entity, None);
-                host.1.insert(component_id, dressed);
-            }
-        }
-        for (key, card) in &self.subjects {
-            let device = devices
-                .entry(&card.device.id)
-                .or_insert_with(|| (card.device.clone(), Map::new()));
-            let prefix = key.replace('/', "_");
-            for (id, component) in &card.components {
-                let metric = id
-                    .strip_prefix(&prefix)
-                    .unwrap_or(id)
-                    .trim_start_matches('_');
-                let subject = key
-                    .split_once('/')
-                    .map_or(key.as_str(), |(_, subject)| subject);
-                let short = format!("{subject}_{metric}");
-                let entity = self.entity_id(component, &[&short, id], &mut names);
-                let dressed = self.dress(id, component.clone(), &entity, Some((key, card)));
-                device.1.insert(id.clone(), dressed);
-            }
-        }
-        for ((device, component), gone) in &self.gone {
-            if let Some((_, components)) = devices.get_mut(device.as_str()) {
-                components.insert(component.clone(), json!({ "p": gone.platform }));
-            }
-        }
-        devices
-            .into_values()
-            .map(|(device, components)| {
-                let config = json!({
-                    "dev": device.json(&self.identity),
-                    "o": { "name": "homewatch", "sw": self.identity.version },
-                    "cmps": components,
-                });
-                let topic = self.topics.discovery(&device.registry_id(&self.identity));
-                (topic, Bytes::from(config.to_string()))
-            })
-            .collect()
-    }
-
-    /// The first of `candidates` that no other entity has, as an entity id of this node.
-    fn entity_id(
-        &self,
-        component: &Component,
-        candidates: &[&str],
-        taken: &mut BTreeSet<String>,
-    ) -> String {
-        let platform = component
-            .get("p")
-            .and_then(Json::as_str)
-            .unwrap_or("sensor");
-        let entity_of = |candidate: &&str| {
-            let text = format!("{}_{candidate}", self.topics.node());
-            let fit = |c: char| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_lowercase()
-                } else {
-                    '_'
-                }
-            };
-            format!("{platform}.{}", text.chars().map(fit).collect::<String>())
-        };
-        let mut made: Vec<String> = candidates.iter().map(entity_of).collect();
-        let free = made.iter().position(|id| !taken.contains(id));
-        let id = made.swap_remove(free.unwrap_or(0));
-        taken.insert(id.clone());
-        id
-    }
-
-    /// Adds the keys that name the node and the installation.
-    fn dress(
-        &self,
-        id: &str,
-        mut component: Component,
-        entity: &str,
-        subject: Option<(&String, &SubjectCard)>,
-    ) -> Json {
-        let mut availability = vec![json!({ "t": "~/status" })];
-        if let Some((key, card)) = subject {
-            availability.push(json!({ "t": format!("~/{key}/availability") }));
-            component.insert(
-                "exp_aft".to_owned(),
-                json!(self.expire_after(&card.collector)),
-            );
-        }
-        let base = format!("{}/{}", self.topics.base(), self.topics.node());
-        let unique = format!("{}_{id}", self.identity.installation);
-        component.insert("~".to_owned(), json!(base));
-        component.insert("uniq_id".to_owned(), json!(unique));
-        component.insert("def_ent_id".to_owned(), json!(entity));
-        component.insert("avty".to_owned(), Json::Array(availability));
-        component.insert("avty_mode".to_owned(), json!("all"));
-        Json::Object(component)
-    }
-
-    /// Seconds without a message after which a state is no longer believed: three messages that
-    /// were due have not come. For when a broker has lost both us and our will.
-    fn expire_after(&self, collector: &str) -> u64 {
-        let interval = self
-            .limits
-            .collectors
-            .get(collector)
-            .copied()
-            .unwrap_or_default();
-        // An unchanged state goes out at the first tick after the heartbeat.
-        let due = self.limits.heartbeat + interval;
-        (due * 3).as_secs().max(60)
     }
 }
 

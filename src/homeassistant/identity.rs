@@ -28,7 +28,10 @@ pub fn installation_id(store: &Store) -> Result<String, StoreError> {
     }
     let mut bytes = [0_u8; 6];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Io(error.to_string()))?;
-    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let number = bytes
+        .iter()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let id = format!("{number:012x}");
     store.put(Collection::Identity, KEY, id.as_bytes())?;
     Ok(id)
 }

@@ -13,6 +13,7 @@ mod device;
 mod directory;
 mod entity;
 mod identity;
+mod payload;
 mod run;
 mod subject;
 #[cfg(test)]
