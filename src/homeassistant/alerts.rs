@@ -37,7 +37,7 @@ impl AlertCard {
             "val_tpl": "{{ 'ON' if (value_json|default({})).get('state') in \
                         ['firing', 'acknowledged'] else 'OFF' }}",
             "json_attr_t": topic,
-            "json_attr_tpl": "{{ (value_json|default({})) | tojson }}",
+            "json_attr_tpl": WHOLE_OBJECT,
         });
         let button = json!({
             "p": "button",
@@ -71,6 +71,9 @@ pub(super) fn event(alert: &Alert, event_type: &str) -> Json {
     out
 }
 
+/// Attributes must be an object, also when the topic has been emptied.
+const WHOLE_OBJECT: &str = "{{ (value_json|default({})) | tojson }}";
+
 const PRESSED_BY: &str = r#"{"by":"Home Assistant"}"#;
 
 /// The host's entities about alerts as such.
@@ -87,6 +90,7 @@ pub(super) fn standing() -> BTreeMap<String, Component> {
                 "val_tpl": "{{ value_json.get('critical', 0) + value_json.get('warning', 0) \
                             + value_json.get('info', 0) }}",
                 "json_attr_t": "~/alerts",
+                "json_attr_tpl": WHOLE_OBJECT,
             }),
         ),
         (

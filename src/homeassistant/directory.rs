@@ -258,6 +258,11 @@ impl Directory {
         forgotten
     }
 
+    /// The topics of this node.
+    pub const fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
     /// Whether records wait to be kept.
     pub fn has_unsaved(&self) -> bool {
         !self.dirty.is_empty()

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::directory::{Announcement, Directory, Limits};
 use super::{Identity, Record};
 use crate::bus::{Bus, Event, Heard};
-use crate::model::{Reading, Topics};
+use crate::model::{Reading, Topic, Topics};
 use crate::store::{Change, Collection, Store, StoreError};
 
 /// How discovery is set.
@@ -27,6 +28,10 @@ const DEBOUNCE: Duration = Duration::from_secs(5);
 const HOST_FIRST: Duration = Duration::from_secs(1);
 /// Several nodes hear the same birth: each answers within this time.
 const JITTER: Duration = Duration::from_secs(3);
+/// After the configurations the states are sent, which Home Assistant would not yet hear at once.
+const STATES_AFTER: Duration = Duration::from_secs(2);
+/// So many messages are put on the bus at once.
+const BURST: usize = 32;
 /// Collectors get this long after the start before anything is taken as gone.
 const GRACE: Duration = Duration::from_mins(15);
 /// How often it is looked for what is gone.
@@ -161,7 +166,7 @@ impl Runner {
             tracing::info!(subject = key, "gone for good: its entities are removed");
             self.bus.state().forget(&key);
             for topic in topics {
-                self.bus.retain(topic.into(), bytes::Bytes::new());
+                self.bus.retain(topic.into(), Bytes::new());
             }
         }
         // Even when nothing is to be sent, the times of the last sight are to be kept.
@@ -208,6 +213,45 @@ impl Runner {
                 records: Vec::new(),
             };
             self.send(again).await;
+            tokio::time::sleep(STATES_AFTER).await;
+            self.states_again().await;
+        }
+    }
+
+    /// Every state once more. They are retained, but not every broker hands retained messages to
+    /// a Home Assistant that was subscribed all along.
+    async fn states_again(&self) {
+        let topics = self.directory.topics();
+        let state = self.bus.state();
+        let mut messages = Vec::new();
+        for one in state.subjects() {
+            let (area, id) = (one.subject.area, one.subject.id.clone());
+            messages.push((
+                topics.format(&Topic::State(area, id.clone())),
+                one.published,
+            ));
+            let word: &[u8] = if one.available { b"online" } else { b"offline" };
+            let availability = topics.format(&Topic::Availability(area, id));
+            messages.push((availability, Bytes::from_static(word)));
+        }
+        for alert in state.alerts() {
+            match serde_json::to_vec(&*alert) {
+                Ok(json) => {
+                    messages.push((topics.format(&Topic::Alert(alert.id.clone())), json.into()))
+                }
+                Err(error) => {
+                    tracing::error!(alert = alert.id, %error, "cannot be written as JSON")
+                }
+            }
+        }
+        for part in messages.chunks(BURST) {
+            for (topic, payload) in part {
+                // Not `retain`: the state store has these as what they are.
+                self.bus
+                    .emit(Event::Retain(topic.as_str().into(), payload.clone()));
+            }
+            // The bus holds a bounded number of events for those that listen.
+            tokio::task::yield_now().await;
         }
     }
 
