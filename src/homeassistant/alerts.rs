@@ -74,11 +74,27 @@ pub(super) fn event(alert: &Alert, event_type: &str) -> Json {
 /// Attributes must be an object, also when the topic has been emptied.
 const WHOLE_OBJECT: &str = "{{ (value_json|default({})) | tojson }}";
 
+/// The entity that tells whether we are alive: the only one that is not unavailable when we are
+/// not.
+pub(super) const STATUS: &str = "status";
+
 const PRESSED_BY: &str = r#"{"by":"Home Assistant"}"#;
 
-/// The host's entities about alerts as such.
+/// The host's entities that are there whatever is measured: whether we are alive, and alerts.
 pub(super) fn standing() -> BTreeMap<String, Component> {
     let list = [
+        (
+            STATUS,
+            json!({
+                "p": "binary_sensor",
+                "name": "Monitoring",
+                "dev_cla": "connectivity",
+                "ent_cat": "diagnostic",
+                "stat_t": "~/status",
+                "pl_on": "online",
+                "pl_off": "offline",
+            }),
+        ),
         (
             "alerts_open",
             json!({

@@ -102,21 +102,23 @@ impl Directory {
         entity: &str,
         subject: Option<(&String, &SubjectCard)>,
     ) -> Json {
-        let mut availability = vec![json!({ "t": "~/status" })];
-        if let Some((key, card)) = subject {
-            availability.push(json!({ "t": format!("~/{key}/availability") }));
-            component.insert(
-                "exp_aft".to_owned(),
-                json!(self.expire_after(&card.collector)),
-            );
-        }
         let base = format!("{}/{}", self.topics.base(), self.topics.node());
         let unique = format!("{}_{id}", self.identity.installation);
         component.insert("~".to_owned(), json!(base));
         component.insert("uniq_id".to_owned(), json!(unique));
         component.insert("def_ent_id".to_owned(), json!(entity));
-        component.insert("avty".to_owned(), Json::Array(availability));
-        component.insert("avty_mode".to_owned(), json!("all"));
+        if id != alerts::STATUS {
+            let mut availability = vec![json!({ "t": "~/status" })];
+            if let Some((key, card)) = subject {
+                availability.push(json!({ "t": format!("~/{key}/availability") }));
+                component.insert(
+                    "exp_aft".to_owned(),
+                    json!(self.expire_after(&card.collector)),
+                );
+            }
+            component.insert("avty".to_owned(), Json::Array(availability));
+            component.insert("avty_mode".to_owned(), json!("all"));
+        }
         Json::Object(component)
     }
 

@@ -237,10 +237,11 @@ impl Runner {
         for alert in state.alerts() {
             match serde_json::to_vec(&*alert) {
                 Ok(json) => {
-                    messages.push((topics.format(&Topic::Alert(alert.id.clone())), json.into()))
+                    let topic = topics.format(&Topic::Alert(alert.id.clone()));
+                    messages.push((topic, json.into()));
                 }
                 Err(error) => {
-                    tracing::error!(alert = alert.id, %error, "cannot be written as JSON")
+                    tracing::error!(alert = alert.id, %error, "cannot be written as JSON");
                 }
             }
         }
