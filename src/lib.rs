@@ -6,4 +6,5 @@ pub mod config;
 pub mod homeassistant;
 pub mod host;
 pub mod model;
+pub mod push;
 pub mod store;

@@ -1,0 +1,604 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{Action, Alert, AlertState, AlertTarget, Origin, Severity};
+use crate::store::Change;
+
+use super::buttons::{Buttons, Tickets};
+use super::reply::Replies;
+use super::*;
+
+const MINUTE: u64 = 60;
+const START: i64 = 1_790_000_000;
+
+/// A house whose time stands still until somebody moves it, with what its store holds.
+struct House {
+    outbox: Outbox,
+    records: Vec<(String, Vec<u8>)>,
+    up: u64,
+    health: Vec<Option<String>>,
+}
+
+fn policy() -> Policy {
+    Policy {
+        node: "nas".to_owned(),
+        min_severity: Severity::Warning,
+        group: Duration::from_secs(5),
+        digest_after: Duration::from_secs(10 * MINUTE),
+        reminder: Duration::ZERO,
+        resolved: true,
+    }
+}
+
+fn wall(up: u64) -> Timestamp {
+    Timestamp::from_second(START + i64::try_from(up).unwrap()).unwrap()
+}
+
+fn moment(up: u64) -> Moment {
+    Moment {
+        wall: wall(up),
+        up: Duration::from_secs(up),
+    }
+}
+
+fn alert(id: &str, severity: Severity, state: AlertState) -> Alert {
+    Alert {
+        id: id.to_owned(),
+        rule: "hot".to_owned(),
+        severity,
+        state,
+        subject: format!("health/{id}"),
+        summary: format!("{id} is too hot"),
+        value: None,
+        threshold: None,
+        since: wall(0),
+        acknowledged_by: None,
+        acknowledged_at: None,
+        note: None,
+        silenced_until: None,
+        count: 1,
+    }
+}
+
+fn firing(id: &str) -> Alert {
+    alert(id, Severity::Critical, AlertState::Firing)
+}
+
+fn resolved(id: &str) -> Alert {
+    alert(id, Severity::Critical, AlertState::Resolved)
+}
+
+fn away() -> Input {
+    Input::Failed(Failure::Away {
+        text: "no route".to_owned(),
+        after: None,
+    })
+}
+
+impl House {
+    fn new(policy: Policy) -> Self {
+        Self {
+            outbox: Outbox::restore(policy, &[], moment(0), 7),
+            records: Vec::new(),
+            up: 0,
+            health: Vec::new(),
+        }
+    }
+
+    /// A restart after kill -9: only the store remains.
+    fn restart(&mut self) {
+        self.outbox = Outbox::restore(policy(), &self.records, moment(self.up), 7);
+    }
+
+    fn step(&mut self, input: Input) -> Option<Message> {
+        let mut sent = None;
+        for effect in self.outbox.step(moment(self.up), input) {
+            match effect {
+                Effect::Persist(changes) => {
+                    for change in changes {
+                        let (Change::Put(_, key, _) | Change::Remove(_, key)) = &change;
+                        self.records.retain(|(old, _)| old != key);
+                        if let Change::Put(_, key, value) = change {
+                            self.records.push((key, value));
+                        }
+                    }
+                }
+                Effect::Send(message) => {
+                    assert!(sent.replace(message).is_none(), "one message at a time");
+                }
+                Effect::Health(fault) => self.health.push(fault),
+            }
+        }
+        sent
+    }
+
+    fn alert(&mut self, alert: Alert) -> Option<Message> {
+        self.step(Input::Alert(Arc::new(alert)))
+    }
+
+    fn wait(&mut self, seconds: u64) -> Option<Message> {
+        self.up += seconds;
+        self.step(Input::Tick)
+    }
+
+    /// Lets the group close and has the message taken.
+    fn delivered(&mut self) -> Option<Message> {
+        let message = self.wait(5);
+        if message.is_some() {
+            assert_eq!(self.step(Input::Sent), None);
+        }
+        message
+    }
+}
+
+#[test]
+fn a_firing_alert_is_told_once_and_its_end_too() {
+    let mut house = House::new(policy());
+    assert_eq!(house.alert(firing("cpu")), None, "others may follow");
+    let message = house.delivered().unwrap();
+    assert_eq!(message.title, "Critical: health/cpu on nas");
+    assert_eq!(message.body, "cpu is too hot");
+    assert_eq!(message.priority, 5);
+    assert_eq!(message.tags, ["rotating_light", "nas"]);
+    assert_eq!(message.open, [("cpu".to_owned(), "health/cpu".to_owned())]);
+    house.alert(firing("cpu"));
+    assert_eq!(house.delivered(), None, "the same alert again is no news");
+    house.up += 120;
+    house.alert(resolved("cpu"));
+    let message = house.delivered().unwrap();
+    assert_eq!(message.title, "Resolved: health/cpu on nas");
+    assert_eq!((message.priority, message.open.len()), (2, 0));
+    assert!(message.body.contains("lasted 2 min"), "{}", message.body);
+    assert_eq!(house.records, [], "nothing is kept of what is over");
+    house.alert(Alert {
+        since: wall(house.up),
+        count: 2,
+        ..firing("cpu")
+    });
+    let again = house.delivered().unwrap();
+    assert_eq!(again.title, "Critical (time 2): health/cpu on nas");
+}
+
+#[test]
+fn what_is_pending_mild_silenced_or_acknowledged_is_not_told() {
+    let mut house = House::new(policy());
+    let silenced = Alert {
+        silenced_until: Some(wall(3600)),
+        ..firing("b")
+    };
+    for quiet in [
+        alert("a", Severity::Critical, AlertState::Pending),
+        silenced,
+        alert("c", Severity::Info, AlertState::Firing),
+        alert("d", Severity::Critical, AlertState::Acknowledged),
+        resolved("e"),
+    ] {
+        house.alert(quiet);
+        assert_eq!(house.delivered(), None);
+    }
+    assert_eq!(house.outbox.waiting(), 0);
+}
+
+#[test]
+fn an_alert_still_firing_when_its_silence_ends_is_told_then() {
+    let mut house = House::new(policy());
+    house.alert(Alert {
+        silenced_until: Some(wall(600)),
+        ..firing("cpu")
+    });
+    assert_eq!(house.outbox.wake(moment(0)), Some(Duration::from_secs(600)));
+    assert_eq!(house.wait(600), None);
+    assert!(house.delivered().is_some());
+}
+
+#[test]
+fn acknowledging_before_the_message_goes_out_takes_it_back() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.alert(alert("cpu", Severity::Critical, AlertState::Acknowledged));
+    assert_eq!(house.delivered(), None);
+    house.alert(resolved("cpu"));
+    assert_eq!(
+        house.delivered(),
+        None,
+        "nobody heard of it, nobody needs its end"
+    );
+    // While the message is in flight and fails.
+    house.alert(firing("cpu"));
+    assert!(house.wait(5).is_some());
+    house.alert(alert("cpu", Severity::Critical, AlertState::Acknowledged));
+    house.step(away());
+    assert_eq!(house.wait(600), None);
+    assert_eq!(house.outbox.waiting(), 0);
+}
+
+#[test]
+fn an_acknowledged_alert_that_was_told_gets_its_end_told_unless_silenced() {
+    for (silenced_until, told) in [(None, true), (Some(wall(9999)), false)] {
+        let mut house = House::new(policy());
+        house.alert(firing("cpu"));
+        house.delivered().unwrap();
+        house.alert(alert("cpu", Severity::Critical, AlertState::Acknowledged));
+        house.alert(Alert {
+            silenced_until,
+            ..resolved("cpu")
+        });
+        assert_eq!(house.delivered().is_some(), told);
+    }
+}
+
+#[test]
+fn a_burst_is_one_message_worst_first() {
+    let mut house = House::new(policy());
+    house.alert(alert("disk", Severity::Warning, AlertState::Firing));
+    house.up += 3;
+    house.alert(firing("cpu"));
+    let message = house.wait(2).unwrap();
+    assert_eq!(message.title, "nas: 1 critical, 1 warning");
+    let lines: Vec<&str> = message.body.lines().collect();
+    assert!(lines[0].starts_with("• Critical: cpu"), "{lines:?}");
+    assert!(lines[1].starts_with("• Warning: disk"), "{lines:?}");
+    assert_eq!(message.open[0].0, "cpu");
+}
+
+#[test]
+fn a_worse_severity_is_news() {
+    let mut house = House::new(policy());
+    house.alert(alert("cpu", Severity::Warning, AlertState::Firing));
+    assert_eq!(house.delivered().unwrap().priority, 4);
+    house.alert(firing("cpu"));
+    assert_eq!(house.delivered().unwrap().priority, 5);
+}
+
+#[test]
+fn nothing_is_told_twice_over_a_restart_and_nothing_that_waited_is_lost() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.delivered().unwrap();
+    house.alert(firing("disk"));
+    house.restart();
+    house.step(Input::All(vec![
+        Arc::new(firing("cpu")),
+        Arc::new(firing("disk")),
+    ]));
+    let message = house.delivered().unwrap();
+    assert_eq!(message.title, "Critical: health/disk on nas");
+    house.restart();
+    house.alert(resolved("cpu"));
+    assert!(
+        house
+            .delivered()
+            .unwrap()
+            .title
+            .starts_with("Resolved: health/cpu")
+    );
+}
+
+#[test]
+fn a_crash_between_answer_and_note_repeats_under_the_same_key() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    let first = house.wait(5).unwrap();
+    house.restart();
+    let second = house.wait(5).unwrap();
+    assert_eq!(first.key, second.key);
+}
+
+#[test]
+fn a_long_absence_ends_in_one_digest() {
+    let mut house = House::new(policy());
+    let ids: Vec<String> = (0..60).map(|n| format!("part-{n}")).collect();
+    let mut attempts = 0;
+    for id in &ids {
+        house.alert(firing(id));
+        if house.wait(60).is_some() {
+            attempts += 1;
+            house.step(away());
+        }
+    }
+    assert!(attempts > 10, "an absence ends by trying: {attempts}");
+    for id in &ids[..30] {
+        house.alert(resolved(id));
+    }
+    let digest = house.wait(200).unwrap();
+    house.step(Input::Sent);
+    assert_eq!(digest.title, "Digest of nas: 30 critical, 30 resolved");
+    assert!(
+        digest
+            .body
+            .starts_with("Nothing could be sent for 1 h 3 min."),
+        "{}",
+        digest.body
+    );
+    assert!(digest.body.ends_with("… and 40 more"), "{}", digest.body);
+    assert!(digest.body.len() < 4_000);
+    assert_eq!(house.outbox.waiting(), 0);
+    assert_eq!(house.wait(3600), None, "no flood behind it");
+    assert_eq!(house.health, [Some("no route".to_owned()), None]);
+}
+
+#[test]
+fn a_short_absence_is_no_fault_and_no_digest() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.wait(5).unwrap();
+    house.step(away());
+    let message = house.wait(8).unwrap();
+    assert_eq!(message.title, "Critical: health/cpu on nas");
+    house.step(Input::Sent);
+    assert_eq!(house.health, []);
+}
+
+#[test]
+fn an_alert_that_came_and_went_unheard_is_told_as_over() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.wait(5).unwrap();
+    house.step(away());
+    house.alert(resolved("cpu"));
+    let message = house.wait(10).unwrap();
+    assert_eq!(message.title, "Over already: health/cpu on nas");
+    assert_eq!(message.priority, 2);
+}
+
+#[test]
+fn retries_slow_down_to_a_bound_and_honour_the_servers_wish() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.wait(5).unwrap();
+    let mut last = 0;
+    for _ in 0..20 {
+        house.step(away());
+        let wake = house.outbox.wake(moment(house.up)).unwrap().as_secs() + 1;
+        last = wake - house.up;
+        house.up = wake;
+        assert!(house.step(Input::Tick).is_some());
+    }
+    assert!((90..=151).contains(&last), "{last}");
+    house.step(Input::Failed(Failure::Away {
+        text: "busy".to_owned(),
+        after: Some(Duration::from_secs(1800)),
+    }));
+    assert_eq!(house.wait(1799), None);
+    assert!(house.wait(2).is_some());
+}
+
+#[test]
+fn a_refusal_is_told_once_and_not_tried_for_ever() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.wait(5).unwrap();
+    house.step(Input::Failed(Failure::Refused("403".to_owned())));
+    assert_eq!(house.wait(86_400), None);
+    assert_eq!(house.outbox.wake(moment(house.up)), None);
+    house.alert(firing("disk"));
+    house.wait(5).unwrap();
+    house.step(Input::Failed(Failure::Refused("403".to_owned())));
+    assert_eq!(house.health, [Some("403".to_owned())]);
+    house.restart();
+    let message = house.wait(5).unwrap();
+    assert_eq!(message.open.len(), 2, "what was refused is not lost");
+}
+
+#[test]
+fn a_message_that_is_refused_for_itself_is_dropped() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.wait(5).unwrap();
+    house.step(Input::Failed(Failure::Unfit("413".to_owned())));
+    assert_eq!(house.outbox.waiting(), 0);
+    assert_eq!(house.health, [Some("413".to_owned())]);
+}
+
+#[test]
+fn the_queue_is_bounded_and_keeps_the_worst() {
+    let mut house = House::new(policy());
+    for n in 0..600 {
+        let severity = if n == 0 {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
+        house.alert(alert(&format!("part-{n}"), severity, AlertState::Firing));
+    }
+    assert_eq!(house.outbox.waiting(), 500);
+    let message = house.delivered().unwrap();
+    assert_eq!(message.priority, 5);
+    assert!(message.body.ends_with("… and 580 more"), "{}", message.body);
+}
+
+#[test]
+fn a_reminder_comes_while_nobody_has_taken_note() {
+    let mut house = House::new(Policy {
+        reminder: Duration::from_secs(3600),
+        ..policy()
+    });
+    house.alert(firing("cpu"));
+    house.delivered().unwrap();
+    assert!(house.outbox.wake(moment(house.up)).is_some());
+    assert_eq!(house.wait(3590), None);
+    house.wait(10);
+    let message = house.delivered().unwrap();
+    assert_eq!(message.title, "Still critical: health/cpu on nas");
+    house.alert(alert("cpu", Severity::Critical, AlertState::Acknowledged));
+    house.wait(7200);
+    assert_eq!(house.delivered(), None);
+}
+
+#[test]
+fn alerts_that_vanished_unseen_are_over() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    house.delivered().unwrap();
+    house.step(Input::All(Vec::new()));
+    assert!(house.delivered().unwrap().title.starts_with("Resolved"));
+    house.alert(firing("disk"));
+    house.delivered().unwrap();
+    house.step(Input::Cleared(Arc::new(resolved("disk"))));
+    assert!(house.delivered().unwrap().title.starts_with("Resolved"));
+}
+
+#[test]
+fn unreadable_records_are_passed_over() {
+    let records = [
+        ("notice/1".to_owned(), b"{".to_vec()),
+        ("episode/x".to_owned(), b"[]".to_vec()),
+        ("reply".to_owned(), b"{}".to_vec()),
+    ];
+    let outbox = Outbox::restore(policy(), &records, moment(0), 0);
+    assert_eq!(outbox.waiting(), 0);
+}
+
+#[test]
+fn a_clock_set_back_sends_nothing_twice_and_breaks_nothing() {
+    let mut house = House::new(policy());
+    house.alert(firing("cpu"));
+    let back = Moment {
+        wall: wall(0) - Duration::from_secs(1_000_000),
+        up: Duration::from_secs(5),
+    };
+    let effects = house.outbox.step(back, Input::Tick);
+    assert!(
+        matches!(effects.as_slice(), [Effect::Send(_)]),
+        "{effects:?}"
+    );
+}
+
+/// Tickets that anybody could make; the real ones are checked where they are made.
+struct Plain;
+
+impl Tickets for Plain {
+    fn issue(&self, alert: &str, expires: Timestamp) -> String {
+        format!("{alert}~{}", expires.as_second())
+    }
+
+    fn verify(&self, ticket: &str, alert: &str, now: Timestamp) -> bool {
+        ticket.split_once('~').is_some_and(|(id, expires)| {
+            id == alert && expires.parse().is_ok_and(|at: i64| at > now.as_second())
+        })
+    }
+}
+
+fn message(open: &[&str]) -> Message {
+    Message {
+        key: "nas-1".to_owned(),
+        title: String::new(),
+        body: String::new(),
+        priority: 5,
+        tags: Vec::new(),
+        open: open
+            .iter()
+            .map(|id| ((*id).to_owned(), format!("health/{id}")))
+            .collect(),
+    }
+}
+
+fn buttons(buttons: &Buttons, open: &[&str]) -> serde_json::Value {
+    serde_json::to_value(buttons.of(&message(open), wall(0), &Plain)).unwrap()
+}
+
+#[test]
+fn buttons_go_to_rest_when_it_is_public() {
+    let rest = Buttons::Rest("https://home.example".to_owned());
+    let one = buttons(&rest, &["hot cpu"]);
+    let expires = START + 7 * 86_400;
+    assert_eq!(one[0]["action"], "http");
+    assert_eq!(one[0]["label"], "Acknowledge");
+    assert_eq!(one[0]["method"], "POST");
+    assert_eq!(one[0]["clear"], true);
+    assert_eq!(
+        one[0]["url"],
+        format!("https://home.example/api/v1/alerts/hot%20cpu/ack?ticket=hot%20cpu~{expires}")
+    );
+    assert_eq!(one[1]["label"], "Snooze 2 h");
+    assert_eq!(one[1]["body"], "{\"for\":\"2h\"}");
+    let five = buttons(&rest, &["a", "b", "c", "d", "e"]);
+    assert_eq!(five.as_array().unwrap().len(), 3, "ntfy shows no more");
+    assert_eq!(buttons(&rest, &[]), serde_json::json!([]));
+    assert_eq!(buttons(&Buttons::Off, &["a"]), serde_json::json!([]));
+}
+
+#[test]
+fn buttons_go_to_the_reply_topic_otherwise_and_carry_no_credentials_but_the_replys_own() {
+    let topic = |token| Buttons::Topic {
+        url: "https://ntfy.sh/r".to_owned(),
+        token,
+    };
+    let plain = buttons(&topic(None), &["cpu"]);
+    assert_eq!(plain[0]["url"], "https://ntfy.sh/r");
+    assert_eq!(plain[0].get("headers"), None);
+    let secret = crate::config::Secret::new("tk_reply".to_owned());
+    let with = buttons(&topic(Some(secret)), &["cpu", "disk"]);
+    assert_eq!(with.as_array().unwrap().len(), 1);
+    assert_eq!(with[0]["label"], "Acknowledge 2");
+    assert_eq!(with[0]["headers"]["Authorization"], "Bearer tk_reply");
+    assert_eq!(with[0]["body"].as_str().unwrap().lines().count(), 2);
+    assert_eq!(buttons(&topic(None), &[]), serde_json::json!([]));
+}
+
+fn replies() -> Replies {
+    Replies::restore(None, "house", None, wall(0), [7; 16])
+}
+
+#[test]
+fn each_press_counts_once_even_over_a_restart() {
+    let ticket = Plain.issue("cpu", wall(60));
+    let mut replies = replies();
+    let acks = replies.read(&format!("ack cpu {ticket}"), wall(1), &Plain);
+    assert_eq!(acks.len(), 1);
+    assert_eq!(acks[0].name, "alert/cpu/ack");
+    assert_eq!(acks[0].origin, Origin::Push);
+    assert!(
+        matches!(&acks[0].action, Action::Ack { target: AlertTarget::One(id), .. } if id == "cpu")
+    );
+    let snoozes = replies.read(&format!("snooze cpu {ticket}"), wall(1), &Plain);
+    assert!(
+        matches!(&snoozes[0].action, Action::SilenceAlert { alert, for_ }
+            if alert == "cpu" && *for_ == Duration::from_secs(7200))
+    );
+    let Change::Put(_, _, record) = replies.put() else {
+        panic!()
+    };
+    let mut after = Replies::restore(Some(&record), "house", None, wall(9), [8; 16]);
+    assert_eq!(after, replies);
+    assert_eq!(
+        after.read(&format!("ack cpu {ticket}"), wall(2), &Plain),
+        []
+    );
+}
+
+#[test]
+fn forged_expired_and_malformed_presses_count_for_nothing() {
+    let ticket = Plain.issue("cpu", wall(60));
+    let mut replies = replies();
+    for (body, at) in [
+        (format!("ack disk {ticket}"), 1),
+        (format!("ack cpu {ticket}"), 61),
+        (format!("reboot cpu {ticket}"), 1),
+        (format!("ack cpu {ticket} more"), 1),
+        ("ack cpu".to_owned(), 1),
+        ("ack cpu ticket".to_owned(), 1),
+        (String::new(), 1),
+        ("\u{0}\u{1F525}".repeat(2000), 1),
+    ] {
+        assert_eq!(replies.read(&body, wall(at), &Plain), [], "{body:?}");
+    }
+}
+
+#[test]
+fn the_reply_topic_cannot_be_guessed_is_kept_and_follows_the_configuration() {
+    let first = replies();
+    assert_eq!(first.topic, format!("house-reply-{}", "07".repeat(16)));
+    let Change::Put(_, _, record) = first.put() else {
+        panic!()
+    };
+    let again = |topic: &str, reply: Option<&str>| {
+        Replies::restore(Some(&record), topic, reply, wall(5), [9; 16]).topic
+    };
+    assert_eq!(again("house", None), first.topic);
+    assert!(again("other", None).starts_with("other-reply-0909"));
+    assert_eq!(again("house", Some("mine")), "mine");
+    assert!(again(&"x".repeat(64), None).len() <= 64);
+}
