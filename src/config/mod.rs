@@ -18,7 +18,7 @@ pub use api::ApiConfig;
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Sources, load};
-pub use mqtt::{BrokerConfig, EmbeddedConfig, MqttConfig};
+pub use mqtt::{BrokerConfig, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig};
 pub use node::{HostConfig, NodeConfig};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};

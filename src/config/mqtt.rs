@@ -1,4 +1,6 @@
-use std::net::SocketAddr;
+mod embedded;
+
+pub use embedded::{EmbeddedConfig, EmbeddedTls, EmbeddedUser};
 
 use super::{Secret, Section};
 
@@ -13,13 +15,6 @@ pub struct MqttConfig {
     pub embedded: Option<EmbeddedConfig>,
     /// An outside broker.
     pub broker: Option<BrokerConfig>,
-}
-
-/// `[mqtt.embedded]`.
-#[derive(Debug, Clone)]
-pub struct EmbeddedConfig {
-    /// Where it listens.
-    pub listen: SocketAddr,
 }
 
 /// `[mqtt.broker]`.
@@ -60,20 +55,6 @@ fn topic(text: &str) -> Option<String> {
             .chars()
             .all(|c| !c.is_control() && !c.is_whitespace() && c != '+' && c != '#');
     fine.then(|| text.to_owned())
-}
-
-impl EmbeddedConfig {
-    fn read(mut section: Section<'_>) -> Self {
-        let listen = section.parsed(
-            "listen",
-            "an address and port such as \"127.0.0.1:1883\"",
-            |text| text.parse().ok(),
-        );
-        section.finish();
-        Self {
-            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1883))),
-        }
-    }
 }
 
 impl BrokerConfig {

@@ -6,6 +6,7 @@
 
 mod alert;
 mod command;
+mod filter;
 mod metric;
 mod reading;
 mod slug;
@@ -15,6 +16,7 @@ mod unit;
 
 pub use alert::{Alert, AlertCounts, AlertState, Severity};
 pub use command::{Action, AlertTarget, Command, CommandError, CommandResult, Origin, ReplyTo};
+pub use filter::{matches, overlaps, valid_filter, valid_topic};
 pub use metric::{Category, FlagMeaning, Kind, Metric};
 pub use reading::{Batch, Outcome, Reading, Source, Value};
 pub use slug::slug;

@@ -1,0 +1,480 @@
+//! One connection: from CONNECT to its end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use bytes::{BufMut as _, BytesMut};
+use futures_util::FutureExt as _;
+use rumqttd::local::LinkError;
+use rumqttd::protocol::v4::V4;
+use rumqttd::protocol::v5::V5;
+use rumqttd::protocol::{
+    ConnAck, ConnAckProperties, ConnectReturnCode, Filter, Packet, PingResp, Protocol as _,
+    PubComp, PubCompReason, PubRel, PubRelReason, QoS, RetainForwardRule, SubAck, Subscribe,
+    SubscribeReasonCode, UnsubAck, UnsubAckReason, Unsubscribe,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use crate::model::{matches, valid_filter};
+
+use super::guard::{Guard, Hello, Incoming, Level, Message, Violation};
+use super::hub::{HELLO_TIME, Hub, Presence, Taken, WRITE_TIME};
+use super::outbox::Outbox;
+use super::rights::Rights;
+use super::router::Subscriber;
+
+/// So many filters one client may have.
+const MAX_FILTERS: usize = 256;
+/// So many messages of QoS 2 one client may leave unreleased.
+const MAX_UNRELEASED: usize = 256;
+/// So many messages may wait for one client before it is given up.
+const MAX_QUEUE: usize = 20_000;
+/// The longest filter, bytes.
+const MAX_FILTER: usize = 1024;
+/// Messages taken from the router at once.
+const BURST: usize = 100;
+/// Bytes written at once.
+const CHUNK: usize = 16 << 10;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("it said goodbye")]
+    Goodbye,
+    #[error("it closed the connection")]
+    Closed,
+    #[error("it {0}")]
+    Violation(#[from] Violation),
+    #[error("it was silent for longer than its keep-alive time")]
+    Silent,
+    #[error("it took nothing for {WRITE_TIME:?}")]
+    Slow,
+    #[error("it did not say who it is within {HELLO_TIME:?}")]
+    NoHello,
+    #[error("its login is wrong")]
+    Login,
+    #[error("another client took its id, or the broker stops")]
+    Ended,
+    #[error("the connection failed: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the codec failed: {0}")]
+    Codec(#[from] rumqttd::protocol::Error),
+    #[error("the router died: {0}")]
+    Router(#[from] LinkError),
+}
+
+/// The bytes of a connection.
+struct Wire<S> {
+    stream: S,
+    guard: Guard,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// The next packet that is already here.
+    fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+        self.guard.next(&mut self.input)
+    }
+
+    /// Reads more bytes. Cancel safe.
+    async fn fill(&mut self) -> Result<(), End> {
+        self.input.reserve(2048);
+        match self.stream.read_buf(&mut self.input).await? {
+            0 => Err(End::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&mut self, level: Level, packet: Packet) -> Result<(), End> {
+        match level {
+            Level::V4 => V4.write(packet, &mut self.output)?,
+            Level::V5 => V5.write(packet, &mut self.output)?,
+        };
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let writing = self.stream.write_all(&self.output);
+        timeout(WRITE_TIME, writing).await.map_err(|_| End::Slow)??;
+        self.output.clear();
+        Ok(())
+    }
+
+    async fn hello(&mut self) -> Result<(Level, Hello), End> {
+        loop {
+            match self.next() {
+                Ok(Some(Incoming::Connect(hello))) => {
+                    let level = self.guard.level().unwrap_or(Level::V4);
+                    return Ok((level, *hello));
+                }
+                Ok(Some(_)) => return Err(Violation::Protocol("no CONNECT first").into()),
+                Ok(None) => self.fill().await?,
+                Err(violation) => {
+                    if matches!(violation, Violation::Level(_)) {
+                        // "Unacceptable protocol version", in the words of 3.1.1.
+                        self.output.put_slice(&[0x20, 2, 0, 1]);
+                        self.flush().await?;
+                    }
+                    return Err(violation.into());
+                }
+            }
+        }
+    }
+
+    async fn refuse(&mut self, level: Level, v4: ConnectReturnCode, v5: ConnectReturnCode) -> Result<(), End> {
+        let code = if level == Level::V4 { v4 } else { v5 };
+        let ack = ConnAck { session_present: false, code };
+        self.put(level, Packet::ConnAck(ack, None))?;
+        self.flush().await
+    }
+}
+
+/// One client that has been let in.
+struct Client<S> {
+    wire: Wire<S>,
+    hub: Arc<Hub>,
+    level: Level,
+    rights: Rights,
+    outbox: Outbox,
+    filters: BTreeMap<String, Filter>,
+    link: Option<Subscriber>,
+    unreleased: HashSet<u16>,
+    keep_alive: Option<Duration>,
+    will: Option<Message>,
+    /// When something last came from it.
+    seen: Instant,
+}
+
+/// Serves one connection to its end. `local`: it came by a listener that only this machine can
+/// reach.
+pub(super) async fn serve<S>(hub: Arc<Hub>, stream: S, local: bool) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let wire = Wire {
+        stream,
+        guard: Guard::new(hub.max_payload),
+        input: BytesMut::new(),
+        output: BytesMut::new(),
+    };
+    let admitted = timeout(HELLO_TIME, admit(hub, wire, local)).await;
+    let (mut client, presence) = match admitted {
+        Err(_) => return End::NoHello,
+        Ok(Err(end)) => return end,
+        Ok(Ok(admitted)) => admitted,
+    };
+    let end = client.run(&presence).await;
+    drop(presence);
+    if let Some(will) = client.will.take() {
+        client.hub.take(&client.rights, will).await;
+    }
+    end
+}
+
+async fn admit<S>(
+    hub: Arc<Hub>,
+    mut wire: Wire<S>,
+    local: bool,
+) -> Result<(Client<S>, Presence), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (level, hello) = wire.hello().await?;
+    let login = hello.login.as_ref();
+    let login = login.map(|login| (login.username.as_str(), login.password.as_str()));
+    let Some(rights) = hub.users.login(login, local) else {
+        let code = ConnectReturnCode::BadUserNamePassword;
+        wire.refuse(level, ConnectReturnCode::NotAuthorized, code).await?;
+        return Err(End::Login);
+    };
+    let mut id = hello.connect.client_id;
+    let assigned = id.is_empty();
+    if assigned {
+        if level == Level::V4 && !hello.connect.clean_session {
+            let code = ConnectReturnCode::ClientIdentifierNotValid;
+            wire.refuse(level, code, code).await?;
+            return Err(Violation::Protocol("no client id, but a session to keep").into());
+        }
+        id = assigned_id()?;
+    }
+    let presence = hub.enter(&id);
+    let ack = ConnAck {
+        session_present: false,
+        code: ConnectReturnCode::Success,
+    };
+    let properties = ConnAckProperties {
+        session_expiry_interval: Some(0),
+        max_packet_size: u32::try_from(wire.guard.max_packet()).ok(),
+        assigned_client_identifier: assigned.then_some(id),
+        topic_alias_max: Some(0),
+        subscription_identifiers_available: Some(0),
+        shared_subscription_available: Some(0),
+        ..ConnAckProperties::default()
+    };
+    wire.put(level, Packet::ConnAck(ack, Some(properties)))?;
+    wire.flush().await?;
+    let limits = &hello.properties;
+    let keep_alive = hello.connect.keep_alive;
+    let client = Client {
+        wire,
+        hub,
+        level,
+        rights,
+        outbox: Outbox::new(level, limits.receive_maximum, limits.max_packet_size),
+        filters: BTreeMap::new(),
+        link: None,
+        unreleased: HashSet::new(),
+        keep_alive: (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()) * 3 / 2),
+        will: hello.will,
+        seen: Instant::now(),
+    };
+    Ok((client, presence))
+}
+
+fn assigned_id() -> Result<String, End> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(format!("auto-{:016x}", u64::from_be_bytes(random)))
+}
+
+/// The next message of a link; without one, never.
+async fn from_link(link: &mut Option<Subscriber>) -> Result<Option<Message>, LinkError> {
+    match link {
+        Some(link) => link.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    async fn run(&mut self, presence: &Presence) -> End {
+        loop {
+            if let Err(end) = self.round(presence).await {
+                return end;
+            }
+        }
+    }
+
+    async fn round(&mut self, presence: &Presence) -> Result<(), End> {
+        while let Some(packet) = self.wire.next()? {
+            self.handle(packet).await?;
+            self.deliver().await?;
+        }
+        let silent = self.keep_alive.map(|time| self.seen + time);
+        let silence = async {
+            match silent {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = presence.ended.cancelled() => return Err(End::Ended),
+            read = self.wire.fill() => {
+                read?;
+                self.seen = Instant::now();
+            }
+            message = from_link(&mut self.link), if self.outbox.is_empty() => {
+                self.offer(message?);
+                self.offer_more()?;
+                self.deliver().await?;
+            }
+            () = silence => return Err(End::Silent),
+        }
+        Ok(())
+    }
+
+    /// Takes what else the link has ready, so that a burst is written at once.
+    fn offer_more(&mut self) -> Result<(), LinkError> {
+        while self.outbox.len() < BURST {
+            let Some(message) = from_link(&mut self.link).now_or_never() else {
+                break;
+            };
+            self.offer(message?);
+        }
+        Ok(())
+    }
+
+    /// Writes what the window lets through.
+    async fn deliver(&mut self) -> Result<(), End> {
+        loop {
+            self.outbox.write(&mut self.wire.output, CHUNK)?;
+            if self.wire.output.is_empty() {
+                return Ok(());
+            }
+            self.wire.flush().await?;
+        }
+    }
+
+    /// Queues a message if some filter of the client catches it.
+    fn offer(&mut self, message: Option<Message>) {
+        let Some(mut message) = message else {
+            return;
+        };
+        let caught = self.filters.values().filter(|filter| matches(&filter.path, &message.topic));
+        let granted = caught.map(|filter| filter.qos as u8).max();
+        let Some(granted) = granted.filter(|_| self.rights.may_read(&message.topic)) else {
+            return;
+        };
+        message.qos = lower(message.qos, granted);
+        self.outbox.push(message);
+    }
+
+    async fn handle(&mut self, packet: Incoming) -> Result<(), End> {
+        let level = self.level;
+        match packet {
+            Incoming::Connect(_) => return Err(Violation::Protocol("a second CONNECT").into()),
+            Incoming::Publish(message, pkid) => self.publish(message, pkid).await?,
+            Incoming::Subscribe(subscribe) => self.subscribe(subscribe)?,
+            Incoming::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe)?,
+            Incoming::PubAck(pkid) | Incoming::PubComp(pkid) => self.outbox.acknowledged(pkid),
+            Incoming::PubRec(pkid) => {
+                self.outbox.received(pkid);
+                let reason = PubRelReason::Success;
+                self.wire.put(level, Packet::PubRel(PubRel { pkid, reason }, None))?;
+            }
+            Incoming::PubRel(pkid) => {
+                let reason = if self.unreleased.remove(&pkid) {
+                    PubCompReason::Success
+                } else {
+                    PubCompReason::PacketIdentifierNotFound
+                };
+                self.wire.put(level, Packet::PubComp(PubComp { pkid, reason }, None))?;
+            }
+            Incoming::Ping => self.wire.put(level, Packet::PingResp(PingResp))?,
+            Incoming::Disconnect(with_will) => {
+                if !with_will {
+                    self.will = None;
+                }
+                return Err(End::Goodbye);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message. What is denied is acknowledged all the same in 3.1.1, which has no other
+    /// word for it; 5 is told.
+    async fn publish(&mut self, message: Message, pkid: u16) -> Result<(), End> {
+        let qos = message.qos;
+        if qos == QoS::ExactlyOnce {
+            if self.unreleased.len() >= MAX_UNRELEASED {
+                return Err(Violation::Protocol("too many unreleased messages of QoS 2").into());
+            }
+            if !self.unreleased.insert(pkid) {
+                self.acknowledge(0x50, pkid, Taken::Yes);
+                return Ok(());
+            }
+        }
+        let taken = self.hub.take(&self.rights, message).await;
+        match qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => self.acknowledge(0x40, pkid, taken),
+            QoS::ExactlyOnce => {
+                if taken == Taken::Denied && self.level == Level::V5 {
+                    // A PUBREC with an error ends the exchange.
+                    self.unreleased.remove(&pkid);
+                }
+                self.acknowledge(0x50, pkid, taken);
+            }
+        }
+        Ok(())
+    }
+
+    /// PUBACK or PUBREC, by hand: the codec writes a denial without its reason.
+    fn acknowledge(&mut self, kind: u8, pkid: u16, taken: Taken) {
+        let out = &mut self.wire.output;
+        let denied = taken == Taken::Denied && self.level == Level::V5;
+        out.put_slice(&[kind, if denied { 3 } else { 2 }]);
+        out.put_u16(pkid);
+        if denied {
+            out.put_u8(0x87);
+        }
+    }
+
+    fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        let mut welcome = Vec::new();
+        for filter in subscribe.filters {
+            if let Some(refused) = self.refusal(&filter.path) {
+                let plain = self.level == Level::V4;
+                codes.push(if plain { SubscribeReasonCode::Failure } else { refused });
+                continue;
+            }
+            if self.link.is_none() {
+                self.link = Some(self.hub.router().subscribe()?);
+            }
+            codes.push(match filter.qos {
+                QoS::AtMostOnce => SubscribeReasonCode::QoS0,
+                QoS::AtLeastOnce => SubscribeReasonCode::QoS1,
+                QoS::ExactlyOnce => SubscribeReasonCode::QoS2,
+            });
+            let new = self.filters.insert(filter.path.clone(), filter.clone()).is_none();
+            let wanted = match filter.retain_forward_rule {
+                RetainForwardRule::OnEverySubscribe => true,
+                RetainForwardRule::OnNewSubscribe => new,
+                RetainForwardRule::Never => false,
+            };
+            // The 3.1.1 codec says Never for what has no such rule there.
+            if wanted || self.level == Level::V4 {
+                welcome.push(filter);
+            }
+        }
+        let ack = SubAck {
+            pkid: subscribe.pkid,
+            return_codes: codes,
+        };
+        self.wire.put(self.level, Packet::SubAck(ack, None))?;
+        for filter in welcome {
+            for mut message in self.hub.retained().matching(&filter.path) {
+                if self.rights.may_read(&message.topic) {
+                    message.qos = lower(message.qos, filter.qos as u8);
+                    self.outbox.push(message);
+                }
+            }
+            if self.outbox.len() > MAX_QUEUE {
+                return Err(Violation::Protocol("subscriptions again and again").into());
+            }
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, filter: &str) -> Option<SubscribeReasonCode> {
+        if filter.starts_with("$share/") {
+            return Some(SubscribeReasonCode::SharedSubscriptionsNotSupported);
+        }
+        if !valid_filter(filter) || filter.len() > MAX_FILTER {
+            return Some(SubscribeReasonCode::TopicFilterInvalid);
+        }
+        if !self.rights.may_subscribe(filter) {
+            return Some(SubscribeReasonCode::NotAuthorized);
+        }
+        let full = self.filters.len() >= MAX_FILTERS && !self.filters.contains_key(filter);
+        full.then_some(SubscribeReasonCode::QuotaExceeded)
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) -> Result<(), End> {
+        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        for filter in &unsubscribe.filters {
+            reasons.push(match self.filters.remove(filter) {
+                Some(_) => UnsubAckReason::Success,
+                None => UnsubAckReason::NoSubscriptionExisted,
+            });
+        }
+        if self.filters.is_empty() {
+            self.link = None;
+        }
+        let ack = UnsubAck {
+            pkid: unsubscribe.pkid,
+            reasons,
+        };
+        self.wire.put(self.level, Packet::UnsubAck(ack, None))
+    }
+}
+
+/// The lower of a message's QoS and what was granted.
+fn lower(qos: QoS, granted: u8) -> QoS {
+    rumqttd::protocol::qos((qos as u8).min(granted)).unwrap_or_default()
+}

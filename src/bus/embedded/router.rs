@@ -1,0 +1,237 @@
+//! rumqttd's router, which hands every message to every subscriber, and our links to it.
+//!
+//! The router dies of some inputs and keeps others for ever, so it gets little to go wrong with:
+//! one fixed filter, QoS 0, nothing retained, link names from a small set, every topic behind
+//! the prefix `<qos>/`. Sessions, acknowledgments, rights and retained messages are ours.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
+use rumqttd::protocol::{
+    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe,
+    qos,
+};
+use rumqttd::{Notification, RouterConfig};
+
+use super::guard::Message;
+
+/// Topic bytes after which the publishing link is replaced: the router counts messages by topic
+/// for as long as a link lives.
+const LINK_BUDGET: usize = 4 << 20;
+/// The log of messages that slow subscribers still may read: bytes a segment, and segments.
+const SEGMENT: (usize, usize) = (512 << 10, 2);
+/// Messages handed to a subscriber at once; below the size at which the router parks it.
+const SWEEP: u64 = 150;
+
+type Open = dyn Fn(&str) -> Result<(LinkTx, LinkRx), LinkError> + Send + Sync;
+
+/// One life of the router.
+pub(super) struct Router {
+    open: Box<Open>,
+    publisher: Mutex<Publisher>,
+    slots: Mutex<Slots>,
+}
+
+struct Publisher {
+    link: LinkTx,
+    spent: usize,
+    number: u8,
+}
+
+#[derive(Default)]
+struct Slots {
+    free: Vec<usize>,
+    used: usize,
+}
+
+/// Tells when the router has died: its `dead` then returns.
+pub(super) struct Watch(LinkRx);
+
+impl Watch {
+    /// Waits for the router's death.
+    pub(super) async fn dead(&mut self) -> LinkError {
+        loop {
+            if let Err(error) = self.0.next().await {
+                return error;
+            }
+        }
+    }
+}
+
+impl Router {
+    /// Starts a router, on a thread of its own, for at most `clients` subscribers.
+    pub(super) fn start(clients: usize) -> Result<(Arc<Self>, Watch), LinkError> {
+        let router = rumqttd::Router::new(
+            0,
+            RouterConfig {
+                max_connections: clients + 8,
+                max_outgoing_packet_count: SWEEP,
+                max_segment_size: SEGMENT.0,
+                max_segment_count: SEGMENT.1,
+                ..RouterConfig::default()
+            },
+        );
+        let events = router.spawn();
+        let open = move |name: &str| {
+            let (tx, rx, _) = LinkBuilder::new(name, events.clone()).build()?;
+            Ok::<_, LinkError>((tx, rx))
+        };
+        let (_, watch) = open("watch")?;
+        let (link, _) = open("publish-0")?;
+        let router = Self {
+            open: Box::new(open),
+            publisher: Mutex::new(Publisher {
+                link,
+                spent: 0,
+                number: 0,
+            }),
+            slots: Mutex::default(),
+        };
+        router.warm_up()?;
+        Ok((Arc::new(router), Watch(watch)))
+    }
+
+    /// Makes the one filter known: who publishes what no filter catches, the router disconnects.
+    fn warm_up(&self) -> Result<(), LinkError> {
+        let (mut link, _rx) = (self.open)("warm-up")?;
+        send(&mut link, subscribe("#"))?;
+        send(&mut link, goodbye())
+    }
+
+    /// Hands messages to every subscriber. A dead router is the watch's business.
+    pub(super) fn publish(&self, messages: impl IntoIterator<Item = Message>) {
+        let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut packets: VecDeque<Packet> = VecDeque::new();
+        for message in messages {
+            let topic = format!("{}/{}", message.qos as u8, message.topic);
+            publisher.spent += topic.len();
+            let publish = Publish::new(Bytes::from(topic), message.payload, false);
+            packets.push_back(Packet::Publish(publish, message.properties));
+        }
+        let Some(last) = packets.pop_back() else {
+            return;
+        };
+        publisher.link.buffer().extend(packets);
+        if let Err(error) = send(&mut publisher.link, last) {
+            tracing::debug!(%error, "the router is gone");
+        }
+        if publisher.spent > LINK_BUDGET {
+            let number = (publisher.number + 1) % 2;
+            if let Ok((link, _)) = (self.open)(&format!("publish-{number}")) {
+                let mut old = std::mem::replace(&mut publisher.link, link);
+                if let Err(error) = send(&mut old, goodbye()) {
+                    tracing::debug!(%error, "the router is gone");
+                }
+                publisher.number = number;
+                publisher.spent = 0;
+            }
+        }
+    }
+
+    /// A link that gets every message from now on.
+    pub(super) fn subscribe(self: &Arc<Self>) -> Result<Subscriber, LinkError> {
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.free.pop().unwrap_or_else(|| {
+                slots.used += 1;
+                slots.used
+            })
+        };
+        let (mut tx, rx) = (self.open)(&format!("client-{slot}"))?;
+        send(&mut tx, subscribe("#"))?;
+        Ok(Subscriber {
+            tx,
+            rx,
+            slot,
+            router: Arc::clone(self),
+        })
+    }
+
+    /// Kills the router as an unguarded client could.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        let mut publisher = self.publisher.lock().unwrap();
+        let publish = Publish::new(Bytes::from("Öl"), Bytes::from("x"), false);
+        send(&mut publisher.link, Packet::Publish(publish, None)).unwrap();
+    }
+}
+
+/// A subscriber's link; dropping it takes leave of the router.
+pub(super) struct Subscriber {
+    tx: LinkTx,
+    rx: LinkRx,
+    slot: usize,
+    router: Arc<Router>,
+}
+
+impl Subscriber {
+    /// Waits for the next message; `None` is nothing for the client. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, LinkError> {
+        match self.rx.next().await? {
+            Some(Notification::Forward(forward)) => {
+                Ok(message(forward.publish, forward.properties))
+            }
+            Some(Notification::Unschedule) => {
+                self.rx.wake().await?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        if let Err(error) = send(&mut self.tx, goodbye()) {
+            tracing::debug!(%error, "the router is gone");
+        }
+        // Only now may another link use the name: the router sees the goodbye first.
+        let mut slots = self.router.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.free.push(self.slot);
+    }
+}
+
+/// Takes the prefix off again.
+fn message(
+    publish: Publish,
+    properties: Option<rumqttd::protocol::PublishProperties>,
+) -> Option<Message> {
+    let topic = std::str::from_utf8(&publish.topic).ok()?;
+    let (level, topic) = topic.split_once('/')?;
+    Some(Message {
+        topic: topic.to_owned(),
+        payload: publish.payload,
+        qos: qos(level.parse().ok()?)?,
+        retain: false,
+        properties,
+    })
+}
+
+/// `LinkTx::send` is async by name only: it blocks while the router's queue is full, and does not
+/// yield.
+fn send(link: &mut LinkTx, packet: Packet) -> Result<(), LinkError> {
+    match link.send(packet).now_or_never() {
+        Some(result) => result.map(drop),
+        None => Ok(()),
+    }
+}
+
+fn subscribe(filter: &str) -> Packet {
+    let filter = Filter {
+        path: filter.to_owned(),
+        qos: QoS::AtMostOnce,
+        nolocal: false,
+        preserve_retain: false,
+        retain_forward_rule: RetainForwardRule::Never,
+    };
+    let filters = vec![filter];
+    Packet::Subscribe(Subscribe { pkid: 1, filters }, None)
+}
+
+fn goodbye() -> Packet {
+    let reason_code = DisconnectReasonCode::NormalDisconnection;
+    Packet::Disconnect(Disconnect { reason_code }, None)
+}
