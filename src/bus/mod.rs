@@ -3,6 +3,7 @@
 //! monitoring waits for no broker.
 
 mod edge;
+pub mod embedded;
 mod state;
 
 pub use edge::{Edge, Incoming, Keep, Message, Received, messages, received, snapshot, status};

@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn filters_and_topics_are_judged_as_the_standard_says() {
-        for good in ["#", "+", "a/#", "a/+/b", "/", "a//b", "Öl/t", "$SYS/#", "+/+/#"] {
+        for good in [
+            "#", "+", "a/#", "a/+/b", "/", "a//b", "Öl/t", "$SYS/#", "+/+/#",
+        ] {
             assert!(valid_filter(good), "{good}");
         }
         for bad in ["", "a#", "#/a", "a/#/b", "a+/b", "++", "a/b+", "a\0"] {

@@ -65,14 +65,32 @@ impl Broker {
         let cancel = CancellationToken::new();
         let listeners = embedded::bind(&config).await.unwrap();
         let (addr, tls_addr) = (listeners.addr().unwrap(), listeners.tls_addr());
-        let run = embedded::run(listeners, config, topics, bus.clone(), store, cancel.clone());
+        let run = embedded::run(
+            listeners,
+            config,
+            topics,
+            bus.clone(),
+            store,
+            cancel.clone(),
+        );
         let task = tokio::spawn(run);
-        Self { addr, tls_addr, bus, requests, cancel, task }
+        Self {
+            addr,
+            tls_addr,
+            bus,
+            requests,
+            cancel,
+            task,
+        }
     }
 
     pub async fn stop(self) {
         self.cancel.cancel();
-        timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+        timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 
     /// Asks it to stop without waiting.
@@ -88,7 +106,9 @@ impl Broker {
 
     pub async fn as_user(&self, name: &str, password: &str) -> Raw {
         let mut raw = Raw::open(self.addr).await;
-        let answer = raw.hello(&format!("id-{name}"), Some((name, password))).await;
+        let answer = raw
+            .hello(&format!("id-{name}"), Some((name, password)))
+            .await;
         assert_eq!(answer, [0x20, 2, 0, 0], "{name}");
         raw
     }
@@ -111,7 +131,9 @@ pub struct Raw {
 
 impl Raw {
     pub async fn open(addr: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(addr).await.unwrap() }
+        Self {
+            stream: TcpStream::connect(addr).await.unwrap(),
+        }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {

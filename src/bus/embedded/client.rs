@@ -100,7 +100,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Ok(());
         }
         let writing = self.stream.write_all(&self.output);
-        timeout(WRITE_TIME, writing).await.map_err(|_| End::Slow)??;
+        timeout(WRITE_TIME, writing)
+            .await
+            .map_err(|_| End::Slow)??;
         self.output.clear();
         Ok(())
     }
@@ -126,9 +128,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    async fn refuse(&mut self, level: Level, v4: ConnectReturnCode, v5: ConnectReturnCode) -> Result<(), End> {
+    async fn refuse(
+        &mut self,
+        level: Level,
+        v4: ConnectReturnCode,
+        v5: ConnectReturnCode,
+    ) -> Result<(), End> {
         let code = if level == Level::V4 { v4 } else { v5 };
-        let ack = ConnAck { session_present: false, code };
+        let ack = ConnAck {
+            session_present: false,
+            code,
+        };
         self.put(level, Packet::ConnAck(ack, None))?;
         self.flush().await
     }
@@ -189,7 +199,8 @@ where
     let login = login.map(|login| (login.username.as_str(), login.password.as_str()));
     let Some(rights) = hub.users.login(login, local) else {
         let code = ConnectReturnCode::BadUserNamePassword;
-        wire.refuse(level, ConnectReturnCode::NotAuthorized, code).await?;
+        wire.refuse(level, ConnectReturnCode::NotAuthorized, code)
+            .await?;
         return Err(End::Login);
     };
     let mut id = hello.connect.client_id;
@@ -314,7 +325,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let Some(mut message) = message else {
             return;
         };
-        let caught = self.filters.values().filter(|filter| matches(&filter.path, &message.topic));
+        let caught = self
+            .filters
+            .values()
+            .filter(|filter| matches(&filter.path, &message.topic));
         let granted = caught.map(|filter| filter.qos as u8).max();
         let Some(granted) = granted.filter(|_| self.rights.may_read(&message.topic)) else {
             return;
@@ -334,7 +348,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Incoming::PubRec(pkid) => {
                 self.outbox.received(pkid);
                 let reason = PubRelReason::Success;
-                self.wire.put(level, Packet::PubRel(PubRel { pkid, reason }, None))?;
+                self.wire
+                    .put(level, Packet::PubRel(PubRel { pkid, reason }, None))?;
             }
             Incoming::PubRel(pkid) => {
                 let reason = if self.unreleased.remove(&pkid) {
@@ -342,7 +357,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 } else {
                     PubCompReason::PacketIdentifierNotFound
                 };
-                self.wire.put(level, Packet::PubComp(PubComp { pkid, reason }, None))?;
+                self.wire
+                    .put(level, Packet::PubComp(PubComp { pkid, reason }, None))?;
             }
             Incoming::Ping => self.wire.put(level, Packet::PingResp(PingResp))?,
             Incoming::Disconnect(with_will) => {
@@ -400,7 +416,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         for filter in subscribe.filters {
             if let Some(refused) = self.refusal(&filter.path) {
                 let plain = self.level == Level::V4;
-                codes.push(if plain { SubscribeReasonCode::Failure } else { refused });
+                codes.push(if plain {
+                    SubscribeReasonCode::Failure
+                } else {
+                    refused
+                });
                 continue;
             }
             if self.link.is_none() {
@@ -411,7 +431,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 QoS::AtLeastOnce => SubscribeReasonCode::QoS1,
                 QoS::ExactlyOnce => SubscribeReasonCode::QoS2,
             });
-            let new = self.filters.insert(filter.path.clone(), filter.clone()).is_none();
+            let new = self
+                .filters
+                .insert(filter.path.clone(), filter.clone())
+                .is_none();
             let wanted = match filter.retain_forward_rule {
                 RetainForwardRule::OnEverySubscribe => true,
                 RetainForwardRule::OnNewSubscribe => new,

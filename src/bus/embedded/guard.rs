@@ -148,15 +148,17 @@ impl Guard {
             _ => false,
         };
         if !fine {
-            return Err(Violation::Protocol("a packet type or flags no client may send"));
+            return Err(Violation::Protocol(
+                "a packet type or flags no client may send",
+            ));
         }
         let mut length = 0;
         for (index, byte) in rest.iter().enumerate() {
-            if index == 4 {
-                return Err(Violation::Protocol("a malformed length"));
-            }
             length |= usize::from(byte & 0x7f) << (7 * index);
             if byte & 0x80 != 0 {
+                if index == 3 {
+                    return Err(Violation::Protocol("a malformed length"));
+                }
                 continue;
             }
             if length > self.max_packet() {
@@ -164,7 +166,12 @@ impl Guard {
             }
             let (head, len) = (index + 2, index + 2 + length);
             let whole = buffer.len() >= len;
-            return Ok(whole.then_some(Frame { kind, flags, head, len }));
+            return Ok(whole.then_some(Frame {
+                kind,
+                flags,
+                head,
+                len,
+            }));
         }
         Ok(None)
     }
@@ -172,7 +179,9 @@ impl Guard {
     fn judge(&self, packet: Packet, flags: u8, pkid: u16) -> Result<Incoming, Violation> {
         match packet {
             Packet::Connect(connect, properties, will, will_properties, login) => {
-                let will = will.map(|will| will_message(will, will_properties)).transpose()?;
+                let will = will
+                    .map(|will| will_message(will, will_properties))
+                    .transpose()?;
                 if connect.client_id.contains('\0') {
                     return Err(Violation::Protocol("a client id with NUL"));
                 }
@@ -187,7 +196,12 @@ impl Guard {
                     authentication_method: None,
                     authentication_data: None,
                 });
-                Ok(Incoming::Connect(Box::new(Hello { connect, properties, will, login })))
+                Ok(Incoming::Connect(Box::new(Hello {
+                    connect,
+                    properties,
+                    will,
+                    login,
+                })))
             }
             Packet::Publish(publish, properties) => {
                 if publish.payload.len() > self.max_payload {
@@ -198,7 +212,13 @@ impl Guard {
                 let properties = checked(properties)?;
                 let payload = publish.payload;
                 let retain = publish.retain;
-                let message = Message { topic, payload, qos, retain, properties };
+                let message = Message {
+                    topic,
+                    payload,
+                    qos,
+                    retain,
+                    properties,
+                };
                 Ok(Incoming::Publish(message, pkid))
             }
             Packet::Subscribe(subscribe, properties) => {
@@ -256,10 +276,12 @@ fn packet_id(buffer: &[u8], frame: &Frame) -> u16 {
 }
 
 fn topic(bytes: &[u8]) -> Result<String, Violation> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Violation::Protocol("a topic that is not UTF-8"))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Violation::Protocol("a topic that is not UTF-8"))?;
     if !valid_topic(text) {
-        return Err(Violation::Protocol("a topic that is empty or has a wildcard or NUL"));
+        return Err(Violation::Protocol(
+            "a topic that is empty or has a wildcard or NUL",
+        ));
     }
     if text.starts_with('$') {
         return Err(Violation::Protocol("a topic that begins with $"));
@@ -267,14 +289,14 @@ fn topic(bytes: &[u8]) -> Result<String, Violation> {
     Ok(text.to_owned())
 }
 
-fn checked(
-    properties: Option<PublishProperties>,
-) -> Result<Option<PublishProperties>, Violation> {
+fn checked(properties: Option<PublishProperties>) -> Result<Option<PublishProperties>, Violation> {
     let Some(properties) = properties else {
         return Ok(None);
     };
     if properties.topic_alias.is_some() {
-        return Err(Violation::Protocol("a topic alias, although none is allowed"));
+        return Err(Violation::Protocol(
+            "a topic alias, although none is allowed",
+        ));
     }
     if !properties.subscription_identifiers.is_empty() {
         return Err(Violation::Protocol("a subscription identifier"));
@@ -319,7 +341,10 @@ mod tests {
     fn after_connect(packet: &[u8]) -> Result<Option<Incoming>, Violation> {
         let mut guard = Guard::new(1024);
         let mut buffer = BytesMut::from(CONNECT);
-        assert!(matches!(guard.next(&mut buffer), Ok(Some(Incoming::Connect(_)))));
+        assert!(matches!(
+            guard.next(&mut buffer),
+            Ok(Some(Incoming::Connect(_)))
+        ));
         guard.next(&mut BytesMut::from(packet))
     }
 
@@ -348,7 +373,10 @@ mod tests {
         else {
             panic!("no publish");
         };
-        assert_eq!((message.topic.as_str(), message.qos, pkid), ("t", QoS::ExactlyOnce, 0x1234));
+        assert_eq!(
+            (message.topic.as_str(), message.qos, pkid),
+            ("t", QoS::ExactlyOnce, 0x1234)
+        );
         assert!(message.retain);
         assert_eq!(&message.payload[..], b"x");
     }
@@ -379,7 +407,10 @@ mod tests {
         for (name, packet) in cases {
             assert!(after_connect(packet).is_err(), "{name}");
         }
-        assert!(matches!(after_connect(b"\x30\x05\0"), Ok(None)), "half a packet is awaited");
+        assert!(
+            matches!(after_connect(b"\x30\x05\0"), Ok(None)),
+            "half a packet is awaited"
+        );
         let first = Guard::new(1024).next(&mut BytesMut::from(&b"\xc0\0"[..]));
         assert!(first.is_err(), "no CONNECT first");
     }
@@ -389,13 +420,22 @@ mod tests {
         let hello = b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01a";
         for (name, packet) in [
             ("topic alias", &b"\x30\x08\0\x01t\x03\x23\0\x01x"[..]),
-            ("subscription identifier", &b"\x82\x09\0\x01\x02\x0b\x01\0\x01t\0"[..]),
-            ("response topic with a wildcard", &b"\x30\x09\0\x01t\x04\x08\0\x01#x"[..]),
+            (
+                "subscription identifier",
+                &b"\x82\x09\0\x01\x02\x0b\x01\0\x01t\0"[..],
+            ),
+            (
+                "response topic with a wildcard",
+                &b"\x30\x09\0\x01t\x04\x08\0\x01#x"[..],
+            ),
             ("CONNACK", &b"\x20\x03\0\0\0"[..]),
             ("SUBACK", &b"\x90\x04\0\x01\0\0"[..]),
         ] {
             let mut guard = Guard::new(1024);
-            assert!(matches!(guard.next(&mut BytesMut::from(&hello[..])), Ok(Some(_))));
+            assert!(matches!(
+                guard.next(&mut BytesMut::from(&hello[..])),
+                Ok(Some(_))
+            ));
             assert!(guard.next(&mut BytesMut::from(packet)).is_err(), "{name}");
         }
     }

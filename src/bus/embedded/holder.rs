@@ -14,7 +14,9 @@ pub(super) fn of_port(proc: &Path, port: u16) -> Option<String> {
         .collect();
     for process in fs::read_dir(proc).ok()?.flatten() {
         let name = process.file_name();
-        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+        let Some(pid) = name
+            .to_str()
+            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
         else {
             continue;
         };
@@ -22,12 +24,18 @@ pub(super) fn of_port(proc: &Path, port: u16) -> Option<String> {
             continue;
         };
         let holds = files.flatten().any(|file| {
-            fs::read_link(file.path())
-                .is_ok_and(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()))
+            fs::read_link(file.path()).is_ok_and(|target| {
+                sockets
+                    .iter()
+                    .any(|socket| target.as_os_str() == socket.as_str())
+            })
         });
         if holds {
             let program = fs::read(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (pid {pid})", String::from_utf8_lossy(&program).trim()));
+            return Some(format!(
+                "{} (pid {pid})",
+                String::from_utf8_lossy(&program).trim()
+            ));
         }
     }
     None
@@ -55,7 +63,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let holder = of_port(Path::new("/proc"), port).unwrap();
-        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        assert!(
+            holder.ends_with(&format!("(pid {})", std::process::id())),
+            "{holder}"
+        );
         drop(listener);
         assert_eq!(of_port(Path::new("/proc"), port), None);
         assert_eq!(of_port(Path::new("/nowhere"), port), None);

@@ -165,7 +165,11 @@ pub(super) struct Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         let mut clients = lock(&self.hub.clients);
-        if clients.by_id.get(&self.id).is_some_and(|(number, _)| *number == self.number) {
+        if clients
+            .by_id
+            .get(&self.id)
+            .is_some_and(|(number, _)| *number == self.number)
+        {
             clients.by_id.remove(&self.id);
         }
     }

@@ -77,7 +77,9 @@ impl Listeners {
 
     /// Where the encrypted listener really is.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.tls
+            .as_ref()
+            .and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Waits for a connection. Cancel safe.

@@ -137,7 +137,10 @@ async fn restore(store: &Store) -> Retained {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    tracing::warn!(error = text, "the retained messages of other clients cannot be read back");
+    tracing::warn!(
+        error = text,
+        "the retained messages of other clients cannot be read back"
+    );
     Retained::default()
 }
 
@@ -161,7 +164,10 @@ async fn store_changes(hub: &Hub, store: &Store) {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    tracing::warn!(error = text, "retained messages of other clients could not be stored");
+    tracing::warn!(
+        error = text,
+        "retained messages of other clients could not be stored"
+    );
 }
 
 /// Other nodes whose status was retained here before we started.

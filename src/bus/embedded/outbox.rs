@@ -40,7 +40,8 @@ impl Outbox {
             waiting: HashMap::new(),
             last: 0,
             window,
-            max_packet: max_packet.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)),
+            max_packet: max_packet
+                .map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)),
         }
     }
 
@@ -100,7 +101,10 @@ impl Outbox {
 
     /// Takes PUBACK or PUBCOMP; one that nothing waits for is ignored.
     pub(super) fn acknowledged(&mut self, pkid: u16) {
-        if matches!(self.waiting.get(&pkid), Some(Waits::ForAck | Waits::ForComp)) {
+        if matches!(
+            self.waiting.get(&pkid),
+            Some(Waits::ForAck | Waits::ForComp)
+        ) {
             self.waiting.remove(&pkid);
         }
     }
@@ -124,7 +128,11 @@ fn encode(level: Level, message: Message, pkid: u16, out: &mut BytesMut) -> Resu
             let publish = Publish::new("", "", false);
             V5.write(Packet::Publish(publish, message.properties), &mut tail)?;
             // Fixed header, its length of one to four bytes, and the empty topic go.
-            let length = tail.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count();
+            let length = tail
+                .iter()
+                .skip(1)
+                .take_while(|byte| **byte & 0x80 != 0)
+                .count();
             tail = tail.split_off((4 + length).min(tail.len()));
             tail.extend_from_slice(&message.payload);
         }
@@ -191,7 +199,10 @@ mod tests {
                     panic!("{level:?} {qos:?}");
                 };
                 assert_eq!(head, 0x31 | ((qos as u8) << 1));
-                assert_eq!((&publish.topic[..], &publish.payload[..]), (&b"a/b"[..], &b"hello"[..]));
+                assert_eq!(
+                    (&publish.topic[..], &publish.payload[..]),
+                    (&b"a/b"[..], &b"hello"[..])
+                );
                 assert_eq!(properties, sending.properties);
                 assert!(wire.is_empty());
             }

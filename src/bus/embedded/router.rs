@@ -103,7 +103,10 @@ impl Router {
 
     /// Hands messages to every subscriber. A dead router is the watch's business.
     pub(super) fn publish(&self, messages: impl IntoIterator<Item = Message>) {
-        let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut publisher = self
+            .publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut packets: VecDeque<Packet> = VecDeque::new();
         for message in messages {
             let topic = format!("{}/{}", message.qos as u8, message.topic);
@@ -189,7 +192,11 @@ impl Drop for Subscriber {
             tracing::debug!(%error, "the router is gone");
         }
         // Only now may another link use the name: the router sees the goodbye first.
-        let mut slots = self.router.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self
+            .router
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         slots.free.push(self.slot);
     }
 }

@@ -61,7 +61,10 @@ impl Default for EmbeddedConfig {
 
 impl EmbeddedConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let listen = address(&mut section, "an address and port such as \"127.0.0.1:1883\"");
+        let listen = address(
+            &mut section,
+            "an address and port such as \"127.0.0.1:1883\"",
+        );
         let max_connections = section.integer("max_connections", 1..=1000);
         let max_payload = section.size("max_payload", 1024..=1 << 20);
         let mut users = BTreeMap::new();
@@ -109,7 +112,9 @@ fn filters(section: &mut Section<'_>, key: &str) -> Option<Vec<String>> {
     for filter in list.iter().filter(|filter| !valid_filter(filter)) {
         section.fault(
             key,
-            format!("(\"{filter}\") must be a topic filter such as \"homewatch/#\" or \"+/status\""),
+            format!(
+                "(\"{filter}\") must be a topic filter such as \"homewatch/#\" or \"+/status\""
+            ),
         );
     }
     Some(list)
@@ -122,7 +127,10 @@ impl EmbeddedUser {
         if !given {
             section.fault("password", "is missing; give password or password_file");
         }
-        if password.as_ref().is_some_and(|password| password.reveal().is_empty()) {
+        if password
+            .as_ref()
+            .is_some_and(|password| password.reveal().is_empty())
+        {
             section.fault("password", "must not be empty");
         }
         let read = filters(&mut section, "read");
@@ -149,7 +157,10 @@ impl EmbeddedTls {
             ("key", section.has("key")),
         ] {
             if !given {
-                section.fault(name, "is missing; [mqtt.embedded.tls] needs listen, cert and key");
+                section.fault(
+                    name,
+                    "is missing; [mqtt.embedded.tls] needs listen, cert and key",
+                );
             }
         }
         if let Some(path) = &cert
@@ -187,7 +198,10 @@ impl EmbeddedTls {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let fault = |error: &dyn std::fmt::Display| {
-        format!("({}) must be a PEM file with certificates: {error}", path.display())
+        format!(
+            "({}) must be a PEM file with certificates: {error}",
+            path.display()
+        )
     };
     let chain: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
@@ -199,6 +213,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(path)
-        .map_err(|error| format!("({}) must be a PEM file with a private key: {error}", path.display()))
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        format!(
+            "({}) must be a PEM file with a private key: {error}",
+            path.display()
+        )
+    })
 }
