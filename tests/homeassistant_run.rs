@@ -9,12 +9,12 @@
     reason = "test code"
 )]
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use homewatch::bus::{Bus, Event, Heard, Listener, State};
-use homewatch::homeassistant::{Identity, Limits, Settings, run};
+use homewatch::config::HomeAssistantConfig;
+use homewatch::homeassistant::{Identity, Settings, run};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, Device, Metric, Outcome, Reading, Severity, Subject, Timestamp,
     Topics, Unit,
@@ -61,14 +61,12 @@ impl House {
     async fn run<T>(&self, enabled: bool, script: impl AsyncFnOnce(&Bus) -> T) -> T {
         assert!(self.dir.path().exists());
         let cancel = CancellationToken::new();
-        let settings = Settings {
+        let config = HomeAssistantConfig {
             enabled,
-            limits: Limits {
-                heartbeat: Duration::from_mins(5),
-                forget_after: Duration::from_hours(2),
-                collectors: HashMap::from([("cpu".to_owned(), Duration::from_secs(10))]),
-            },
+            forget_after: Duration::from_hours(2),
         };
+        let collectors = [("cpu".to_owned(), Duration::from_secs(10))];
+        let settings = Settings::new(&config, Duration::from_mins(5), collectors);
         let identity = Identity {
             installation: "abc".to_owned(),
             node: "nas".to_owned(),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::directory::{Announcement, Directory, Limits};
 use super::{Identity, Record};
 use crate::bus::{Bus, Event, Heard};
+use crate::config::HomeAssistantConfig;
 use crate::model::{Reading, Topic, Topics};
 use crate::store::{Change, Collection, Store, StoreError};
 
@@ -19,6 +20,25 @@ pub struct Settings {
     pub enabled: bool,
     /// Times and the collectors.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// From the configuration: `heartbeat` is after how long an unchanged state is published anew,
+    /// `collectors` every collector that is switched on with its interval.
+    pub fn new(
+        config: &HomeAssistantConfig,
+        heartbeat: Duration,
+        collectors: impl IntoIterator<Item = (String, Duration)>,
+    ) -> Self {
+        Self {
+            enabled: config.enabled,
+            limits: Limits {
+                heartbeat,
+                forget_after: config.forget_after,
+                collectors: collectors.into_iter().collect(),
+            },
+        }
+    }
 }
 
 /// Home Assistant loses entities when two configurations of a new device come back to back, so
