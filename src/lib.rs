@@ -8,3 +8,4 @@ pub mod host;
 pub mod model;
 pub mod push;
 pub mod store;
+pub mod supervisor;

@@ -1,5 +1,23 @@
 //! Collectors: each samples one thing of the host and nothing else. The frame owns when, how
 //! long, and what happens when one fails.
+//!
+//! They read `proc`, `sys` and `root` of the host value themselves instead of by the `sysinfo`
+//! crate, which always reads this machine's own trees and keeps far more than is asked for.
+
+mod build;
+mod frame;
+mod lane;
+mod own;
+mod rate;
+mod read;
+mod slot;
+mod system;
+
+pub use build::{build_all, build_from};
+pub use frame::run;
+pub use slot::Slot;
+
+use std::time::Duration;
 
 use crate::host::Host;
 use crate::model::Reading;
@@ -29,9 +47,11 @@ pub trait Collect: Send {
 pub struct Entry {
     /// Its name: file, configuration table `[collect.<name>]`, log line.
     pub name: &'static str,
-    /// Builds it; its own configuration faults go to the section.
+    /// At least this long between two samples; zero means at every tick.
+    pub period: Duration,
+    /// Builds it; its own configuration faults go to the section, which it finishes.
     pub build: fn(&Host, crate::config::Section<'_>) -> Box<dyn Collect>,
 }
 
 /// Every collector; adding one is its file and its line here.
-pub const ENTRIES: &[Entry] = &[];
+pub const ENTRIES: &[Entry] = &[system::cpu::ENTRY, system::memory::ENTRY];

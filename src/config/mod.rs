@@ -25,6 +25,7 @@ pub use push::{NtfyAuth, NtfyConfig, PushConfig};
 pub use rules::RulesConfig;
 pub use secret::Secret;
 pub use section::Section;
+pub(crate) use section::nearest;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use config::Value;
+
+use super::{ENTRIES, Entry, Slot};
+use crate::config::{Problems, Section, nearest};
+use crate::host::Host;
+
+/// Builds every collector that is enabled. Faults of the `[collect.<name>]` tables, and tables
+/// of no collector, go to `problems`.
+pub fn build_all(host: &Host, tables: &BTreeMap<String, Value>, problems: &Problems) -> Vec<Slot> {
+    build_from(ENTRIES, host, tables, problems)
+}
+
+/// The same from a list of the caller's own.
+pub fn build_from(
+    entries: &[Entry],
+    host: &Host,
+    tables: &BTreeMap<String, Value>,
+    problems: &Problems,
+) -> Vec<Slot> {
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
+    for (name, table) in tables {
+        if names.contains(&name.as_str()) {
+            continue;
+        }
+        let text = match nearest(name, &names) {
+            Some(near) => format!("is no collector; did you mean \"{near}\"?"),
+            None => format!("is no collector; there are {}", names.join(", ")),
+        };
+        let origin = table.origin().unwrap_or("defaults");
+        problems.add(origin, &format!("collect.{name}"), text);
+    }
+    let mut slots = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let table = tables.get(entry.name).cloned().unwrap_or_default();
+        // Read once for its faults, also when it is disabled.
+        let (first, enabled) = build(entry, host, table.clone(), problems);
+        drop(first);
+        if enabled {
+            let (entry, host) = (*entry, host.clone());
+            slots.push(Slot::new(entry.name, entry.period, move || {
+                build(&entry, &host, table.clone(), &Problems::default()).0
+            }));
+        }
+    }
+    slots
+}
+
+fn build(
+    entry: &Entry,
+    host: &Host,
+    table: Value,
+    problems: &Problems,
+) -> (Box<dyn super::Collect>, bool) {
+    let mut section = Section::new(format!("collect.{}", entry.name), table, problems);
+    let enabled = section.flag("enabled").unwrap_or(true);
+    ((entry.build)(host, section), enabled)
+}

@@ -1,0 +1,78 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::Slot;
+use super::lane::Lane;
+use super::own::Own;
+use crate::bus::Bus;
+use crate::host::Host;
+use crate::model::{Batch, Outcome};
+
+/// A collector that has not answered for this long is left behind, or for a tick if that is
+/// shorter.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Samples all collectors at every tick of `interval` and publishes each tick's readings as one
+/// batch, until `cancel`. The first tick is at once; ticks that were missed (a busy machine, a
+/// suspend) are not made up for. A thread that hangs in the kernel cannot be ended: whoever owns
+/// the runtime shuts it down with a time-out.
+pub async fn run(
+    mut slots: Vec<Slot>,
+    host: Host,
+    bus: Bus,
+    interval: Duration,
+    cancel: CancellationToken,
+) {
+    let mut lane = Lane::new(LIMIT.min(interval));
+    let mut own = Own::new();
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let all = async {
+        loop {
+            let now = ticks.tick().await;
+            let at = host.clock.now();
+            let begun = Instant::now();
+            let mut outcomes = tick(&mut slots, &mut lane, now, interval).await;
+            let failing = slots.iter().filter(|slot| slot.is_failing()).count();
+            outcomes.push(own.outcome(begun.elapsed(), failing));
+            bus.publish(Batch { at, outcomes });
+        }
+    };
+    // `None` is the only way out: the loop itself has no end.
+    let _: Option<()> = cancel.run_until_cancelled(all).await;
+}
+
+async fn tick(
+    slots: &mut [Slot],
+    lane: &mut Lane,
+    now: Instant,
+    interval: Duration,
+) -> Vec<Outcome> {
+    while let Some((index, collector)) = lane.returned() {
+        if let Some(slot) = slots.get_mut(index) {
+            slot.put_back(collector);
+        }
+    }
+    let due: VecDeque<_> = slots
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, slot)| Some((index, slot.take_due(now, interval)?)))
+        .collect();
+    let mut outcomes = Vec::with_capacity(due.len() + 1);
+    for done in lane.sample(due).await {
+        let Some(slot) = slots.get_mut(done.index) else {
+            continue;
+        };
+        if !done.stuck {
+            slot.put_back(done.collector);
+        }
+        outcomes.push(Outcome {
+            collector: slot.name(),
+            result: slot.judge(done.result, now, interval),
+        });
+    }
+    outcomes
+}

@@ -1,0 +1,121 @@
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Collect, CollectError};
+use crate::model::Reading;
+
+/// A thing that is not here is looked for again after this long.
+const ABSENT_PAUSE: Duration = Duration::from_secs(600);
+/// The longest pause before a failed collector is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// One collector in its place: how to build it, when it is due, how it fares.
+pub struct Slot {
+    name: &'static str,
+    period: Duration,
+    make: Box<dyn Fn() -> Box<dyn Collect> + Send + Sync>,
+    /// `None` while it is being sampled, or is stuck.
+    collector: Option<Box<dyn Collect>>,
+    due: Option<Instant>,
+    failures: u32,
+    error: Option<String>,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("name", &self.name)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    /// The collector that `make` builds, now and after each crash; `period` is the least time
+    /// between two samples, zero for every tick.
+    pub fn new(
+        name: &'static str,
+        period: Duration,
+        make: impl Fn() -> Box<dyn Collect> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            period,
+            collector: Some(make()),
+            make: Box::new(make),
+            due: None,
+            failures: 0,
+            error: None,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Why it fails now.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Hands the collector out if it is due at the tick `now`. Ticks are not exact to the
+    /// millisecond, so half a tick early is due as well.
+    pub(super) fn take_due(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+    ) -> Option<Box<dyn Collect>> {
+        if self.due.is_some_and(|due| now + interval / 2 < due) {
+            return None;
+        }
+        self.collector.take()
+    }
+
+    /// Takes it back; `None` after a crash: then it is built anew.
+    pub(super) fn put_back(&mut self, collector: Option<Box<dyn Collect>>) {
+        self.collector = Some(collector.unwrap_or_else(|| (self.make)()));
+    }
+
+    /// Takes the result of the tick `now` in and returns what the batch is told.
+    pub(super) fn judge(
+        &mut self,
+        result: Result<Vec<Reading>, CollectError>,
+        now: Instant,
+        interval: Duration,
+    ) -> Result<Vec<Reading>, String> {
+        match result {
+            Ok(readings) => {
+                self.recover();
+                self.due = (!self.period.is_zero()).then(|| now + self.period);
+                Ok(readings)
+            }
+            Err(CollectError::Absent(what)) => {
+                tracing::debug!(collector = self.name, "not here: {what}");
+                self.recover();
+                self.due = Some(now + ABSENT_PAUSE);
+                Ok(Vec::new())
+            }
+            Err(CollectError::Transient(text) | CollectError::Broken(text)) => {
+                let doublings = self.failures.min(16);
+                let pause = interval.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+                self.due = Some(now + pause.max(interval));
+                self.failures += 1;
+                if self.error.is_none() {
+                    tracing::warn!(collector = self.name, "{text}");
+                }
+                self.error = Some(text.clone());
+                Err(text)
+            }
+        }
+    }
+
+    fn recover(&mut self) {
+        self.failures = 0;
+        if self.error.take().is_some() {
+            tracing::info!(collector = self.name, "works again");
+        }
+    }
+}
