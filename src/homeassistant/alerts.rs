@@ -37,7 +37,9 @@ impl AlertCard {
             "val_tpl": "{{ 'ON' if (value_json|default({})).get('state') in \
                         ['firing', 'acknowledged'] else 'OFF' }}",
             "json_attr_t": topic,
-            "json_attr_tpl": WHOLE_OBJECT,
+            // Home Assistant drops an attribute called `state`.
+            "json_attr_tpl": "{{ dict(value_json, alert_state=value_json.get('state')) | tojson \
+                              if value_json is defined else '{}' }}",
         });
         let button = json!({
             "p": "button",
