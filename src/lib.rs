@@ -5,6 +5,7 @@ pub mod collect;
 pub mod config;
 pub mod homeassistant;
 pub mod host;
+pub mod http;
 pub mod model;
 pub mod push;
 pub mod store;

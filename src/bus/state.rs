@@ -55,7 +55,10 @@ pub struct State {
 struct Inner {
     subjects: BTreeMap<String, SubjectState>,
     collectors: HashMap<&'static str, Option<String>>,
-    alerts: BTreeMap<String, Arc<Alert>>,
+    /// Each with the revision of its last change.
+    alerts: BTreeMap<String, (u64, Arc<Alert>)>,
+    /// The revision at which something was last taken out.
+    removal: u64,
     retained: BTreeMap<Arc<str>, Bytes>,
     revision: u64,
 }
@@ -179,6 +182,7 @@ impl State {
         let inner = &mut *self.write();
         if inner.subjects.remove(key).is_some() {
             inner.revision += 1;
+            inner.removal = inner.revision;
         }
     }
 
@@ -201,12 +205,33 @@ impl State {
 
     /// Every alert, by id.
     pub fn alerts(&self) -> Vec<Arc<Alert>> {
-        self.read().alerts.values().cloned().collect()
+        let inner = self.read();
+        inner
+            .alerts
+            .values()
+            .map(|(_, alert)| Arc::clone(alert))
+            .collect()
     }
 
     /// One alert.
     pub fn one_alert(&self, id: &str) -> Option<Arc<Alert>> {
-        self.read().alerts.get(id).cloned()
+        self.read()
+            .alerts
+            .get(id)
+            .map(|(_, alert)| Arc::clone(alert))
+    }
+
+    /// Alerts that are new or have changed after `revision`, by id.
+    pub fn alerts_since(&self, revision: u64) -> Vec<Arc<Alert>> {
+        let inner = self.read();
+        let changed = inner.alerts.values().filter(|(at, _)| *at > revision);
+        changed.map(|(_, alert)| Arc::clone(alert)).collect()
+    }
+
+    /// The revision at which a subject or an alert was last taken out: a delta from before it
+    /// would not tell that.
+    pub fn removal(&self) -> u64 {
+        self.read().removal
     }
 
     /// Every other retained message of ours (Home Assistant's discovery), by its whole topic.
@@ -230,12 +255,14 @@ impl State {
     pub(super) fn put_alert(&self, alert: &Arc<Alert>) {
         let inner = &mut *self.write();
         inner.revision += 1;
-        inner.alerts.insert(alert.id.clone(), Arc::clone(alert));
+        let entry = (inner.revision, Arc::clone(alert));
+        inner.alerts.insert(alert.id.clone(), entry);
     }
 
     pub(super) fn remove_alert(&self, id: &str) {
         let inner = &mut *self.write();
         inner.revision += 1;
+        inner.removal = inner.revision;
         inner.alerts.remove(id);
     }
 }

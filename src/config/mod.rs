@@ -14,7 +14,7 @@ mod secret;
 mod section;
 mod values;
 
-pub use api::ApiConfig;
+pub use api::{ApiConfig, ApiTls};
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Sources, load};
