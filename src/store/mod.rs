@@ -1,12 +1,64 @@
 //! What is kept over restarts: records (alerts, outboxes, identities: few, small, each change
-//! durable at once) and the history.
+//! durable at once) and the history of every series.
+//!
+//! # Layout (version 1)
+//!
+//! | file in `data_dir` | what |
+//! |---|---|
+//! | `homewatch.redb` | the database: records, series, chunks of the history |
+//! | `journal` | the newest history, a ring of 4 KiB slots (see the `journal` module) |
+//! | `homewatch.lock` | locked while the store is open; holds the process id |
+//!
+//! A tick goes to the journal, in one slot as a rule, and is on the disk when
+//! [`Store::append`] returns. Every three hours the database takes what the journal has, as
+//! blocks: for each series the values as whole numbers, compressed, over a time axis that all
+//! series share. Each day the blocks are folded into a day, and a summary by the hour is made.
+//! So the database has some nine commits a day, each of which leaves a file that opens at once
+//! after a crash.
+//!
+//! | table | key → value |
+//! |---|---|
+//! | `history_meta` | `layout`, `generation` (ties the journal to the database), `folded` (the journal's last slot that is in the database), `last` (each series' last time) |
+//! | `history_series` | number → JSON of [`SeriesInfo`] |
+//! | `history_chunks` | (level, start, first series) → pack (see the `pack` module) |
+//! | one for each [`Collection`] | key → bytes |
+//!
+//! # Time
+//!
+//! A sample is kept under the time its clock told. When somebody sets the clock back, the samples
+//! from then on are sorted in among those that are there (at the very same millisecond the newer
+//! one stays), so that the history is always in order and nothing is lost. When the clock jumps
+//! ahead, nothing is thrown away for being old: retention counts the days that there are, too.
+//!
+//! Where a series has no sample, nothing is known: that is never 0 and never drawn over.
 
+mod database;
+mod fold;
+mod history;
+mod hourly;
+mod journal;
+mod medium;
+mod open;
+mod pack;
+mod query;
 mod records;
+mod samples;
+mod series;
+mod thin;
+mod tick;
+mod varint;
 
+pub use history::HistoryHealth;
+pub use medium::Medium;
 pub use records::{Change, Collection};
+pub use series::{SeriesInfo, SeriesKind};
+pub use thin::Point;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use database::Db;
+use history::History;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +74,9 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("store: {0}")]
     Io(String),
+    /// There is no such series.
+    #[error("no series {0:?}")]
+    NoSeries(String),
 }
 
 impl<E: Into<redb::Error>> From<E> for StoreError {
@@ -33,19 +88,26 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 /// The open store. Cheap to clone. Its calls block: from async code use `spawn_blocking`.
 #[derive(Debug, Clone)]
 pub struct Store {
-    db: Arc<redb::Database>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    // Dropped in this order: the lock goes last.
+    db: Db,
+    history: Mutex<History>,
+    files: open::Files,
 }
 
 impl Store {
-    /// Opens (or makes) the store in `dir`.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join("homewatch.redb");
-        let fault = |text: String| StoreError::Open {
-            path: path.clone(),
-            text,
-        };
-        std::fs::create_dir_all(dir).map_err(|error| fault(error.to_string()))?;
-        let db = redb::Database::create(&path).map_err(|error| fault(error.to_string()))?;
-        Ok(Self { db: Arc::new(db) })
+    fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.inner
+            .history
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

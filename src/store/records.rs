@@ -1,4 +1,4 @@
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{ReadableTable, TableDefinition, TableError};
 
 use super::{Store, StoreError};
 
@@ -50,8 +50,7 @@ pub enum Change {
 impl Store {
     /// Makes all `changes` in one durable commit.
     pub fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut transaction = self.db.begin_write()?;
-        transaction.set_quick_repair(true);
+        let transaction = self.db().begin_write()?;
         for change in changes {
             match change {
                 Change::Put(collection, key, value) => {
@@ -77,7 +76,7 @@ impl Store {
 
     /// One record.
     pub fn get(&self, collection: Collection, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let transaction = self.db.begin_read()?;
+        let transaction = self.db().begin_read()?;
         match transaction.open_table(collection.table()) {
             Ok(table) => Ok(table.get(key)?.map(|value| value.value().to_vec())),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -87,7 +86,7 @@ impl Store {
 
     /// Every record, by key.
     pub fn all(&self, collection: Collection) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let transaction = self.db.begin_read()?;
+        let transaction = self.db().begin_read()?;
         let table = match transaction.open_table(collection.table()) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),

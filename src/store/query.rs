@@ -1,0 +1,263 @@
+//! Reading the history: days from the database, the newest from the journal's ticks in memory.
+
+use redb::ReadableTable;
+
+use crate::model::Timestamp;
+
+use super::hourly;
+use super::pack::{self, CHUNKS, Key, Level};
+use super::samples::Samples;
+use super::series::{SeriesInfo, unscale};
+use super::thin::{self, Point, Thin};
+use super::{Store, StoreError};
+
+/// No answer has more points.
+const MOST: usize = 100_000;
+/// From stretches this wide on (ms), the hourly figures serve: their least and greatest are
+/// exact, their times are within half an hour.
+const COARSE: i64 = 4 * 3_600_000;
+
+/// What is to be read.
+#[derive(Debug, Clone)]
+struct Scan {
+    number: u32,
+    from: i64,
+    to: i64,
+    hourly: bool,
+    /// Samples that the database may not have yet.
+    pending: Samples,
+}
+
+impl Store {
+    /// Every series that has ever had a sample.
+    pub fn series(&self) -> Vec<SeriesInfo> {
+        self.history().registry.all().to_vec()
+    }
+
+    /// One series.
+    pub fn series_info(&self, series: &str) -> Option<SeriesInfo> {
+        let history = self.history();
+        history
+            .registry
+            .info(history.registry.number(series)?)
+            .cloned()
+    }
+
+    /// The samples of a series from `from` to `to`, both included, in the order of time. With
+    /// `points` (from 8) at most so many, among them the least and the greatest of each equal
+    /// stretch, so that no peak is lost; without it all, unless they are more than 100,000: then
+    /// as if that had been asked for. Points without a value mark pauses and come on top.
+    pub fn query(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+        points: Option<usize>,
+    ) -> Result<Vec<Point>, StoreError> {
+        let (mut scan, first, last) = self.scan(series, from, to)?;
+        // Stretches are cut from what there is, not from what was asked for.
+        let (from, to) = (scan.from.max(first), scan.to.min(last));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        if points.is_none() {
+            let mut all = Thin::all();
+            self.read(&scan, |at, value| {
+                all.push(at, value);
+                all.len() <= MOST
+            })?;
+            if all.len() <= MOST {
+                return Ok(all.finish());
+            }
+        }
+        let points = points.unwrap_or(MOST).clamp(8, MOST);
+        scan.hourly = thin::width(from, to, points) >= COARSE;
+        self.thinned(&scan, from, to, points)
+    }
+
+    /// The same from every single sample, however long that takes: for comparison.
+    pub fn query_samples(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+        points: usize,
+    ) -> Result<Vec<Point>, StoreError> {
+        let (scan, first, last) = self.scan(series, from, to)?;
+        let (from, to) = (scan.from.max(first), scan.to.min(last));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        self.thinned(&scan, from, to, points.clamp(8, MOST))
+    }
+
+    fn thinned(
+        &self,
+        scan: &Scan,
+        from: i64,
+        to: i64,
+        points: usize,
+    ) -> Result<Vec<Point>, StoreError> {
+        let mut thin = Thin::new(from, to, points);
+        self.read(scan, |at, value| {
+            thin.push(at, value);
+            true
+        })?;
+        Ok(thin.finish())
+    }
+
+    /// Hands every sample of a series from `from` to `to` to `visit`, in order, until it says
+    /// `false`.
+    pub fn each_sample(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+        mut visit: impl FnMut(Timestamp, f64) -> bool,
+    ) -> Result<(), StoreError> {
+        let (scan, _, _) = self.scan(series, from, to)?;
+        self.read(&scan, |at, value| {
+            Timestamp::from_millisecond(at).is_ok_and(|at| visit(at, value))
+        })
+    }
+
+    fn scan(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(Scan, i64, i64), StoreError> {
+        let history = self.history();
+        let number = history.registry.number(series);
+        let info = number.and_then(|number| Some((number, history.registry.info(number)?)));
+        let Some((number, info)) = info else {
+            return Err(StoreError::NoSeries(series.to_owned()));
+        };
+        let mut pending = Samples {
+            decimals: info.decimals,
+            points: Vec::new(),
+        };
+        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        history.each_pending(|at, samples| {
+            if let Ok(place) = samples.binary_search_by_key(&number, |(series, _)| *series)
+                && let Some((_, value)) = samples.get(place)
+            {
+                pending.points.push((at, *value));
+            }
+        });
+        pending.sort();
+        let scan = Scan {
+            number,
+            from,
+            to,
+            hourly: false,
+            pending,
+        };
+        Ok((
+            scan,
+            info.first.as_millisecond(),
+            info.last.as_millisecond(),
+        ))
+    }
+
+    fn read(&self, scan: &Scan, mut visit: impl FnMut(i64, f64) -> bool) -> Result<(), StoreError> {
+        let transaction = self.db().begin_read()?;
+        let table = match transaction.open_table(CHUNKS) {
+            Ok(table) => Some(table),
+            Err(redb::TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut from = Level::Day.start(scan.from);
+        while let Some(day) = next_day(table.as_ref(), scan, from)? {
+            for (at, value) in day_samples(table.as_ref(), scan, day)? {
+                if (scan.from..=scan.to).contains(&at) && !visit(at, value) {
+                    return Ok(());
+                }
+            }
+            from = day + Level::Day.span();
+        }
+        Ok(())
+    }
+}
+
+/// The first day from `from` on that has anything of any series.
+fn next_day(
+    table: Option<&impl ReadableTable<Key, &'static [u8]>>,
+    scan: &Scan,
+    from: i64,
+) -> Result<Option<i64>, StoreError> {
+    if from > scan.to {
+        return Ok(None);
+    }
+    let mut days: Vec<i64> = Vec::new();
+    if let Some(table) = table {
+        for level in [Level::Day, Level::Hourly, Level::Block] {
+            days.extend(pack::first_start(table, level, from..=scan.to)?);
+        }
+    }
+    let later = scan.pending.points.partition_point(|(at, _)| *at < from);
+    days.extend(scan.pending.points.get(later).map(|(at, _)| *at));
+    let first = days.into_iter().min().map(|at| Level::Day.start(at));
+    Ok(first.filter(|day| *day <= scan.to))
+}
+
+/// What there is of one day, in order.
+fn day_samples(
+    table: Option<&impl ReadableTable<Key, &'static [u8]>>,
+    scan: &Scan,
+    day: i64,
+) -> Result<Vec<(i64, f64)>, StoreError> {
+    let end = day + Level::Day.span();
+    let mut samples = Samples::default();
+    if let Some(table) = table {
+        let mut blocks = false;
+        for start in (day..end).step_by(10_800_000) {
+            if let Some(chunk) = pack::chunk(table, Level::Block, start, scan.number)? {
+                blocks = true;
+                let axis = pack::axis(table, Level::Block, start)?;
+                samples.merge(Samples::decode(&chunk, &axis).ok_or_else(|| damaged(start))?);
+            }
+        }
+        let whole = if scan.hourly && !blocks {
+            None
+        } else {
+            pack::chunk(table, Level::Day, day, scan.number)?
+        };
+        if let Some(chunk) = whole {
+            let axis = pack::axis(table, Level::Day, day)?;
+            let mut whole = Samples::decode(&chunk, &axis).ok_or_else(|| damaged(day))?;
+            whole.merge(samples);
+            samples = whole;
+        } else if !blocks && let Some(chunk) = pack::chunk(table, Level::Hourly, day, scan.number)?
+        {
+            let (decimals, hours) = hourly::decode(&chunk, day);
+            let points = hours.iter().flat_map(hour_points).collect();
+            samples.merge(Samples { decimals, points });
+        }
+    }
+    let start = scan.pending.points.partition_point(|(at, _)| *at < day);
+    let stop = scan.pending.points.partition_point(|(at, _)| *at < end);
+    if let Some(points) = scan.pending.points.get(start..stop) {
+        samples.merge(Samples {
+            decimals: scan.pending.decimals,
+            points: points.to_vec(),
+        });
+    }
+    let decimals = samples.decimals;
+    let points = samples.points.into_iter();
+    Ok(points
+        .map(|(at, value)| (at, unscale(value, decimals)))
+        .collect())
+}
+
+/// An hour as two samples, or one if it had but one value.
+fn hour_points(hour: &hourly::Hour) -> impl Iterator<Item = (i64, i64)> + use<> {
+    const QUARTER: i64 = 900_000;
+    let greatest = (hour.min != hour.max).then_some((hour.start + 3 * QUARTER, hour.max));
+    std::iter::once((hour.start + QUARTER, hour.min)).chain(greatest)
+}
+
+fn damaged(start: i64) -> StoreError {
+    let day = Timestamp::from_millisecond(start).unwrap_or_default();
+    StoreError::Io(format!("the history of {day} is damaged"))
+}
