@@ -24,7 +24,7 @@ impl Default for PushConfig {
     fn default() -> Self {
         Self {
             group: Duration::from_secs(5),
-            digest_after: Duration::from_secs(600),
+            digest_after: Duration::from_mins(10),
             reminder: Duration::ZERO,
             resolved: true,
             ntfy: None,
@@ -73,12 +73,12 @@ const TOPIC: &str = "a topic of 1 to 64 letters, digits, '_' and '-'";
 
 impl PushConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        const HOUR: Duration = Duration::from_secs(3600);
+        const DAY: Duration = Duration::from_hours(24);
         let default = Self::default();
-        let group = section.duration("group", Duration::ZERO..=Duration::from_secs(300));
-        let digest_after = section.duration("digest_after", Duration::ZERO..=24 * HOUR);
-        let reminder = section.duration("reminder", Duration::ZERO..=7 * 24 * HOUR);
-        if reminder.is_some_and(|every| !every.is_zero() && every < Duration::from_secs(60)) {
+        let group = section.duration("group", Duration::ZERO..=Duration::from_mins(5));
+        let digest_after = section.duration("digest_after", Duration::ZERO..=DAY);
+        let reminder = section.duration("reminder", Duration::ZERO..=7 * DAY);
+        if reminder.is_some_and(|every| !every.is_zero() && every < Duration::from_mins(1)) {
             section.fault("reminder", "must be \"0s\" (off) or at least \"1m\"");
         }
         let resolved = section.flag("resolved");
@@ -184,4 +184,159 @@ fn server(text: &str) -> Option<String> {
         && url.query().is_none()
         && url.fragment().is_none();
     fine.then(|| text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use config::{File, FileFormat, Source as _, Value};
+
+    fn read(text: &str) -> (PushConfig, Vec<String>) {
+        let problems = Problems::default();
+        let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
+        let section = Section::new("push".to_owned(), Value::from(table), &problems);
+        let config = PushConfig::read(section);
+        let faults = problems.into_vec();
+        let faults = faults.iter().map(|p| format!("{}: {}", p.key, p.text));
+        (config, faults.collect())
+    }
+
+    #[test]
+    fn nothing_given_means_nothing_pushed() {
+        let (config, faults) = read("");
+        assert_eq!(faults, Vec::<String>::new());
+        assert!(config.ntfy.is_none());
+        assert_eq!(config.digest_after, Duration::from_mins(10));
+    }
+
+    #[test]
+    fn a_topic_is_enough() {
+        let (config, faults) = read("[ntfy]\ntopic = \"homewatch-5Xq9vTgL2m\"");
+        assert_eq!(faults, Vec::<String>::new());
+        let ntfy = config.ntfy.unwrap();
+        assert_eq!(ntfy.server, "https://ntfy.sh");
+        assert_eq!(ntfy.min_severity, Severity::Warning);
+        assert!(ntfy.buttons && ntfy.auth.is_none() && ntfy.reply_topic.is_none());
+    }
+
+    #[test]
+    fn everything_can_be_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "pass\n").unwrap();
+        let (config, faults) = read(&format!(
+            "group = \"0s\"\ndigest_after = \"1h\"\nreminder = \"4h\"\nresolved = false\n[ntfy]\n\
+             server = \"http://ntfy.lan:8080/push/\"\ntopic = \"a\"\nusername = \"phil\"\n\
+             password_file = \"{0}\"\nca_file = \"{0}\"\nmin_severity = \"info\"\n\
+             buttons = false\nreply_topic = \"b\"\nreply_token = \"tk\"",
+            file.display()
+        ));
+        assert_eq!(faults, Vec::<String>::new());
+        assert!(!config.resolved);
+        let ntfy = config.ntfy.unwrap();
+        assert_eq!(ntfy.server, "http://ntfy.lan:8080/push");
+        let password = Secret::new("pass".to_owned());
+        let username = "phil".to_owned();
+        assert_eq!(ntfy.auth, Some(NtfyAuth::Basic { username, password }));
+        assert!(
+            !format!("{ntfy:?}").contains("pass\""),
+            "secrets are never printed"
+        );
+    }
+
+    #[test]
+    fn every_fault_names_its_key_and_what_would_be_right() {
+        let long = format!("[ntfy]\ntopic = \"{}\"", "x".repeat(65));
+        check(&[
+            (
+                "[ntfy]\nserver = \"https://ntfy.sh\"",
+                "push.ntfy.topic",
+                "must be given",
+            ),
+            (
+                "[ntfy]\ntopic = \"a b\"",
+                "push.ntfy.topic",
+                "1 to 64 letters",
+            ),
+            ("[ntfy]\ntopic = \"\"", "push.ntfy.topic", "1 to 64 letters"),
+            (&long, "push.ntfy.topic", "1 to 64 letters"),
+            (
+                "[ntfy]\ntopic = \"a\"\nserver = \"ntfy.sh\"",
+                "push.ntfy.server",
+                "a URL",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\nserver = \"ftp://x\"",
+                "push.ntfy.server",
+                "a URL",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\nserver = \"https://u:p@x\"",
+                "push.ntfy.server",
+                "a URL",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn keys_that_belong_together_are_checked_together() {
+        check(&[
+            (
+                "[ntfy]\ntopic = \"a\"\nusername = \"u\"",
+                "push.ntfy.username",
+                "password",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\npassword = \"p\"",
+                "push.ntfy.password",
+                "username",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\ntoken = \"t\"\nusername = \"u\"\npassword = \"p\"",
+                "push.ntfy.token",
+                "keep one",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\ntoken_file = \"/nonexistent\"",
+                "push.ntfy.token_file",
+                "must be readable",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\nca_file = \"/nonexistent\"",
+                "push.ntfy.ca_file",
+                "must be readable",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\nreply_topic = \"a\"",
+                "push.ntfy.reply_topic",
+                "must differ",
+            ),
+            (
+                "[ntfy]\ntopic = \"a\"\nmin_severity = \"warn\"",
+                "push.ntfy.min_severity",
+                "info, warning, critical",
+            ),
+            (
+                "[ntfy]\ntopc = \"a\"",
+                "push.ntfy.topc",
+                "did you mean \"topic\"",
+            ),
+            ("reminder = \"5s\"", "push.reminder", "at least \"1m\""),
+            ("group = \"1d\"", "push.group", "a duration"),
+            ("quiet = true", "push.quiet", "not a known key"),
+        ]);
+    }
+
+    fn check(rows: &[(&str, &str, &str)]) {
+        for (text, key, what) in rows {
+            let (_, faults) = read(text);
+            let named = |fault: &&String| fault.starts_with(&format!("{key}:"));
+            let fault = faults.iter().find(named);
+            assert!(
+                fault.is_some_and(|f| f.contains(what)),
+                "{text}: {faults:?}"
+            );
+        }
+    }
 }

@@ -10,9 +10,11 @@ use crate::config::Secret;
 use super::message::Message;
 
 /// How long a button works.
-const VALID: Duration = Duration::from_secs(7 * 86_400);
+const VALID: Duration = Duration::from_hours(7 * 24);
 /// How long "Snooze" silences.
-pub(super) const SNOOZE: Duration = Duration::from_secs(2 * 3_600);
+pub(super) const SNOOZE: Duration = Duration::from_hours(2);
+const BY: &str = r#"{"by":"ntfy"}"#;
+const BY_FOR_A_WHILE: &str = r#"{"by":"ntfy","for":"2h"}"#;
 /// ntfy shows no more.
 const MAX_BUTTONS: usize = 3;
 /// A press is one message of at most 4,096 bytes.
@@ -24,7 +26,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Makes and checks the words that prove that a button came from us: one allows to acknowledge
-/// and to snooze one alert until it expires, and nothing else.
+/// or snooze one alert until it expires, and nothing else.
 pub trait Tickets: Send + Sync {
     /// A ticket for `alert`: ASCII without blanks.
     fn issue(&self, alert: &str, expires: Timestamp) -> String;
@@ -109,24 +111,24 @@ impl Buttons {
 }
 
 fn by_rest(base: &str, message: &Message, ticket: impl Fn(&str) -> String) -> Vec<Button> {
-    let url = |alert: &str, verb: &str| {
+    let button = |label: &str, alert: &str, body: &str| {
         let ticket = ticket(alert);
-        format!(
-            "{base}/api/v1/alerts/{}/{verb}?ticket={}",
+        let url = format!(
+            "{base}/api/v1/alerts/{}/ack?ticket={}",
             utf8_percent_encode(alert, SEGMENT),
             utf8_percent_encode(&ticket, SEGMENT)
-        )
+        );
+        Button::new(label.to_owned(), url, body.to_owned())
+            .header("Content-Type", "application/json".to_owned())
     };
     if let [(alert, _)] = message.open.as_slice() {
-        let ack = Button::new("Acknowledge".to_owned(), url(alert, "ack"), String::new());
-        let body = "{\"for\":\"2h\"}".to_owned();
-        let snooze = Button::new("Snooze 2 h".to_owned(), url(alert, "silence"), body)
-            .header("Content-Type", "application/json".to_owned());
-        return vec![ack, snooze];
+        return vec![
+            button("Acknowledge", alert, BY),
+            // A ticket allows to acknowledge and nothing else: this is taken note of for a while.
+            button("Snooze 2 h", alert, BY_FOR_A_WHILE),
+        ];
     }
-    let each = |(alert, subject): &(String, String)| {
-        Button::new(format!("Ack {subject}"), url(alert, "ack"), String::new())
-    };
+    let each = |(alert, subject): &(String, String)| button(&format!("Ack {subject}"), alert, BY);
     message.open.iter().take(MAX_BUTTONS).map(each).collect()
 }
 

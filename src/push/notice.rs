@@ -55,6 +55,8 @@ pub struct Episode {
     pub told_at: Timestamp,
     /// Whether the server has taken a message about it.
     pub delivered: bool,
+    /// Whether it was acknowledged or silenced since it was last told.
+    pub hushed: bool,
 }
 
 const NOTICE: &str = "notice/";

@@ -13,11 +13,11 @@ use super::notice::{Episode, Notice, NoticeKind, Record, read};
 /// How many notices wait at most; what is least bad goes first.
 const CAPACITY: usize = 500;
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LAST_RETRY: Duration = Duration::from_secs(120);
+const LAST_RETRY: Duration = Duration::from_mins(2);
 /// No server may make us wait longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// An episode that nobody has ended for this long is forgotten.
-const STALE: Duration = Duration::from_secs(90 * 86_400);
+const STALE: Duration = Duration::from_hours(90 * 24);
 
 /// What the configuration says about what is told and when.
 #[derive(Debug, Clone)]
@@ -242,6 +242,8 @@ impl Outbox {
             {
                 NoticeKind::Fired
             }
+            // Somebody had put it off; now it counts again.
+            Some(told) if told.hushed && told.delivered => NoticeKind::Reminder,
             Some(told)
                 if told.delivered
                     && !self.policy.reminder.is_zero()
@@ -261,6 +263,7 @@ impl Outbox {
             count: alert.count,
             told_at: now.wall,
             delivered,
+            hushed: false,
         };
         changes.push(episode.put(&alert.id));
         self.episodes.insert(alert.id.clone(), episode);
@@ -301,6 +304,12 @@ impl Outbox {
         } else if self.episodes.get(alert).is_some_and(|e| !e.delivered) {
             self.episodes.remove(alert);
             changes.push(Episode::remove(alert));
+        }
+        if let Some(episode) = self.episodes.get_mut(alert)
+            && !episode.hushed
+        {
+            episode.hushed = true;
+            changes.push(episode.put(alert));
         }
     }
 

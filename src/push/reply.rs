@@ -13,7 +13,7 @@ const MAX_LINES: usize = 20;
 /// How many presses are remembered.
 const MAX_SPENT: usize = 500;
 /// Longer than any ticket is valid.
-const REMEMBER: Duration = Duration::from_secs(8 * 86_400);
+const REMEMBER: Duration = Duration::from_hours(8 * 24);
 const KEY: &str = "reply";
 
 /// What is known of the reply topic, kept over restarts: its name, how far it was read and which

@@ -22,8 +22,8 @@ const COLLECTOR: &str = "push";
 /// How long a stop waits for the message in flight.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LAST_RETRY: Duration = Duration::from_secs(300);
-const REFUSED_RETRY: Duration = Duration::from_secs(900);
+const LAST_RETRY: Duration = Duration::from_mins(5);
+const REFUSED_RETRY: Duration = Duration::from_mins(15);
 
 /// Why pushing cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -299,9 +299,10 @@ impl Sender<'_> {
                     ));
                 }
                 Effect::Health(fault) => {
-                    match &fault {
-                        Some(text) => tracing::warn!("push messages do not arrive: {text}"),
-                        None => tracing::info!("push messages arrive again"),
+                    if let Some(text) = &fault {
+                        tracing::warn!("push messages do not arrive: {text}");
+                    } else {
+                        tracing::info!("push messages arrive again");
                     }
                     self.push.bus.publish(Batch {
                         at: now.wall,

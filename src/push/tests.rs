@@ -10,7 +10,6 @@ use super::buttons::{Buttons, Tickets};
 use super::reply::Replies;
 use super::*;
 
-const MINUTE: u64 = 60;
 const START: i64 = 1_790_000_000;
 
 /// A house whose time stands still until somebody moves it, with what its store holds.
@@ -26,7 +25,7 @@ fn policy() -> Policy {
         node: "nas".to_owned(),
         min_severity: Severity::Warning,
         group: Duration::from_secs(5),
-        digest_after: Duration::from_secs(10 * MINUTE),
+        digest_after: Duration::from_mins(10),
         reminder: Duration::ZERO,
         resolved: true,
     }
@@ -188,9 +187,33 @@ fn an_alert_still_firing_when_its_silence_ends_is_told_then() {
         silenced_until: Some(wall(600)),
         ..firing("cpu")
     });
-    assert_eq!(house.outbox.wake(moment(0)), Some(Duration::from_secs(600)));
+    assert_eq!(house.outbox.wake(moment(0)), Some(Duration::from_mins(10)));
     assert_eq!(house.wait(600), None);
     assert!(house.delivered().is_some());
+}
+
+#[test]
+fn an_alert_that_was_put_off_is_told_again_when_that_ends_even_over_a_restart() {
+    let hushes = [
+        alert("cpu", Severity::Critical, AlertState::Acknowledged),
+        Alert {
+            silenced_until: Some(wall(60)),
+            ..firing("cpu")
+        },
+    ];
+    for hush in hushes {
+        let mut house = House::new(policy());
+        house.alert(firing("cpu"));
+        house.delivered().unwrap();
+        house.alert(hush);
+        house.restart();
+        assert_eq!(house.delivered(), None);
+        house.up = 70;
+        house.alert(firing("cpu"));
+        let message = house.delivered().unwrap();
+        assert_eq!(message.title, "Still critical: health/cpu on nas");
+        assert_eq!(house.wait(86_400), None);
+    }
 }
 
 #[test]
@@ -359,7 +382,7 @@ fn retries_slow_down_to_a_bound_and_honour_the_servers_wish() {
     assert!((90..=151).contains(&last), "{last}");
     house.step(Input::Failed(Failure::Away {
         text: "busy".to_owned(),
-        after: Some(Duration::from_secs(1800)),
+        after: Some(Duration::from_mins(30)),
     }));
     assert_eq!(house.wait(1799), None);
     assert!(house.wait(2).is_some());
@@ -412,7 +435,7 @@ fn the_queue_is_bounded_and_keeps_the_worst() {
 #[test]
 fn a_reminder_comes_while_nobody_has_taken_note() {
     let mut house = House::new(Policy {
-        reminder: Duration::from_secs(3600),
+        reminder: Duration::from_hours(1),
         ..policy()
     });
     house.alert(firing("cpu"));
@@ -513,7 +536,8 @@ fn buttons_go_to_rest_when_it_is_public() {
         format!("https://home.example/api/v1/alerts/hot%20cpu/ack?ticket=hot%20cpu~{expires}")
     );
     assert_eq!(one[1]["label"], "Snooze 2 h");
-    assert_eq!(one[1]["body"], "{\"for\":\"2h\"}");
+    assert_eq!(one[1]["body"], r#"{"by":"ntfy","for":"2h"}"#);
+    assert_eq!(one[1]["headers"]["Content-Type"], "application/json");
     let five = buttons(&rest, &["a", "b", "c", "d", "e"]);
     assert_eq!(five.as_array().unwrap().len(), 3, "ntfy shows no more");
     assert_eq!(buttons(&rest, &[]), serde_json::json!([]));
@@ -556,7 +580,7 @@ fn each_press_counts_once_even_over_a_restart() {
     let snoozes = replies.read(&format!("snooze cpu {ticket}"), wall(1), &Plain);
     assert!(
         matches!(&snoozes[0].action, Action::SilenceAlert { alert, for_ }
-            if alert == "cpu" && *for_ == Duration::from_secs(7200))
+            if alert == "cpu" && *for_ == Duration::from_hours(2))
     );
     let Change::Put(_, _, record) = replies.put() else {
         panic!()
