@@ -56,6 +56,11 @@ impl Slot {
         self.name
     }
 
+    /// At least this long lies between two samples; zero means every tick.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
     /// Why it fails now.
     pub(super) const fn is_failing(&self) -> bool {
         self.error.is_some()
