@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::config::Secret;
+use crate::http::TicketKey;
 
 use super::message::Message;
 
@@ -32,6 +33,16 @@ pub trait Tickets: Send + Sync {
     fn issue(&self, alert: &str, expires: Timestamp) -> String;
     /// Whether `ticket` is one of ours for `alert` and has not expired.
     fn verify(&self, ticket: &str, alert: &str, now: Timestamp) -> bool;
+}
+
+impl Tickets for TicketKey {
+    fn issue(&self, alert: &str, expires: Timestamp) -> String {
+        self.issue(alert, expires)
+    }
+
+    fn verify(&self, ticket: &str, alert: &str, now: Timestamp) -> bool {
+        self.check(alert, ticket, now)
+    }
 }
 
 /// Where buttons answer to.

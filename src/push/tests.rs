@@ -626,3 +626,16 @@ fn the_reply_topic_cannot_be_guessed_is_kept_and_follows_the_configuration() {
     assert_eq!(again("house", Some("mine")), "mine");
     assert!(again(&"x".repeat(64), None).len() <= 64);
 }
+
+#[test]
+fn the_tickets_of_the_rest_bridge_serve_both_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = crate::http::TicketKey::load(dir.path()).unwrap();
+    let ticket = Tickets::issue(&key, "cpu", wall(60));
+    let mut replies = replies();
+    let forged = format!("ack disk {ticket}");
+    assert_eq!(replies.read(&forged, wall(1), &key), []);
+    let press = format!("ack cpu {ticket}");
+    assert_eq!(replies.read(&press, wall(61), &key), []);
+    assert_eq!(replies.read(&press, wall(1), &key).len(), 1);
+}
