@@ -18,7 +18,9 @@ pub use api::{ApiConfig, ApiTls};
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Sources, load};
-pub use mqtt::{BrokerConfig, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig};
+pub use mqtt::{
+    BrokerConfig, BrokerUrl, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig, Protocol, Scheme,
+};
 pub use node::{HostConfig, NodeConfig};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};

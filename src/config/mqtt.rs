@@ -1,8 +1,10 @@
+mod broker;
 mod embedded;
 
+pub use broker::{BrokerConfig, BrokerUrl, Protocol, Scheme};
 pub use embedded::{EmbeddedConfig, EmbeddedTls, EmbeddedUser};
 
-use super::{Secret, Section};
+use super::Section;
 
 /// `[mqtt]`: both edges and the topics.
 #[derive(Debug, Clone)]
@@ -15,17 +17,6 @@ pub struct MqttConfig {
     pub embedded: Option<EmbeddedConfig>,
     /// An outside broker.
     pub broker: Option<BrokerConfig>,
-}
-
-/// `[mqtt.broker]`.
-#[derive(Debug, Clone)]
-pub struct BrokerConfig {
-    /// `mqtt://`, `mqtts://`, `ws://` or `wss://`.
-    pub url: String,
-    /// The user name.
-    pub username: Option<String>,
-    /// The password.
-    pub password: Option<Secret>,
 }
 
 impl MqttConfig {
@@ -55,18 +46,4 @@ fn topic(text: &str) -> Option<String> {
             .chars()
             .all(|c| !c.is_control() && !c.is_whitespace() && c != '+' && c != '#');
     fine.then(|| text.to_owned())
-}
-
-impl BrokerConfig {
-    fn read(mut section: Section<'_>) -> Option<Self> {
-        let url = section.text("url");
-        let username = section.text("username");
-        let password = section.secret("password");
-        section.finish();
-        Some(Self {
-            url: url?,
-            username,
-            password,
-        })
-    }
 }
