@@ -215,7 +215,7 @@ pub fn received(edge: &'static str, topics: &Topics, incoming: Incoming) -> Rece
             _ => return Received::Other,
         };
         return match name {
-            own if own == topics.node() && !online => Received::OwnOffline,
+            own if own == topics.node() && !online && !incoming.retain => Received::OwnOffline,
             own if own == topics.node() => Received::Other,
             // Names become parts of alert ids: what is no slug is no node of ours.
             name if slug(name) == name => Received::NodeStatus {

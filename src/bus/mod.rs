@@ -2,6 +2,7 @@
 //! everybody who listens hears of it. MQTT is an edge of this bus, never the bus itself, so that
 //! monitoring waits for no broker.
 
+pub mod broker;
 mod edge;
 pub mod embedded;
 mod state;

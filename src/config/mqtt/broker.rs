@@ -11,9 +11,9 @@ pub enum Scheme {
     Mqtt,
     /// MQTT over TLS.
     Mqtts,
-    /// MQTT over a WebSocket.
+    /// MQTT over a `WebSocket`.
     Ws,
-    /// MQTT over a WebSocket over TLS.
+    /// MQTT over a `WebSocket` over TLS.
     Wss,
 }
 
@@ -23,7 +23,7 @@ impl Scheme {
         matches!(self, Self::Mqtts | Self::Wss)
     }
 
-    /// Whether MQTT runs inside a WebSocket.
+    /// Whether MQTT runs inside a `WebSocket`.
     pub const fn is_websocket(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
     }
@@ -65,7 +65,7 @@ const URL_MUST: &str = "an address such as \"mqtt://192.168.1.5\", \"mqtts://bro
 
 impl BrokerUrl {
     /// Reads `scheme://host[:port][/path]`; `None` if it is anything else. A path is for
-    /// WebSockets only, where it is `/mqtt` by default.
+    /// a `WebSocket` only, where it is `/mqtt` by default.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -191,7 +191,7 @@ impl BrokerConfig {
         let protocol = section.choice("protocol", &protocols);
         let keep_alive = section.duration(
             "keep_alive",
-            Duration::from_secs(5)..=Duration::from_secs(3600),
+            Duration::from_secs(5)..=Duration::from_hours(1),
         );
         let ca_file = readable(&mut section, "ca_file");
         let cert = readable(&mut section, "client_cert");
