@@ -19,7 +19,8 @@ pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Sources, load};
 pub use mqtt::{
-    BrokerConfig, BrokerUrl, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig, Protocol, Scheme,
+    BrokerConfig, BrokerUrl, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig, Protocol,
+    Scheme,
 };
 pub use node::{HostConfig, NodeConfig};
 pub use problem::{Problem, Problems};
