@@ -5,7 +5,9 @@
 //! crate, which always reads this machine's own trees and keeps far more than is asked for.
 
 mod build;
+mod disk;
 mod frame;
+mod health;
 mod lane;
 mod own;
 mod rate;
@@ -14,6 +16,7 @@ mod slot;
 mod system;
 
 pub use build::{build_all, build_from};
+pub use disk::Disk;
 pub use frame::run;
 pub use slot::Slot;
 
@@ -54,4 +57,15 @@ pub struct Entry {
 }
 
 /// Every collector; adding one is its file and its line here.
-pub const ENTRIES: &[Entry] = &[system::cpu::ENTRY, system::memory::ENTRY];
+pub const ENTRIES: &[Entry] = &[
+    system::cpu::ENTRY,
+    system::memory::ENTRY,
+    system::pressure::ENTRY,
+    system::processes::ENTRY,
+    system::uptime::ENTRY,
+    system::filesystem::ENTRY,
+    system::disk_io::ENTRY,
+    system::network::ENTRY,
+    health::hwmon::ENTRY,
+    health::thermal::ENTRY,
+];

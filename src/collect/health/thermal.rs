@@ -1,0 +1,133 @@
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::chip::Chip;
+use super::sensor::{CRITICAL, MAX, Quantity, Sensor};
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Host, Root};
+use crate::model::{Area, Reading, Subject, slug};
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "thermal",
+    period: Duration::ZERO,
+    build,
+};
+
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    section.finish();
+    Box::new(Thermal {
+        root: host.root.clone(),
+        zones: Vec::new(),
+        sensors: Vec::new(),
+        buffer: Vec::new(),
+    })
+}
+
+/// The kernel's thermal zones, but for those that a sensor chip shows as well: `temp-<type>`.
+struct Thermal {
+    root: Root,
+    /// Folder and type of each zone as they were when the sensors were built.
+    zones: Vec<(String, String)>,
+    sensors: Vec<Sensor>,
+    buffer: Vec<u8>,
+}
+
+impl Collect for Thermal {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let zones = self.zones();
+        if zones != self.zones {
+            self.sensors = sensors(&self.root, &zones);
+            self.zones = zones;
+        }
+        if self.sensors.is_empty() {
+            return Err(CollectError::Absent(
+                "no thermal zones of their own".to_owned(),
+            ));
+        }
+        let buffer = &mut self.buffer;
+        Ok(self
+            .sensors
+            .iter_mut()
+            .filter_map(|sensor| sensor.read(buffer))
+            .collect())
+    }
+}
+
+impl Thermal {
+    /// Folder and type of each zone that is not seen elsewhere, in the kernel's order.
+    fn zones(&self) -> Vec<(String, String)> {
+        let chips: Vec<String> = Chip::all(&self.root)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|chip| slug(&chip.name))
+            .collect();
+        let Ok(entries) = fs::read_dir(self.root.sys("class/thermal")) else {
+            return Vec::new();
+        };
+        let mut zones: Vec<(u32, String, String)> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let folder = entry.file_name().to_string_lossy().into_owned();
+                let number = folder.strip_prefix("thermal_zone")?.parse().ok()?;
+                let kind = Root::read_trimmed(&entry.path().join("type"))?;
+                (!is_seen_elsewhere(&kind, &entry.path(), &chips)).then_some((number, folder, kind))
+            })
+            .collect();
+        zones.sort();
+        zones
+            .into_iter()
+            .map(|(_, folder, kind)| (folder, kind))
+            .collect()
+    }
+}
+
+/// Whether a sensor chip shows this zone: one of its own, one of its name, or, for the
+/// processor's package, the processor's driver.
+fn is_seen_elsewhere(kind: &str, zone: &Path, chips: &[String]) -> bool {
+    let has = |name: &str| chips.iter().any(|chip| chip == name);
+    let own = fs::read_dir(zone).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("hwmon"))
+    });
+    own || has(&slug(kind)) || (kind == "x86_pkg_temp" && has("coretemp"))
+}
+
+fn sensors(root: &Root, zones: &[(String, String)]) -> Vec<Sensor> {
+    let mut taken: Vec<String> = Vec::new();
+    let mut sensors = Vec::new();
+    for (folder, kind) in zones {
+        let plain = format!("temp-{}", slug(kind));
+        // Several zones of one type have nothing else to be known by than their order.
+        let same = taken.iter().filter(|id| **id == plain).count();
+        let id = match same {
+            0 => plain.clone(),
+            more => format!("{plain}-{}", more + 1),
+        };
+        taken.push(plain);
+        let subject = Subject::of_host(Area::Health, &id, kind);
+        let dir = format!("class/thermal/{folder}");
+        sensors.push(
+            Sensor::new(
+                subject,
+                Quantity::Temperature,
+                root.keep_sys(&format!("{dir}/temp")),
+            )
+            .limit(&CRITICAL, trip(root, &dir, "critical"))
+            .limit(&MAX, trip(root, &dir, "hot")),
+        );
+    }
+    sensors
+}
+
+/// The temperature of the first trip point of a type.
+fn trip(root: &Root, dir: &str, kind: &str) -> Option<i64> {
+    let read = |index: u32, what: &str| {
+        Root::read_trimmed(&root.sys(&format!("{dir}/trip_point_{index}_{what}")))
+    };
+    let index = (0..32).map_while(|index| Some((index, read(index, "type")?)));
+    let (index, _) = index.into_iter().find(|(_, found)| found == kind)?;
+    read(index, "temp")?.parse().ok()
+}

@@ -1,0 +1,119 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::statvfs;
+
+use super::mounts::{self, Mount};
+use crate::collect::read::{figure, percent};
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Host, Root};
+use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Unit, slug};
+
+/// 64 MiB: less is not worth a message.
+const QUIET: f64 = 67_108_864.0;
+
+static USED_PCT: Metric = Metric::gauge("used_pct", "Used", Unit::Percent)
+    .decimals(1)
+    .dead_band(0.5);
+static FREE: Metric = Metric::gauge("free_bytes", "Free", Unit::Byte).dead_band(QUIET);
+static USED: Metric = Metric::gauge("used_bytes", "In use", Unit::Byte)
+    .dead_band(QUIET)
+    .diagnostic();
+static SIZE: Metric = Metric::gauge("size_bytes", "Size", Unit::Byte).diagnostic();
+static INODES: Metric = Metric::gauge("inodes_used_pct", "Inodes used", Unit::Percent)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
+static READ_ONLY: Metric =
+    Metric::flag("read_only", "Read-only", FlagMeaning::Problem).diagnostic();
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "filesystem",
+    period: Duration::from_secs(30),
+    build,
+};
+
+fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
+    let network = section.flag("network").unwrap_or(false);
+    let exclude = section.texts("exclude").unwrap_or_default();
+    section.finish();
+    Box::new(Filesystem {
+        root: host.root.clone(),
+        network,
+        exclude: exclude.into_iter().map(PathBuf::from).collect(),
+        subjects: HashMap::new(),
+    })
+}
+
+/// How full each filesystem is: `fs-<mount point>`, where `/` is `fs-root`.
+struct Filesystem {
+    root: Root,
+    network: bool,
+    exclude: Vec<PathBuf>,
+    subjects: HashMap<PathBuf, Arc<Subject>>,
+}
+
+impl Collect for Filesystem {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let mounts = mounts::read(&self.root, self.network)?;
+        Ok(mounts
+            .iter()
+            .filter(|mount| !self.exclude.contains(&mount.point))
+            .filter_map(|mount| {
+                let subject = self
+                    .subjects
+                    .entry(mount.point.clone())
+                    .or_insert_with(|| subject(mount));
+                measure(&self.root, mount, subject)
+            })
+            .collect())
+    }
+}
+
+fn subject(mount: &Mount) -> Arc<Subject> {
+    let point = mount.point.display().to_string();
+    let id = match point.as_str() {
+        "/" => "fs-root".to_owned(),
+        other => format!("fs-{}", slug(other)),
+    };
+    Subject::of_host(Area::Health, &id, &point)
+}
+
+/// The figures of one filesystem; `None` if it is not to be reached from here.
+fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading> {
+    let stat = match statvfs(root.path(&mount.point)) {
+        Ok(stat) => stat,
+        Err(error) => {
+            let point = mount.point.display();
+            tracing::debug!(%point, source = mount.source, "cannot be measured: {error}");
+            return None;
+        }
+    };
+    let unit = stat.f_frsize;
+    let size = stat.f_blocks.saturating_mul(unit);
+    let used = size.saturating_sub(stat.f_bfree.saturating_mul(unit));
+    let free = stat.f_bavail.saturating_mul(unit);
+    let inodes = stat.f_files.saturating_sub(stat.f_ffree);
+    let detail = [
+        ("mount", mount.point.display().to_string()),
+        ("filesystem", mount.kind.clone()),
+    ];
+    let mut reading = Reading::new(subject)
+        // As df counts: what root may use on top is neither used nor free.
+        .with_known(&USED_PCT, percent(used, used.saturating_add(free)))
+        .with(&FREE, figure(free))
+        .with(&USED, figure(used))
+        .with(&SIZE, figure(size))
+        .with_known(&INODES, percent(inodes, stat.f_files))
+        .with(&READ_ONLY, mount.read_only);
+    reading.detail = Some(
+        detail
+            .into_iter()
+            .map(|(key, text)| (key.to_owned(), text.into()))
+            .collect(),
+    );
+    Some(reading)
+}
