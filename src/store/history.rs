@@ -37,6 +37,8 @@ pub struct HistoryHealth {
     pub lost: u64,
     /// Bytes written since the start, journal and database.
     pub written_bytes: u64,
+    /// Whether the journal or the database could not be written the last time it was tried.
+    pub failing: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub(super) struct History {
     /// The time of the first pending tick.
     first: Option<i64>,
     patience: u32,
+    flush_failed: bool,
+    sync_failed: bool,
     samples: u64,
     lost: u64,
     text: String,
@@ -73,6 +77,8 @@ impl History {
             entries: 0,
             first: None,
             patience: 0,
+            flush_failed: false,
+            sync_failed: false,
             samples: 0,
             lost: 0,
             text: String::new(),
@@ -261,7 +267,9 @@ impl Store {
     }
 
     fn sync_or_flush(&self, history: &mut History) -> Result<(), StoreError> {
-        match history.sync() {
+        let synced = history.sync();
+        history.sync_failed = synced.is_err();
+        match synced {
             Ok(()) => Ok(()),
             Err(JournalError::Full) if history.patience == 0 => self.flush(history),
             Err(JournalError::Full) => Err(StoreError::Io("the journal is full".to_owned())),
@@ -277,11 +285,14 @@ impl Store {
         match super::fold::flush(self.db(), history) {
             Ok(()) => {
                 history.patience = 0;
+                history.flush_failed = false;
+                history.sync_failed = false;
                 history.forget_pending();
                 Ok(())
             }
             Err(error) => {
                 history.patience = PATIENCE;
+                history.flush_failed = true;
                 Err(error)
             }
         }
@@ -308,6 +319,7 @@ impl Store {
             samples: history.samples,
             lost: history.lost,
             written_bytes: self.inner.files.written.load(Ordering::Relaxed),
+            failing: history.flush_failed || history.sync_failed,
         }
     }
 

@@ -42,6 +42,7 @@ mod open;
 mod pack;
 mod query;
 mod records;
+mod run;
 mod samples;
 mod series;
 mod thin;
@@ -51,6 +52,7 @@ mod varint;
 pub use history::HistoryHealth;
 pub use medium::Medium;
 pub use records::{Change, Collection};
+pub use run::run;
 pub use series::{SeriesInfo, SeriesKind};
 pub use thin::Point;
 

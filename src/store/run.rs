@@ -1,0 +1,139 @@
+//! The task that keeps the history: every batch of the bus goes into the store.
+
+use std::sync::{Arc, LazyLock};
+
+use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{Bus, Event, Heard};
+use crate::model::{Area, Batch, Metric, Outcome, Reading, Subject, Timestamp, Unit};
+
+use super::Store;
+
+/// The name under which the history tells how it is doing.
+const NAME: &str = "history";
+/// It tells so every so many batches.
+const EVERY: u32 = 60;
+
+static SIZE: Metric = Metric::gauge("size_bytes", "History size", Unit::Byte).diagnostic();
+static SERIES: Metric = Metric::gauge("series", "Series kept", Unit::None).diagnostic();
+static SAMPLES: Metric = Metric::total("samples", "Samples taken since start", Unit::None).hidden();
+static LOST: Metric =
+    Metric::total("lost_samples", "Samples lost since start", Unit::None).diagnostic();
+static WRITTEN: Metric =
+    Metric::total("written_bytes", "Written since start", Unit::Byte).diagnostic();
+
+static SUBJECT: LazyLock<Arc<Subject>> =
+    LazyLock::new(|| Subject::of_host(Area::Health, NAME, "History"));
+
+/// Puts every batch of the bus into the store until `cancel`; then what is left, and returns.
+/// When the store fails (a full disk, say), monitoring goes on: the outcome of a collector
+/// called `history` says so once, and once more when it works again.
+pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
+    let mut listener = bus.listen();
+    let mut keeper = Keeper {
+        store,
+        bus,
+        fault: None,
+        batches: 0,
+    };
+    loop {
+        let heard = tokio::select! {
+            () = cancel.cancelled() => break,
+            heard = listener.next() => heard,
+        };
+        match heard {
+            Heard::Event(event) => keeper.take(event).await,
+            Heard::Missed(count) => {
+                tracing::warn!(
+                    count,
+                    "the disk is too slow: the history missed events of the bus"
+                );
+            }
+            Heard::Closed => break,
+        }
+    }
+    while let Some(Heard::Event(event)) = listener.next().now_or_never() {
+        keeper.take(event).await;
+    }
+    if let Err(error) = keeper.blocking(|store| store.sync()).await {
+        tracing::error!("the last readings are not in the history: {error}");
+    }
+}
+
+struct Keeper {
+    store: Store,
+    bus: Bus,
+    fault: Option<String>,
+    batches: u32,
+}
+
+impl Keeper {
+    async fn take(&mut self, event: Event) {
+        let Event::Batch(batch, _) = event else {
+            return;
+        };
+        let at = batch.at;
+        let own = batch
+            .outcomes
+            .iter()
+            .all(|outcome| outcome.collector == NAME);
+        let result = self.blocking(move |store| store.append(&batch)).await;
+        if own {
+            return;
+        }
+        let health = self.store.health();
+        match (result, &self.fault) {
+            (Err(error), None) => {
+                tracing::error!("the history cannot be written, monitoring goes on: {error}");
+                self.tell(at, Err(error.clone()));
+                self.fault = Some(error);
+            }
+            (Ok(()), Some(_)) if !health.failing => {
+                tracing::info!(lost = health.lost, "the history is written again");
+                self.fault = None;
+                self.tell(at, Ok(self.reading()));
+            }
+            (Ok(()), None) if self.batches.is_multiple_of(EVERY) => {
+                self.tell(at, Ok(self.reading()));
+            }
+            (Ok(()) | Err(_), _) => {}
+        }
+        self.batches = self.batches.wrapping_add(1);
+    }
+
+    async fn blocking<F>(&self, work: F) -> Result<(), String>
+    where
+        F: FnOnce(Store) -> Result<(), super::StoreError> + Send + 'static,
+    {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || work(store)).await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(error) => Err(format!("a fault of homewatch itself: {error}")),
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts and sizes far below 2^53"
+    )]
+    fn reading(&self) -> Reading {
+        let health = self.store.health();
+        Reading::new(&SUBJECT)
+            .with(&SIZE, health.size_bytes as f64)
+            .with(&SERIES, health.series as f64)
+            .with(&SAMPLES, health.samples as f64)
+            .with(&LOST, health.lost as f64)
+            .with(&WRITTEN, health.written_bytes as f64)
+    }
+
+    fn tell(&self, at: Timestamp, result: Result<Reading, String>) {
+        self.bus.publish(Batch {
+            at,
+            outcomes: vec![Outcome {
+                collector: NAME,
+                result: result.map(|reading| vec![reading]),
+            }],
+        });
+    }
+}
