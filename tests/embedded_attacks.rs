@@ -259,3 +259,26 @@ async fn subscribing_again_and_again_without_acknowledging_ends_the_connection()
     greedy.assert_ended().await;
     broker.assert_serves().await;
 }
+
+#[tokio::test]
+async fn clients_that_come_and_go_under_load_harm_nobody() {
+    let (broker, _dir) = broker().await;
+    let mut reader = broker.client("reader").await;
+    reader.subscribe("count/+", 0).await;
+    let mut writer = broker.client("writer").await;
+    let mut guests = std::collections::VecDeque::new();
+    for round in 0..400_u32 {
+        let mut guest = broker.client(&format!("guest-{}", round % 7)).await;
+        guest.send(&subscribe("#", 1)).await;
+        guests.push_back(guest);
+        if guests.len() > 20 {
+            guests.pop_front();
+        }
+        writer
+            .send(&publish(&format!("count/{round}"), b"x", 0, false))
+            .await;
+        let message = reader.packet().await;
+        assert!(String::from_utf8_lossy(&message).contains(&format!("count/{round}x")));
+    }
+    broker.assert_serves().await;
+}

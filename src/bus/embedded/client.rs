@@ -19,7 +19,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use crate::model::{matches, valid_filter};
 
 use super::guard::{Guard, Hello, Incoming, Level, Message, Violation};
-use super::hub::{HELLO_TIME, Hub, Presence, Taken, WRITE_TIME};
+use super::hub::{HELLO_TIME, Hub, LAST_WORDS, Presence, Taken, WRITE_TIME};
 use super::outbox::Outbox;
 use super::rights::Rights;
 use super::router::Subscriber;
@@ -180,6 +180,7 @@ where
     };
     let end = client.run(&presence).await;
     drop(presence);
+    client.farewell(&end).await;
     if let Some(will) = client.will.take() {
         client.hub.take(&client.rights, will).await;
     }
@@ -296,6 +297,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             () = silence => return Err(End::Silent),
         }
         Ok(())
+    }
+
+    /// Tells a client of MQTT 5 why it is sent away.
+    async fn farewell(&mut self, end: &End) {
+        let reason = match end {
+            End::Violation(Violation::TooLarge(_)) => 0x95,
+            End::Violation(_) => 0x82,
+            End::Silent => 0x8d,
+            End::Ended if self.hub.closing.is_cancelled() => 0x8b,
+            End::Ended => 0x8e,
+            _ => return,
+        };
+        if self.level == Level::V5 {
+            self.wire.output.clear();
+            self.wire.output.put_slice(&[0xe0, 1, reason]);
+            let sent = timeout(LAST_WORDS, self.wire.flush()).await;
+            tracing::trace!(?sent, "told why");
+        }
     }
 
     /// Takes what else the link has ready, so that a burst is written at once.

@@ -1,6 +1,7 @@
 //! What all connections share: rights, retained messages, the router, who is connected.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub(super) const HELLO_TIME: Duration = Duration::from_secs(5);
 /// A client that takes nothing for this long is sent away.
 pub(super) const WRITE_TIME: Duration = Duration::from_secs(20);
 
+/// How long clients have for taking what they are told at the end.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// What a message that was taken from a client came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -38,6 +42,7 @@ pub(super) struct Hub {
     pub(super) closing: CancellationToken,
     /// Wakes whoever stores retained messages.
     pub(super) dirty: Notify,
+    no_room: AtomicBool,
     retained: Mutex<Retained>,
     router: Mutex<Arc<Router>>,
     clients: Mutex<Clients>,
@@ -68,6 +73,7 @@ impl Hub {
             max_payload: config.max_payload,
             closing: CancellationToken::new(),
             dirty: Notify::new(),
+            no_room: AtomicBool::new(false),
             retained: Mutex::new(retained),
             router: Mutex::new(router),
             clients: Mutex::default(),
@@ -112,18 +118,28 @@ impl Hub {
         let told = command
             || message.topic == self.topics.home_assistant_status()
             || self.topics.node_of_status(&message.topic).is_some();
-        if told && self.incoming.send(message.clone()).await.is_err() {
-            tracing::debug!("a message came while stopping");
+        if told {
+            let mut heard = message.clone();
+            // An answer must not go where its client could not have published itself.
+            if let Some(properties) = &mut heard.properties {
+                properties
+                    .response_topic
+                    .take_if(|topic| !rights.may_publish(topic));
+            }
+            if self.incoming.send(heard).await.is_err() {
+                tracing::debug!("a message came while stopping");
+            }
         }
         if command && message.retain {
             return Taken::Yes;
         }
         if message.retain {
             let mut retained = self.retained();
-            if !retained.set(&message, false) {
+            let kept = retained.set(&message, false);
+            if !kept && !self.no_room.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
                     topic = message.topic,
-                    "no room to retain more messages of other clients; it is only delivered"
+                    "no room to retain more messages of other clients; they are only delivered"
                 );
             }
             if retained.is_dirty() {

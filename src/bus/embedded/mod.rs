@@ -32,7 +32,7 @@ use std::time::Duration;
 use rumqttd::protocol::{PublishProperties, QoS};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::edge::{self, Edge};
@@ -43,7 +43,7 @@ use crate::store::{Collection, Store};
 
 use client::End;
 use guard::Message;
-use hub::{HELLO_TIME, Hub};
+use hub::{HELLO_TIME, Hub, LAST_WORDS};
 use listen::Accepted;
 use retained::Retained;
 use router::{Router, Watch};
@@ -53,8 +53,8 @@ pub const NAME: &str = "embedded";
 
 /// Changes of other clients' retained messages are gathered for so long before they are stored.
 const STORE_AFTER: Duration = Duration::from_secs(1);
-/// How long clients have for taking `offline` when we stop.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// A warning about a client comes at most so often.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the embedded broker is not there.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,7 @@ pub async fn run(
         hub: Arc::clone(&hub),
         connections: JoinSet::new(),
         full: false,
+        warned: None,
     };
     let result = tokio::select! {
         result = broker.serve(inbox, watch, cancel) => result,
@@ -217,6 +218,7 @@ struct Broker {
     hub: Arc<Hub>,
     connections: JoinSet<(SocketAddr, End)>,
     full: bool,
+    warned: Option<Instant>,
 }
 
 impl Broker {
@@ -300,12 +302,22 @@ impl Broker {
     fn ended(&mut self, ended: Result<(SocketAddr, End), JoinError>) {
         self.full = false;
         match ended {
-            Ok((peer, end @ (End::Login | End::Violation(_)))) => {
+            Ok((peer, end @ (End::Login | End::Violation(_)))) if self.may_warn() => {
                 tracing::warn!(%peer, reason = %end, "an MQTT client was sent away");
             }
             Ok((peer, end)) => tracing::debug!(%peer, reason = %end, "an MQTT client is gone"),
             Err(error) => tracing::error!(%error, "the connection of an MQTT client failed"),
         }
+    }
+
+    /// Whether a minute has gone by since the last warning about a client: one that tries again
+    /// and again must not fill the log.
+    fn may_warn(&mut self) -> bool {
+        let due = self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if due {
+            self.warned = Some(Instant::now());
+        }
+        due
     }
 
     async fn close(&mut self) {
@@ -327,3 +339,6 @@ fn keep_alive(stream: &tokio::net::TcpStream) -> io::Result<()> {
     rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_secs(120))?;
     stream.set_nodelay(true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,10 @@ impl Retained {
         self.remove(&topic);
         if !ours {
             let size = topic.len() + payload.len();
-            if self.count >= MAX_COUNT || self.bytes + size > MAX_BYTES {
+            if self.is_full(size) {
+                self.drop_expired();
+            }
+            if self.is_full(size) {
                 return false;
             }
             self.count += 1;
@@ -109,6 +112,22 @@ impl Retained {
         };
         self.entries.insert(topic, entry);
         true
+    }
+
+    const fn is_full(&self, more: usize) -> bool {
+        self.count >= MAX_COUNT || self.bytes + more > MAX_BYTES
+    }
+
+    fn drop_expired(&mut self) {
+        let now = Instant::now();
+        let over = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.expires.is_some_and(|end| end <= now));
+        let topics: Vec<String> = over.map(|(topic, _)| topic.clone()).collect();
+        for topic in topics {
+            self.remove(&topic);
+        }
     }
 
     fn remove(&mut self, topic: &str) {
@@ -266,5 +285,12 @@ mod tests {
         assert!(retained.matching("a").is_empty());
         let change = Change::Remove(Collection::Retained, "a".to_owned());
         assert_eq!(retained.changes(), [change]);
+        for index in 1..MAX_COUNT {
+            assert!(retained.set(&message(&format!("t/{index}"), "x"), false));
+        }
+        assert!(
+            retained.set(&message("b", "x"), false),
+            "what has expired makes room"
+        );
     }
 }
