@@ -117,7 +117,7 @@ async fn kill_5_a_slow_reader_that_is_taken_over_and_then_drains() {
     let mut writer = broker.client("writer").await;
     for _ in 0..300 {
         writer
-            .send(&publish("flood/a", &[b'x'; 60_000], 0, false))
+            .send(&publish("flood/a", &vec![b'x'; 60_000], 0, false))
             .await;
     }
     writer.send(&publish("flood/a", b"last", 1, false)).await;

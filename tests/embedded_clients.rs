@@ -112,7 +112,7 @@ async fn clients_of_both_protocols_talk_to_each_other_on_one_port() {
     );
     assert_eq!(seen.properties, Some(properties));
     // The exchange of QoS 2 goes on while the other client waits.
-    let (seen, _) = tokio::join!(next_v4(&mut old_events), async {
+    let (seen, ()) = tokio::join!(next_v4(&mut old_events), async {
         for _ in 0..6 {
             if timeout(Duration::from_millis(200), new_events.poll())
                 .await

@@ -24,7 +24,7 @@ async fn a_reader_that_takes_nothing_delays_nobody_and_costs_bounded_memory() {
     let before = resident();
     for _ in 0..2000 {
         writer
-            .send(&publish("flood/a", &[b'x'; 60_000], 0, false))
+            .send(&publish("flood/a", &vec![b'x'; 60_000], 0, false))
             .await;
     }
     writer.send(&publish("flood/last", b"end", 1, false)).await;

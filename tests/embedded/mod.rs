@@ -58,7 +58,7 @@ pub fn user(password: &str, read: &[&str], publish: &[&str], commands: bool) -> 
 
 impl Broker {
     pub async fn start(config: EmbeddedConfig, dir: &Path) -> Self {
-        let state = State::new(Duration::from_secs(300));
+        let state = State::new(Duration::from_mins(5));
         let (bus, requests) = Bus::new(state);
         let store = Store::open(dir).unwrap();
         let topics = Topics::new("homewatch", "nas", "homeassistant");

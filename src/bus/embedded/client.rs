@@ -3,30 +3,28 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BufMut as _;
 use futures_util::FutureExt as _;
-use rumqttd::local::LinkError;
-use rumqttd::protocol::v4::V4;
-use rumqttd::protocol::v5::V5;
 use rumqttd::protocol::{
-    ConnAck, ConnAckProperties, ConnectReturnCode, Filter, Packet, PingResp, Protocol as _,
-    PubComp, PubCompReason, PubRel, PubRelReason, QoS, RetainForwardRule, SubAck, Subscribe,
+    ConnAck, ConnAckProperties, ConnectReturnCode, Filter, Packet, PingResp, PubComp,
+    PubCompReason, PubRel, PubRelReason, QoS, RetainForwardRule, SubAck, Subscribe,
     SubscribeReasonCode, UnsubAck, UnsubAckReason, Unsubscribe,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 use crate::model::{matches, valid_filter};
 
-use super::guard::{Guard, Hello, Incoming, Level, Message, Violation};
-use super::hub::{HELLO_TIME, Hub, LAST_WORDS, Presence, Taken, WRITE_TIME};
+use super::guard::{Incoming, Level, Message, Violation};
+use super::hub::{HELLO_TIME, Hub, LAST_WORDS, Presence, Taken};
 use super::outbox::Outbox;
 use super::rights::Rights;
-use super::router::Subscriber;
+use super::router::{Died, Subscriber};
+use super::wire::{End, Wire};
 
 /// So many filters one client may have.
 const MAX_FILTERS: usize = 256;
-/// So many messages of QoS 2 one client may leave unreleased.
+/// So many messages of `QoS` 2 one client may leave unreleased.
 const MAX_UNRELEASED: usize = 256;
 /// So many messages may wait for one client before it is given up.
 const MAX_QUEUE: usize = 20_000;
@@ -36,113 +34,6 @@ const MAX_FILTER: usize = 1024;
 const BURST: usize = 100;
 /// Bytes written at once.
 const CHUNK: usize = 16 << 10;
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum End {
-    #[error("it said goodbye")]
-    Goodbye,
-    #[error("it closed the connection")]
-    Closed,
-    #[error("it {0}")]
-    Violation(#[from] Violation),
-    #[error("it was silent for longer than its keep-alive time")]
-    Silent,
-    #[error("it took nothing for {WRITE_TIME:?}")]
-    Slow,
-    #[error("it did not say who it is within {HELLO_TIME:?}")]
-    NoHello,
-    #[error("its login is wrong")]
-    Login,
-    #[error("another client took its id, or the broker stops")]
-    Ended,
-    #[error("the connection failed: {0}")]
-    Io(#[from] std::io::Error),
-    #[error("the codec failed: {0}")]
-    Codec(#[from] rumqttd::protocol::Error),
-    #[error("the router died: {0}")]
-    Router(#[from] LinkError),
-}
-
-/// The bytes of a connection.
-struct Wire<S> {
-    stream: S,
-    guard: Guard,
-    input: BytesMut,
-    output: BytesMut,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// The next packet that is already here.
-    fn next(&mut self) -> Result<Option<Incoming>, Violation> {
-        self.guard.next(&mut self.input)
-    }
-
-    /// Reads more bytes. Cancel safe.
-    async fn fill(&mut self) -> Result<(), End> {
-        self.input.reserve(2048);
-        match self.stream.read_buf(&mut self.input).await? {
-            0 => Err(End::Closed),
-            _ => Ok(()),
-        }
-    }
-
-    fn put(&mut self, level: Level, packet: Packet) -> Result<(), End> {
-        match level {
-            Level::V4 => V4.write(packet, &mut self.output)?,
-            Level::V5 => V5.write(packet, &mut self.output)?,
-        };
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), End> {
-        if self.output.is_empty() {
-            return Ok(());
-        }
-        let writing = self.stream.write_all(&self.output);
-        timeout(WRITE_TIME, writing)
-            .await
-            .map_err(|_| End::Slow)??;
-        self.output.clear();
-        Ok(())
-    }
-
-    async fn hello(&mut self) -> Result<(Level, Hello), End> {
-        loop {
-            match self.next() {
-                Ok(Some(Incoming::Connect(hello))) => {
-                    let level = self.guard.level().unwrap_or(Level::V4);
-                    return Ok((level, *hello));
-                }
-                Ok(Some(_)) => return Err(Violation::Protocol("no CONNECT first").into()),
-                Ok(None) => self.fill().await?,
-                Err(violation) => {
-                    if matches!(violation, Violation::Level(_)) {
-                        // "Unacceptable protocol version", in the words of 3.1.1.
-                        self.output.put_slice(&[0x20, 2, 0, 1]);
-                        self.flush().await?;
-                    }
-                    return Err(violation.into());
-                }
-            }
-        }
-    }
-
-    async fn refuse(
-        &mut self,
-        level: Level,
-        v4: ConnectReturnCode,
-        v5: ConnectReturnCode,
-    ) -> Result<(), End> {
-        let code = if level == Level::V4 { v4 } else { v5 };
-        let ack = ConnAck {
-            session_present: false,
-            code,
-        };
-        self.put(level, Packet::ConnAck(ack, None))?;
-        self.flush().await
-    }
-}
 
 /// One client that has been let in.
 struct Client<S> {
@@ -166,12 +57,7 @@ pub(super) async fn serve<S>(hub: Arc<Hub>, stream: S, local: bool) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let wire = Wire {
-        stream,
-        guard: Guard::new(hub.max_payload),
-        input: BytesMut::new(),
-        output: BytesMut::new(),
-    };
+    let wire = Wire::new(stream, hub.max_payload);
     let admitted = timeout(HELLO_TIME, admit(hub, wire, local)).await;
     let (mut client, presence) = match admitted {
         Err(_) => return End::NoHello,
@@ -221,7 +107,7 @@ where
     };
     let properties = ConnAckProperties {
         session_expiry_interval: Some(0),
-        max_packet_size: u32::try_from(wire.guard.max_packet()).ok(),
+        max_packet_size: u32::try_from(wire.max_packet()).ok(),
         assigned_client_identifier: assigned.then_some(id),
         topic_alias_max: Some(0),
         subscription_identifiers_available: Some(0),
@@ -255,7 +141,7 @@ fn assigned_id() -> Result<String, End> {
 }
 
 /// The next message of a link; without one, never.
-async fn from_link(link: &mut Option<Subscriber>) -> Result<Option<Message>, LinkError> {
+async fn from_link(link: &mut Option<Subscriber>) -> Result<Option<Message>, Died> {
     match link {
         Some(link) => link.next().await,
         None => std::future::pending().await,
@@ -307,7 +193,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             End::Silent => 0x8d,
             End::Ended if self.hub.closing.is_cancelled() => 0x8b,
             End::Ended => 0x8e,
-            _ => return,
+            End::Goodbye
+            | End::Closed
+            | End::Slow
+            | End::NoHello
+            | End::Login
+            | End::Io(_)
+            | End::Codec(_)
+            | End::Router(_) => return,
         };
         if self.level == Level::V5 {
             self.wire.output.clear();
@@ -318,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Takes what else the link has ready, so that a burst is written at once.
-    fn offer_more(&mut self) -> Result<(), LinkError> {
+    fn offer_more(&mut self) -> Result<(), Died> {
         while self.outbox.len() < BURST {
             let Some(message) = from_link(&mut self.link).now_or_never() else {
                 break;
@@ -516,7 +409,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-/// The lower of a message's QoS and what was granted.
+/// The lower of a message's `QoS` and what was granted.
 fn lower(qos: QoS, granted: u8) -> QoS {
     rumqttd::protocol::qos((qos as u8).min(granted)).unwrap_or_default()
 }

@@ -261,7 +261,7 @@ fn level_of(body: &[u8]) -> Result<Level, Violation> {
     }
 }
 
-/// The packet identifier of a PUBLISH with QoS, which the codec keeps to itself; else 0.
+/// The packet identifier of a PUBLISH with `QoS`, which the codec keeps to itself; else 0.
 fn packet_id(buffer: &[u8], frame: &Frame) -> u16 {
     let u16_at = |at: usize| {
         let bytes = buffer.get(at..frame.len)?.first_chunk::<2>()?;

@@ -21,6 +21,7 @@ mod outbox;
 mod retained;
 mod rights;
 mod router;
+mod wire;
 
 pub use listen::{Listeners, bind};
 
@@ -41,12 +42,12 @@ use crate::config::EmbeddedConfig;
 use crate::model::{ReplyTo, Topics};
 use crate::store::{Collection, Store};
 
-use client::End;
 use guard::Message;
 use hub::{HELLO_TIME, Hub, LAST_WORDS};
 use listen::Accepted;
 use retained::Retained;
-use router::{Router, Watch};
+use router::{Died, Router, Watch};
+use wire::End;
 
 /// The edge's name on the bus.
 pub const NAME: &str = "embedded";
@@ -54,7 +55,7 @@ pub const NAME: &str = "embedded";
 /// Changes of other clients' retained messages are gathered for so long before they are stored.
 const STORE_AFTER: Duration = Duration::from_secs(1);
 /// A warning about a client comes at most so often.
-const WARN_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// Why the embedded broker is not there.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +83,12 @@ pub enum EmbeddedError {
     #[error("mqtt.embedded.tls {0}")]
     Tls(String),
     /// The router does not start.
-    #[error("the embedded broker's router does not start: {0}")]
+    #[error("the embedded broker does not start: {0}")]
     Router(String),
 }
 
-impl From<rumqttd::local::LinkError> for EmbeddedError {
-    fn from(error: rumqttd::local::LinkError) -> Self {
+impl From<Died> for EmbeddedError {
+    fn from(error: Died) -> Self {
         Self::Router(error.to_string())
     }
 }
@@ -336,7 +337,7 @@ impl Broker {
 /// Lets the system find out that a client which need not say anything is gone.
 fn keep_alive(stream: &tokio::net::TcpStream) -> io::Result<()> {
     rustix::net::sockopt::set_socket_keepalive(stream, true)?;
-    rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_secs(120))?;
+    rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_mins(2))?;
     stream.set_nodelay(true)
 }
 

@@ -14,9 +14,9 @@ const WINDOW: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waits {
-    ForAck,
-    ForRec,
-    ForComp,
+    Ack,
+    Rec,
+    Comp,
 }
 
 /// The messages to one client.
@@ -87,8 +87,8 @@ impl Outbox {
     fn reserve(&mut self, qos: QoS) -> u16 {
         let waits = match qos {
             QoS::AtMostOnce => return 0,
-            QoS::AtLeastOnce => Waits::ForAck,
-            QoS::ExactlyOnce => Waits::ForRec,
+            QoS::AtLeastOnce => Waits::Ack,
+            QoS::ExactlyOnce => Waits::Rec,
         };
         loop {
             self.last = self.last.checked_add(1).unwrap_or(1);
@@ -101,23 +101,20 @@ impl Outbox {
 
     /// Takes PUBACK or PUBCOMP; one that nothing waits for is ignored.
     pub(super) fn acknowledged(&mut self, pkid: u16) {
-        if matches!(
-            self.waiting.get(&pkid),
-            Some(Waits::ForAck | Waits::ForComp)
-        ) {
+        if matches!(self.waiting.get(&pkid), Some(Waits::Ack | Waits::Comp)) {
             self.waiting.remove(&pkid);
         }
     }
 
     /// Takes PUBREC; the answer is a PUBREL in any case.
     pub(super) fn received(&mut self, pkid: u16) {
-        if let Some(waits @ Waits::ForRec) = self.waiting.get_mut(&pkid) {
-            *waits = Waits::ForComp;
+        if let Some(waits @ Waits::Rec) = self.waiting.get_mut(&pkid) {
+            *waits = Waits::Comp;
         }
     }
 }
 
-/// Writes a PUBLISH. The codec cannot be asked for QoS above 0 from outside its crate, so it
+/// Writes a PUBLISH. The codec cannot be asked for `QoS` above 0 from outside its crate, so it
 /// writes the properties and the rest is put together here.
 fn encode(level: Level, message: Message, pkid: u16, out: &mut BytesMut) -> Result<(), Error> {
     let (qos, retain) = (message.qos, message.retain);

@@ -1,7 +1,7 @@
 //! rumqttd's router, which hands every message to every subscriber, and our links to it.
 //!
 //! The router dies of some inputs and keeps others for ever, so it gets little to go wrong with:
-//! one fixed filter, QoS 0, nothing retained, link names from a small set, every topic behind
+//! one fixed filter, `QoS` 0, nothing retained, link names from a small set, every topic behind
 //! the prefix `<qos>/`. Sessions, acknowledgments, rights and retained messages are ours.
 
 use std::collections::VecDeque;
@@ -26,7 +26,18 @@ const SEGMENT: (usize, usize) = (512 << 10, 2);
 /// Messages handed to a subscriber at once; below the size at which the router parks it.
 const SWEEP: u64 = 150;
 
-type Open = dyn Fn(&str) -> Result<(LinkTx, LinkRx), LinkError> + Send + Sync;
+/// The router has died.
+#[derive(Debug, thiserror::Error)]
+#[error("the router died: {0}")]
+pub(super) struct Died(String);
+
+impl From<LinkError> for Died {
+    fn from(error: LinkError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Open = dyn Fn(&str) -> Result<(LinkTx, LinkRx), Died> + Send + Sync;
 
 /// One life of the router.
 pub(super) struct Router {
@@ -52,10 +63,10 @@ pub(super) struct Watch(LinkRx);
 
 impl Watch {
     /// Waits for the router's death.
-    pub(super) async fn dead(&mut self) -> LinkError {
+    pub(super) async fn dead(&mut self) -> Died {
         loop {
             if let Err(error) = self.0.next().await {
-                return error;
+                return error.into();
             }
         }
     }
@@ -63,7 +74,7 @@ impl Watch {
 
 impl Router {
     /// Starts a router, on a thread of its own, for at most `clients` subscribers.
-    pub(super) fn start(clients: usize) -> Result<(Arc<Self>, Watch), LinkError> {
+    pub(super) fn start(clients: usize) -> Result<(Arc<Self>, Watch), Died> {
         let router = rumqttd::Router::new(
             0,
             RouterConfig {
@@ -77,7 +88,7 @@ impl Router {
         let events = router.spawn();
         let open = move |name: &str| {
             let (tx, rx, _) = LinkBuilder::new(name, events.clone()).build()?;
-            Ok::<_, LinkError>((tx, rx))
+            Ok::<_, Died>((tx, rx))
         };
         let (_, watch) = open("watch")?;
         let (link, _) = open("publish-0")?;
@@ -95,7 +106,7 @@ impl Router {
     }
 
     /// Makes the one filter known: who publishes what no filter catches, the router disconnects.
-    fn warm_up(&self) -> Result<(), LinkError> {
+    fn warm_up(&self) -> Result<(), Died> {
         let (mut link, _rx) = (self.open)("warm-up")?;
         send(&mut link, subscribe("#"))?;
         send(&mut link, goodbye())
@@ -135,7 +146,7 @@ impl Router {
     }
 
     /// A link that gets every message from now on.
-    pub(super) fn subscribe(self: &Arc<Self>) -> Result<Subscriber, LinkError> {
+    pub(super) fn subscribe(self: &Arc<Self>) -> Result<Subscriber, Died> {
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.free.pop().unwrap_or_else(|| {
@@ -172,7 +183,7 @@ pub(super) struct Subscriber {
 
 impl Subscriber {
     /// Waits for the next message; `None` is nothing for the client. Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<Option<Message>, LinkError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, Died> {
         match self.rx.next().await? {
             Some(Notification::Forward(forward)) => {
                 Ok(message(forward.publish, forward.properties))
@@ -219,9 +230,9 @@ fn message(
 
 /// `LinkTx::send` is async by name only: it blocks while the router's queue is full, and does not
 /// yield.
-fn send(link: &mut LinkTx, packet: Packet) -> Result<(), LinkError> {
+fn send(link: &mut LinkTx, packet: Packet) -> Result<(), Died> {
     match link.send(packet).now_or_never() {
-        Some(result) => result.map(drop),
+        Some(result) => result.map(drop).map_err(Died::from),
         None => Ok(()),
     }
 }

@@ -32,7 +32,7 @@ async fn broker(dir: &Path) -> (SocketAddr, Arc<Hub>, Watch, Broker, mpsc::Recei
         ..EmbeddedConfig::default()
     };
     let store = Store::open(dir).unwrap();
-    let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
     let topics = Topics::new("homewatch", "nas", "homeassistant");
     let listeners = bind(&config).await.unwrap();
     let addr = listeners.addr().unwrap();
