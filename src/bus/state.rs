@@ -129,8 +129,9 @@ impl State {
         let old = inner.subjects.get_mut(reading.subject.key());
         let was_available = old.as_ref().is_some_and(|old| old.available);
         if let Some(old) = old {
-            let age = at.duration_since(old.published_at).unsigned_abs();
-            if age < self.heartbeat
+            // A clock that was set back has no age to go by: publish, with the new time.
+            let age = std::time::Duration::try_from(at.duration_since(old.published_at));
+            if age.is_ok_and(|age| age < self.heartbeat)
                 && old.available
                 && old.source == reading.source
                 && old.detail == reading.detail
@@ -292,7 +293,8 @@ fn within_dead_band(old: &[(&'static Metric, Value)], new: &[(&'static Metric, V
 }
 
 fn render(values: &[(&'static Metric, Value)], reading: &Reading, at: Timestamp) -> Bytes {
-    let mut object = Map::new();
+    // First, so that it cannot take the place of a figure.
+    let mut object = reading.detail.clone().unwrap_or_default();
     object.insert("ts".to_owned(), Json::String(format!("{at:.3}")));
     for (metric, value) in values {
         object.insert(metric.key.to_owned(), json(metric, value));
@@ -302,9 +304,6 @@ fn render(values: &[(&'static Metric, Value)], reading: &Reading, at: Timestamp)
             "source".to_owned(),
             Json::String(source.as_str().to_owned()),
         );
-    }
-    if let Some(detail) = &reading.detail {
-        object.extend(detail.clone());
     }
     Bytes::from(Json::Object(object).to_string())
 }
@@ -323,3 +322,6 @@ pub(crate) fn json(metric: &Metric, value: &Value) -> Json {
         Value::Moment(moment) => Json::String(format!("{moment:.3}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,6 +161,7 @@ impl Metric {
     /// `value` rounded to the metric's decimals.
     pub fn round(&self, value: f64) -> f64 {
         let scale = 10f64.powi(i32::from(self.decimals));
-        (value * scale).round() / scale
+        // Adding zero makes a zero of a negative zero.
+        (value * scale).round() / scale + 0.0
     }
 }
