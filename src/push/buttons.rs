@@ -122,10 +122,10 @@ impl Buttons {
 }
 
 fn by_rest(base: &str, message: &Message, ticket: impl Fn(&str) -> String) -> Vec<Button> {
-    let button = |label: &str, alert: &str, body: &str| {
+    let button = |label: &str, alert: &str, verb: &str, body: &str| {
         let ticket = ticket(alert);
         let url = format!(
-            "{base}/api/v1/alerts/{}/ack?ticket={}",
+            "{base}/api/v1/alerts/{}/{verb}?ticket={}",
             utf8_percent_encode(alert, SEGMENT),
             utf8_percent_encode(&ticket, SEGMENT)
         );
@@ -134,12 +134,12 @@ fn by_rest(base: &str, message: &Message, ticket: impl Fn(&str) -> String) -> Ve
     };
     if let [(alert, _)] = message.open.as_slice() {
         return vec![
-            button("Acknowledge", alert, BY),
-            // A ticket allows to acknowledge and nothing else: this is taken note of for a while.
-            button("Snooze 2 h", alert, BY_FOR_A_WHILE),
+            button("Acknowledge", alert, "ack", BY),
+            button("Snooze 2 h", alert, "silence", BY_FOR_A_WHILE),
         ];
     }
-    let each = |(alert, subject): &(String, String)| button(&format!("Ack {subject}"), alert, BY);
+    let each =
+        |(alert, subject): &(String, String)| button(&format!("Ack {subject}"), alert, "ack", BY);
     message.open.iter().take(MAX_BUTTONS).map(each).collect()
 }
 

@@ -57,6 +57,8 @@ fn buttons_go_to_rest_when_it_is_public() {
         format!("https://home.example/api/v1/alerts/hot%20cpu/ack?ticket=hot%20cpu~{expires}")
     );
     assert_eq!(one[1]["label"], "Snooze 2 h");
+    let url = one[1]["url"].as_str().unwrap();
+    assert!(url.contains("/alerts/hot%20cpu/silence?ticket="), "{url}");
     assert_eq!(one[1]["body"], r#"{"by":"ntfy","for":"2h"}"#);
     assert_eq!(one[1]["headers"]["Content-Type"], "application/json");
     let five = buttons(&rest, &["a", "b", "c", "d", "e"]);
