@@ -351,3 +351,32 @@ async fn who_stays_silent_beyond_the_keep_alive_time_is_sent_away() {
     mute.send(&connect("mute", 2, None)[..4]).await;
     mute.assert_ended().await;
 }
+
+#[tokio::test]
+async fn what_was_retained_and_is_gone_is_removed_even_if_the_news_was_missed() {
+    let (broker, _dir) = broker().await;
+    let topic = |index: u32| -> Arc<str> { format!("homeassistant/device/d{index}/config").into() };
+    broker.bus.retain(topic(0), Bytes::from_static(b"{}"));
+    let mut reader = broker.client("reader").await;
+    reader.subscribe("homeassistant/#", 0).await;
+    assert!(reader.packet().await.ends_with(b"{}"));
+    // All at once, so that the edge falls behind and must start anew from the state.
+    broker.bus.retain(topic(0), Bytes::new());
+    for index in 1..600 {
+        broker.bus.retain(topic(index), Bytes::from_static(b"[]"));
+    }
+    let mut removed = false;
+    let mut topics = std::collections::BTreeSet::new();
+    while !removed || topics.len() < 599 {
+        let packet = reader.packet().await;
+        if packet.ends_with(b"[]") {
+            topics.insert(head(&packet).0);
+        } else {
+            removed |= head(&packet).0 == *topic(0);
+        }
+    }
+    let mut late = broker.client("late").await;
+    late.subscribe(&topic(0), 0).await;
+    late.subscribe(&topic(1), 0).await;
+    assert_eq!(head(&late.packet().await).0, *topic(1));
+}

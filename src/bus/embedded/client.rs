@@ -22,6 +22,9 @@ use super::rights::Rights;
 use super::router::{Died, Subscriber};
 use super::wire::{End, Wire};
 
+/// A client that leaves all acknowledgments open for this long while messages wait is given up:
+/// what waits for it would stay in memory.
+const ACK_TIME: Duration = Duration::from_mins(1);
 /// So many filters one client may have.
 const MAX_FILTERS: usize = 256;
 /// So many messages of `QoS` 2 one client may leave unreleased.
@@ -49,6 +52,8 @@ struct Client<S> {
     will: Option<Message>,
     /// When something last came from it.
     seen: Instant,
+    /// When it last acknowledged something, or nothing waited for it.
+    moved: Instant,
 }
 
 /// Serves one connection to its end. `local`: it came by a listener that only this machine can
@@ -130,6 +135,7 @@ where
         keep_alive: (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()) * 3 / 2),
         will: hello.will,
         seen: Instant::now(),
+        moved: Instant::now(),
     };
     Ok((client, presence))
 }
@@ -144,6 +150,14 @@ fn assigned_id() -> Result<String, End> {
 async fn from_link(link: &mut Option<Subscriber>) -> Result<Option<Message>, Died> {
     match link {
         Some(link) => link.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until `at`; for ever without it.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }
@@ -163,12 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             self.deliver().await?;
         }
         let silent = self.keep_alive.map(|time| self.seen + time);
-        let silence = async {
-            match silent {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        if self.outbox.is_empty() {
+            self.moved = Instant::now();
+        }
+        let stuck = (!self.outbox.is_empty()).then(|| self.moved + ACK_TIME);
+        let silence = until(silent);
+        let standstill = until(stuck);
         tokio::select! {
             () = presence.ended.cancelled() => return Err(End::Ended),
             read = self.wire.fill() => {
@@ -181,6 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 self.deliver().await?;
             }
             () = silence => return Err(End::Silent),
+            () = standstill => return Err(End::Slow),
         }
         Ok(())
     }
@@ -256,7 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Incoming::Publish(message, pkid) => self.publish(message, pkid).await?,
             Incoming::Subscribe(subscribe) => self.subscribe(subscribe)?,
             Incoming::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe)?,
-            Incoming::PubAck(pkid) | Incoming::PubComp(pkid) => self.outbox.acknowledged(pkid),
+            Incoming::PubAck(pkid) | Incoming::PubComp(pkid) => {
+                self.outbox.acknowledged(pkid);
+                self.moved = Instant::now();
+            }
             Incoming::PubRec(pkid) => {
                 self.outbox.received(pkid);
                 let reason = PubRelReason::Success;

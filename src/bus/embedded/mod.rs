@@ -25,11 +25,13 @@ mod wire;
 
 pub use listen::{Listeners, bind};
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rumqttd::protocol::{PublishProperties, QoS};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -236,7 +238,7 @@ impl Broker {
                 () = cancel.cancelled() => break,
                 heard = events.next() => match heard {
                     Heard::Event(event) => self.publish(self.edge.messages(&event)),
-                    Heard::Missed(_) => self.publish(self.edge.snapshot()),
+                    Heard::Missed(_) => self.publish_anew(),
                     Heard::Closed => break,
                 },
                 Some(message) = inbox.recv() => receive(&self.hub, &self.edge, message),
@@ -265,6 +267,26 @@ impl Broker {
         if !messages.is_empty() {
             self.hub.publish(messages.into_iter().map(own).collect());
         }
+    }
+
+    /// Publishes everything again and takes away what is retained of ours but no longer so.
+    fn publish_anew(&self) {
+        let snapshot = self.edge.snapshot();
+        let known: BTreeSet<&str> = snapshot
+            .iter()
+            .map(|message| message.topic.as_str())
+            .collect();
+        let mut gone = self.hub.retained().ours();
+        gone.retain(|topic| !known.contains(topic.as_str()));
+        let removal = |topic| Message {
+            topic,
+            payload: Bytes::new(),
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            properties: None,
+        };
+        self.hub.publish(gone.into_iter().map(removal).collect());
+        self.publish(snapshot);
     }
 
     fn admit(&mut self, accepted: Accepted) {

@@ -164,6 +164,12 @@ impl Retained {
             .collect()
     }
 
+    /// The topics of our own messages.
+    pub(super) fn ours(&self) -> Vec<String> {
+        let ours = self.entries.iter().filter(|(_, entry)| entry.ours);
+        ours.map(|(topic, _)| topic.clone()).collect()
+    }
+
     /// Whether something waits to be stored.
     pub(super) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()

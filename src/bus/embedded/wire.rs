@@ -22,7 +22,7 @@ pub(super) enum End {
     Violation(#[from] Violation),
     #[error("it was silent for longer than its keep-alive time")]
     Silent,
-    #[error("it took nothing for {WRITE_TIME:?}")]
+    #[error("it took or acknowledged nothing for too long")]
     Slow,
     #[error("it did not say who it is within {HELLO_TIME:?}")]
     NoHello,
