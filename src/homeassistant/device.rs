@@ -94,7 +94,13 @@ pub(super) fn entity_name(subject: &Subject, metric_name: &str) -> String {
     let label = subject.label.as_str();
     let is_device_itself = match &subject.device {
         Device::Host => label.is_empty() || subject.id == "host",
-        Device::Part { name, .. } => label.is_empty() || label.eq_ignore_ascii_case(name),
+        // "Disk sda" needs no "sda" before each figure.
+        Device::Part { name, .. } => {
+            label.is_empty()
+                || name
+                    .to_ascii_lowercase()
+                    .contains(&label.to_ascii_lowercase())
+        }
     };
     let says_label = metric_name
         .get(..label.len())

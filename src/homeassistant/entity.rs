@@ -17,6 +17,9 @@ struct Shape {
     divisor: u64,
 }
 
+/// Bytes of which a dead band makes a figure one in MiB instead of GiB.
+const SMALL_CHANGE: f64 = 10_485_760.0;
+
 const MEASUREMENT: Option<&str> = Some("measurement");
 const INCREASING: Option<&str> = Some("total_increasing");
 
@@ -131,12 +134,18 @@ fn number(metric: &Metric, total: bool, put: &mut impl FnMut(&str, Json), templa
         put("unit_of_meas", json!(unit));
     }
     let mut decimals = metric.decimals;
-    if shape.divisor != 1 {
+    let mut divisor = shape.divisor;
+    // The smallest change that matters tells how large a thing is: a process, not a disk.
+    let is_small = metric.dead_band > 0.0 && metric.dead_band <= SMALL_CHANGE;
+    if metric.unit == Unit::Byte && is_small {
+        divisor = 1 << 20;
+        put("unit_of_meas", json!("MiB"));
+    }
+    if divisor != 1 {
         decimals = decimals.max(2);
         *template = format!(
-            "{{{{ (value_json['{key}'] / {}) | round(4) if value_json.get('{key}') is number \
-             else None }}}}",
-            shape.divisor
+            "{{{{ (value_json['{key}'] / {divisor}) | round(4) if value_json.get('{key}') is number \
+             else None }}}}"
         );
     }
     put("sug_dsp_prc", json!(decimals));

@@ -200,6 +200,7 @@ fn matrix() -> Vec<&'static Metric> {
         }
     }
     add(Metric::gauge("battery_pct", "Charge", Unit::Percent));
+    add(Metric::gauge("own_bytes", "Own memory", Unit::Byte).dead_band(1_048_576.0));
     add(Metric::gauge("price", "Price", Unit::Money));
     add(Metric::total("spent_total", "Spent", Unit::Money));
     for meaning in [
@@ -226,7 +227,11 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
         &["measurement", "total_increasing"],
     ),
     ("data_rate", &["kB/s", "Mbit/s"], &["measurement"]),
-    ("data_size", &["GiB"], &["measurement", "total_increasing"]),
+    (
+        "data_size",
+        &["GiB", "MiB"],
+        &["measurement", "total_increasing"],
+    ),
     ("voltage", &["V"], &["measurement"]),
     ("current", &["A"], &["measurement"]),
     ("frequency", &["MHz"], &["measurement"]),
@@ -351,4 +356,36 @@ fn a_rename_of_the_node_changes_topics_but_no_identity() {
         }
     }
     assert_eq!(parse(&after)[0].1["dev"]["name"], "tower");
+}
+
+#[test]
+fn a_figure_is_called_by_its_subject_unless_the_device_says_it_already() {
+    let part = |name: &str| Device::Part {
+        id: "x".to_owned(),
+        name: name.to_owned(),
+        manufacturer: None,
+        model: None,
+        serial: None,
+    };
+    for (id, label, device, metric, want) in [
+        ("cpu", "CPU", Device::Host, "CPU usage", "CPU usage"),
+        ("cpu", "CPU", Device::Host, "Usage", "CPU usage"),
+        ("io", "sda", Device::Host, "IO rate", "sda IO rate"),
+        ("fs", "/größe", Device::Host, "Used", "/größe used"),
+        ("fs", "ß", Device::Host, "x", "ß x"),
+        ("host", "nas", Device::Host, "Boot time", "Boot time"),
+        ("x", "", Device::Host, "Boot time", "Boot time"),
+        ("io", "sda", part("Disk sda"), "Busy", "Busy"),
+        ("ups", "Ups", part("UPS"), "Load", "Load"),
+        (
+            "nvme",
+            "Composite",
+            part("Disk sda"),
+            "Temperature",
+            "Composite temperature",
+        ),
+    ] {
+        let subject = Subject::of_device(Area::Health, id, label, device);
+        assert_eq!(device::entity_name(&subject, metric), want);
+    }
 }
