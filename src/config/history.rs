@@ -49,3 +49,64 @@ impl HistoryConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Problems, Section};
+
+    fn read(toml: &str) -> (HistoryConfig, Vec<String>) {
+        let table: config::Map<String, config::Value> = config::Config::builder()
+            .add_source(config::File::from_str(toml, config::FileFormat::Toml))
+            .build()
+            .unwrap()
+            .try_deserialize()
+            .unwrap();
+        let problems = Problems::default();
+        let value = config::Value::new(None, config::ValueKind::Table(table));
+        let section = Section::new("history".to_owned(), value, &problems);
+        let config = HistoryConfig::read(section);
+        let texts = problems
+            .into_vec()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        (config, texts)
+    }
+
+    #[test]
+    fn every_key_is_read_and_the_rest_has_its_default() {
+        assert_eq!(read(""), (HistoryConfig::default(), Vec::new()));
+        let (config, problems) = read(
+            "retention = \"30d\"\nhourly_retention = \"2000d\"\nmax_size = \"1GB\"\n\
+             sync_interval = \"10m\"",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(config.retention, Duration::from_secs(30 * DAY));
+        assert_eq!(config.hourly_retention, Duration::from_secs(2_000 * DAY));
+        assert_eq!(config.max_size, 1_000_000_000);
+        assert_eq!(config.sync_interval, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let (_, problems) = read(
+            "retention = \"1h\"\nhourly_retention = 5\nmax_size = \"1kB\"\n\
+             sync_interval = \"2h\"\nretension = \"1d\"",
+        );
+        for key in [
+            "retention",
+            "hourly_retention",
+            "max_size",
+            "sync_interval",
+            "retension",
+        ] {
+            let key = format!("history.{key}");
+            assert!(
+                problems.iter().any(|text| text.contains(&key)),
+                "{key}: {problems:?}"
+            );
+        }
+        assert_eq!(problems.len(), 5);
+    }
+}

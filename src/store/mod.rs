@@ -32,7 +32,9 @@
 //!
 //! Where a series has no sample, nothing is known: that is never 0 and never drawn over.
 
+mod backup;
 mod database;
+mod export;
 mod fold;
 mod history;
 mod hourly;
@@ -49,8 +51,11 @@ mod thin;
 mod tick;
 mod varint;
 
+pub use backup::restore;
+pub use export::ExportFormat;
 pub use history::HistoryHealth;
 pub use medium::Medium;
+pub use query::Payload;
 pub use records::{Change, Collection};
 pub use run::run;
 pub use series::{SeriesInfo, SeriesKind};

@@ -173,7 +173,7 @@ impl Store {
     }
 }
 
-fn builder() -> redb::Builder {
+pub(super) fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
     builder
@@ -181,15 +181,15 @@ fn builder() -> redb::Builder {
 
 /// What the database says of the history.
 #[derive(Debug, Default)]
-struct Meta {
-    layout: Option<u16>,
+pub(super) struct Meta {
+    pub(super) layout: Option<u16>,
     generation: Option<u64>,
     folded: u64,
     last: Vec<u8>,
 }
 
 impl Meta {
-    fn read(db: &Db) -> Result<Self, StoreError> {
+    pub(super) fn read(db: &Db) -> Result<Self, StoreError> {
         let transaction = db.begin_read()?;
         let table = match transaction.open_table(META) {
             Ok(table) => table,
@@ -301,7 +301,7 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
-fn newer(layout: u16) -> String {
+pub(super) fn newer(layout: u16) -> String {
     format!(
         "was written by a newer homewatch (layout {layout}, this one knows {LAYOUT}) and is left \
          untouched. Install the newer version again, or move the store away, or go back to a \

@@ -121,6 +121,19 @@ pub(super) fn remove(
     Ok(bytes)
 }
 
+/// Bytes of all packs of a level.
+pub(super) fn bytes(
+    table: &impl ReadableTable<Key, &'static [u8]>,
+    level: Level,
+) -> Result<u64, StoreError> {
+    let keys = (level.number(), i64::MIN, 0)..=(level.number(), i64::MAX, u32::MAX);
+    let mut bytes = 0;
+    for entry in table.range(keys)? {
+        bytes += entry?.1.value().len() as u64;
+    }
+    Ok(bytes)
+}
+
 /// Every chunk of a pack, in order.
 fn chunks(mut pack: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {

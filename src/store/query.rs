@@ -180,6 +180,31 @@ impl Store {
     }
 }
 
+/// Bytes that the history takes in the database, without the database's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Payload {
+    /// Single samples, of whole days and of blocks not yet folded.
+    pub samples: u64,
+    /// Hourly figures.
+    pub hourly: u64,
+}
+
+impl Store {
+    /// What the history takes in the database; reads all of it.
+    pub fn payload_bytes(&self) -> Result<Payload, StoreError> {
+        let transaction = self.db().begin_read()?;
+        let table = match transaction.open_table(CHUNKS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Payload::default()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Payload {
+            samples: pack::bytes(&table, Level::Day)? + pack::bytes(&table, Level::Block)?,
+            hourly: pack::bytes(&table, Level::Hourly)?,
+        })
+    }
+}
+
 /// The first day from `from` on that has anything of any series.
 fn next_day(
     table: Option<&impl ReadableTable<Key, &'static [u8]>>,

@@ -24,7 +24,19 @@ pub enum Collection {
 }
 
 impl Collection {
-    const fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Alerts,
+        Self::Silences,
+        Self::Push,
+        Self::Discovery,
+        Self::Retained,
+        Self::Outbox,
+        Self::Tokens,
+        Self::Identity,
+    ];
+
+    pub(super) const fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
         TableDefinition::new(match self {
             Self::Alerts => "alerts",
             Self::Silences => "silences",

@@ -11,7 +11,8 @@ use super::database::Db;
 use super::tick::MAX_SERIES;
 use super::{StoreError, varint};
 
-const SERIES: TableDefinition<'static, u32, &'static [u8]> = TableDefinition::new("history_series");
+pub(super) const SERIES: TableDefinition<'static, u32, &'static [u8]> =
+    TableDefinition::new("history_series");
 
 /// What kind of figures a series has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

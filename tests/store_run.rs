@@ -1,0 +1,91 @@
+//! The history's task: it keeps what the bus says, and tells when it cannot.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "test code"
+)]
+
+#[path = "powercut/cuts.rs"]
+mod cuts;
+mod powercut;
+
+use std::time::Duration;
+
+use homewatch::bus::{Bus, Event, Heard, Listener, State};
+use homewatch::config::HistoryConfig;
+use homewatch::model::Timestamp;
+use homewatch::store::{Medium, Store, run};
+use tokio_util::sync::CancellationToken;
+
+fn count(store: &Store) -> usize {
+    let all = store.query(cuts::SERIES, Timestamp::MIN, Timestamp::MAX, None);
+    all.unwrap().len()
+}
+
+/// Waits until the history tells how it is doing.
+async fn told(listener: &mut Listener) -> Result<(), String> {
+    loop {
+        let Heard::Event(Event::Batch(batch, _)) = listener.next().await else {
+            continue;
+        };
+        if let Some(outcome) = batch.outcomes.iter().find(|o| o.collector == "history") {
+            return outcome.result.as_ref().map(|_| ()).map_err(String::clone);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_bus_said_is_kept_and_the_end_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // Ten minutes may be held back, but not over an orderly end.
+    let config = HistoryConfig {
+        sync_interval: Duration::from_secs(3_600),
+        ..HistoryConfig::default()
+    };
+    let store = Store::open_with(dir.path(), &config).unwrap();
+    let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+    let cancel = CancellationToken::new();
+    let publish = async {
+        tokio::task::yield_now().await;
+        for tick in 0..100 {
+            bus.publish(cuts::batch(tick, tick));
+        }
+        cancel.cancel();
+    };
+    tokio::join!(run(store, bus.clone(), cancel.clone()), publish);
+    let store = Store::open_with(dir.path(), &config).unwrap();
+    assert_eq!(count(&store), 100);
+    let health = bus.state().subject("health/history").unwrap();
+    assert!(health.available);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_once_and_so_is_its_end() {
+    let power = powercut::Power::new(u64::MAX);
+    let database = powercut::Disk::new(Vec::new(), &power);
+    let journal = powercut::Disk::new(Vec::new(), &power);
+    let (medium, ring) = (Medium::new(database.clone()), Medium::new(journal.clone()));
+    let store = Store::open_on(&medium, &ring, 64, &HistoryConfig::default()).unwrap();
+    let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+    let cancel = CancellationToken::new();
+    let mut listener = bus.listen();
+    let script = async {
+        tokio::task::yield_now().await;
+        bus.publish(cuts::batch(0, 0));
+        assert_eq!(told(&mut listener).await, Ok(()));
+        journal.limit(Some(0));
+        bus.publish(cuts::batch(1, 1));
+        bus.publish(cuts::batch(2, 2));
+        assert!(told(&mut listener).await.is_err());
+        journal.limit(None);
+        bus.publish(cuts::batch(3, 3));
+        assert_eq!(told(&mut listener).await, Ok(()));
+        cancel.cancel();
+    };
+    tokio::join!(run(store.clone(), bus.clone(), cancel.clone()), script);
+    // What could not be written at the time was kept and is there, too.
+    assert_eq!(count(&store), 4);
+}
