@@ -1,6 +1,7 @@
 //! homewatch: an MQTT-native monitor for people who run servers at home.
 
 pub mod bus;
+pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod homeassistant;

@@ -8,6 +8,7 @@ pub mod embedded;
 mod state;
 
 pub use edge::{Edge, Incoming, Keep, Message, Received, messages, received, snapshot, status};
+pub(crate) use state::json as state_json;
 pub use state::{Changed, State, SubjectState};
 
 use std::sync::Arc;

@@ -1,6 +1,37 @@
 //! The REST bridge: what is known, served to phones and scripts, and commands taken from them.
+//!
+//! HTTP/1.1 only: what a phone asks is small and rare, and a second protocol is a second way to
+//! be attacked. Bodies are rendered once for each revision of the state.
 
+mod alerts;
+mod answer;
+mod api;
+mod chart;
+mod cursor;
+mod document;
+mod encoding;
+mod events;
 mod file;
+mod guard;
+mod health;
+mod history;
+mod limiter;
+mod metrics;
+mod params;
+mod problem;
+mod router;
+mod series;
+mod server;
+mod stream;
+mod summary;
 mod ticket;
+mod token;
+mod usage;
 
+pub use api::{Api, Parse, Part, Parts, Setup};
+pub use history::{History, Point};
+pub use problem::Problem;
+pub use router::router;
+pub use server::{BindError, Listener, bind, run};
 pub use ticket::TicketKey;
+pub use token::{Scope, Token, TokenError, Tokens};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The program that listens on `port`, as `name (pid 123)`. `None` if that cannot be found out:
 /// another user's process is not visible without root.
-pub(super) fn of_port(proc: &Path, port: u16) -> Option<String> {
+pub(crate) fn of_port(proc: &Path, port: u16) -> Option<String> {
     let sockets: Vec<String> = ["net/tcp", "net/tcp6"]
         .iter()
         .filter_map(|table| fs::read(proc.join(table)).ok())

@@ -14,7 +14,7 @@
 
 mod client;
 mod guard;
-mod holder;
+pub(crate) mod holder;
 mod hub;
 mod listen;
 mod outbox;
