@@ -200,7 +200,11 @@ impl Place<'_> {
         let owner = self
             .disk
             .map_or(self.chip.name.as_str(), |disk| &disk.label);
-        let label = format!("{owner} {}", told.as_deref().unwrap_or(&file));
+        let label = match &told {
+            Some(label) => format!("{owner} {label}"),
+            None if index == 1 => owner.to_owned(),
+            None => format!("{owner} {file}"),
+        };
         let device = self.disk.map_or(Device::Host, |disk| disk.device.clone());
         let subject: Arc<Subject> = Subject::of_device(Area::Health, &id, &label, device);
         let alarms = ["alarm", "crit_alarm", "max_alarm", "min_alarm"];
