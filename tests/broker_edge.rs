@@ -207,3 +207,68 @@ async fn garbage_from_a_broker_is_an_error_and_no_end() {
     until(|| running.says("\"connected\":false"), "an error").await;
     drop(running.stop().await);
 }
+
+#[tokio::test]
+async fn a_websocket_carries_it_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = broker_support::free_port();
+    let extra = format!("listener {port} 127.0.0.1\nprotocol websockets");
+    let Some(broker) = Mosquitto::start(dir.path(), &extra) else {
+        return;
+    };
+    let mut watcher = Watcher::start(broker.port, None).await;
+    let running = Running::start(broker_support::config(&format!("ws://127.0.0.1:{port}")));
+    watcher.until(STATUS, "online").await;
+    event(&running.bus, 1);
+    watcher.until(EVENT, "1").await;
+    watcher
+        .publish("homewatch/nas/cmd/no/such", "", false)
+        .await;
+    watcher.until("homewatch/nas/result", "no/such").await;
+    drop(running.stop().await);
+    watcher.until(STATUS, "offline").await;
+}
+
+#[tokio::test]
+async fn an_mqtt_5_client_has_its_answer_where_it_asked_for_it() {
+    use rumqttc::v5::mqttbytes::QoS;
+    use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
+    let dir = tempfile::tempdir().unwrap();
+    let Some(broker) = Mosquitto::start(dir.path(), "") else {
+        return;
+    };
+    let running = Running::start(broker.config());
+    running.until_says("\"connected\":true").await;
+    let options = rumqttc::v5::MqttOptions::new("asker", "127.0.0.1", broker.port);
+    let (client, mut events) = rumqttc::v5::AsyncClient::new(options, 10);
+    client
+        .subscribe("answers/1", QoS::AtLeastOnce)
+        .await
+        .unwrap();
+    let properties = PublishProperties {
+        response_topic: Some("answers/1".into()),
+        correlation_data: Some(vec![7, 0, 255].into()),
+        ..Default::default()
+    };
+    let sent = client.publish_with_properties(
+        "homewatch/nas/cmd/no/such",
+        QoS::AtLeastOnce,
+        false,
+        "",
+        properties,
+    );
+    sent.await.unwrap();
+    let answer = async {
+        loop {
+            let heard = events.poll().await.unwrap();
+            if let rumqttc::v5::Event::Incoming(Packet::Publish(publish)) = heard {
+                return publish;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap();
+    let correlation = answer.properties.and_then(|p| p.correlation_data);
+    assert_eq!(correlation.as_deref(), Some(&[7, 0, 255][..]));
+    assert!(String::from_utf8_lossy(&answer.payload).contains("\"ok\":false"));
+    drop(running.stop().await);
+}
