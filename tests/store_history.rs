@@ -225,7 +225,7 @@ fn a_folder_that_cannot_be_made_is_told_with_a_remedy() {
 fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
     let dir = tempfile::tempdir().unwrap();
     let config = HistoryConfig {
-        retention: std::time::Duration::from_secs(3 * 86_400),
+        retention: std::time::Duration::from_hours(72),
         ..HistoryConfig::default()
     };
     let store = Store::open_with(dir.path(), &config).unwrap();

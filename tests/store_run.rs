@@ -42,11 +42,11 @@ async fn what_the_bus_said_is_kept_and_the_end_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     // Ten minutes may be held back, but not over an orderly end.
     let config = HistoryConfig {
-        sync_interval: Duration::from_secs(3_600),
+        sync_interval: Duration::from_hours(1),
         ..HistoryConfig::default()
     };
     let store = Store::open_with(dir.path(), &config).unwrap();
-    let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
     let cancel = CancellationToken::new();
     let publish = async {
         tokio::task::yield_now().await;
@@ -69,7 +69,7 @@ async fn a_full_disk_is_told_once_and_so_is_its_end() {
     let journal = powercut::Disk::new(Vec::new(), &power);
     let (medium, ring) = (Medium::new(database.clone()), Medium::new(journal.clone()));
     let store = Store::open_on(&medium, &ring, 64, &HistoryConfig::default()).unwrap();
-    let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
     let cancel = CancellationToken::new();
     let mut listener = bus.listen();
     let script = async {

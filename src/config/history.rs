@@ -37,7 +37,7 @@ impl HistoryConfig {
         let retention = section.duration("retention", span.clone());
         let hourly_retention = section.duration("hourly_retention", span);
         let max_size = section.size("max_size", 16_000_000..=1_000_000_000_000_000);
-        let sync = Duration::ZERO..=Duration::from_secs(3_600);
+        let sync = Duration::ZERO..=Duration::from_hours(1);
         let sync_interval = section.duration("sync_interval", sync);
         section.finish();
         let default = Self::default();
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(config.retention, Duration::from_secs(30 * DAY));
         assert_eq!(config.hourly_retention, Duration::from_secs(2_000 * DAY));
         assert_eq!(config.max_size, 1_000_000_000);
-        assert_eq!(config.sync_interval, Duration::from_secs(600));
+        assert_eq!(config.sync_interval, Duration::from_mins(10));
     }
 
     #[test]

@@ -80,13 +80,14 @@ fn database(file: &Path) -> Result<Db, StoreError> {
     Db::new(Box::new(opener)).map_err(|error| fault(file, error.to_string()))
 }
 
-fn copy<K: Key + 'static, V: Value + 'static>(
+fn copy<K, V>(
     source: &ReadTransaction,
     target: &Db,
     definition: TableDefinition<'static, K, V>,
 ) -> Result<(), StoreError>
 where
-    for<'a> K: Key<SelfType<'a>: Clone>,
+    K: Key + 'static,
+    V: Value + 'static,
 {
     let table = match source.open_table(definition) {
         Ok(table) => table,

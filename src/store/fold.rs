@@ -135,14 +135,13 @@ fn unfolded(db: &Db, today: i64) -> Result<Vec<i64>, StoreError> {
 
 /// Folds a day's blocks into the day and returns its bytes.
 fn fold(table: &mut Chunks<'_>, day: i64) -> Result<u64, StoreError> {
-    let blocks = (day..day + Level::Day.span()).step_by(10_800_000);
-    let mut axes: Vec<(i64, Vec<i64>)> = Vec::new();
+    let mut blocks: Vec<(i64, Vec<i64>)> = Vec::new();
     let mut series = BTreeSet::new();
-    for start in blocks {
-        let axis = pack::axis(table, Level::Block, start)?;
-        if !axis.is_empty() {
+    for start in (day..day + Level::Day.span()).step_by(10_800_000) {
+        let times = pack::axis(table, Level::Block, start)?;
+        if !times.is_empty() {
             pack::add_series(table, Level::Block, start, &mut series)?;
-            axes.push((start, axis));
+            blocks.push((start, times));
         }
     }
     // There is such a day already if the clock was set back.
@@ -151,22 +150,22 @@ fn fold(table: &mut Chunks<'_>, day: i64) -> Result<u64, StoreError> {
     pack::add_series(table, Level::Day, day, &mut series)?;
     pack::remove(table, Level::Day, day)?;
     pack::remove(table, Level::Hourly, day)?;
-    let axis: BTreeSet<i64> = axes
+    let all: BTreeSet<i64> = blocks
         .iter()
-        .flat_map(|(_, axis)| axis)
+        .flat_map(|(_, times)| times)
         .chain(&old_axis)
         .copied()
         .collect();
-    let axis: Vec<i64> = axis.into_iter().collect();
+    let axis: Vec<i64> = all.into_iter().collect();
     let mut days = Packer::new(Level::Day, day);
     let mut hours = Packer::new(Level::Hourly, day);
     days.axis(table, &axis)?;
     for series in series {
         let of_pack = |pack: &Vec<u8>| Samples::decode(pack::chunk_of(pack, series)?, &old_axis);
         let mut samples = old.iter().find_map(of_pack).unwrap_or_default();
-        for (start, axis) in &axes {
+        for (start, times) in &blocks {
             let chunk = pack::chunk(table, Level::Block, *start, series)?;
-            if let Some(block) = chunk.and_then(|chunk| Samples::decode(&chunk, axis)) {
+            if let Some(block) = chunk.and_then(|chunk| Samples::decode(&chunk, times)) {
                 samples.merge(block);
             }
         }
@@ -180,7 +179,7 @@ fn fold(table: &mut Chunks<'_>, day: i64) -> Result<u64, StoreError> {
     }
     days.finish(table)?;
     hours.finish(table)?;
-    for (start, _) in axes {
+    for (start, _) in blocks {
         pack::remove(table, Level::Block, start)?;
     }
     Ok(days.written + hours.written)

@@ -142,14 +142,12 @@ impl Store {
         files: Files,
     ) -> Result<Self, StoreError> {
         let io = |error: io::Error| StoreError::Io(format!("journal: {error}"));
-        let generation = match meta.generation {
-            Some(generation) => generation,
-            None => {
-                let generation =
-                    getrandom::u64().map_err(|error| StoreError::Io(error.to_string()))?;
-                Meta::write_new(&db, generation)?;
-                generation
-            }
+        let generation = if let Some(generation) = meta.generation {
+            generation
+        } else {
+            let generation = getrandom::u64().map_err(|error| StoreError::Io(error.to_string()))?;
+            Meta::write_new(&db, generation)?;
+            generation
         };
         let mut registry = Registry::read(&db, &meta.last)?;
         // A cut while the journal was being made leaves one that has no header yet.
@@ -288,6 +286,10 @@ fn set_aside(path: &Path, written: &Arc<AtomicU64>, why: &str) -> io::Result<Med
     Ok(medium)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of some forty kinds two have a remedy"
+)]
 fn cause(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!(
@@ -330,6 +332,9 @@ fn describe(error: &DatabaseError) -> String {
         {
             cause(error)
         }
-        other => damaged(&other.to_string()),
+        DatabaseError::RepairAborted
+        | DatabaseError::TransactionInProgress
+        | DatabaseError::Storage(_)
+        | _ => damaged(&error.to_string()),
     }
 }

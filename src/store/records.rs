@@ -15,7 +15,7 @@ pub enum Collection {
     Discovery,
     /// Retained messages of other clients of the embedded broker, by topic.
     Retained,
-    /// QoS 1 messages that wait for the outside broker.
+    /// `QoS` 1 messages that wait for the outside broker.
     Outbox,
     /// Access tokens by name.
     Tokens,

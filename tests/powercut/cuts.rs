@@ -1,4 +1,5 @@
 //! A store that is cut off from its power again and again, and checked each time.
+#![allow(dead_code, reason = "each user takes what it needs")]
 
 use std::sync::{Arc, LazyLock};
 

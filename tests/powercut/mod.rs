@@ -1,4 +1,5 @@
 //! Simulated disks: what was synced stays at a power cut, and a random part of the rest.
+#![allow(dead_code, reason = "each user takes what it needs")]
 
 use std::io;
 use std::sync::{Arc, Mutex};
