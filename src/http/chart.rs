@@ -5,7 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
-use super::history::{Point, read, span};
+use crate::store::Point;
+
+use super::history::{read, span};
 use super::params::Params;
 use super::{Api, Problem, answer};
 
@@ -37,7 +39,7 @@ pub(super) async fn chart(
     Ok(answer::once(&headers, ("image/svg+xml", svg)))
 }
 
-/// The band from least to greatest with the mean as a line on it.
+/// The values as a line, broken where there is a pause.
 fn draw(name: &str, unit: &str, points: &[Point]) -> String {
     let name = escape(name);
     let mut out = format!(
@@ -45,29 +47,25 @@ fn draw(name: &str, unit: &str, points: &[Point]) -> String {
          font-family=\"sans-serif\" font-size=\"11\" fill=\"#777\"><title>{name}</title>",
         HEIGHT + 20.0
     );
-    let low = points.iter().map(|p| p.min).fold(f64::INFINITY, f64::min);
-    let high = points
-        .iter()
-        .map(|p| p.max)
-        .fold(f64::NEG_INFINITY, f64::max);
-    if let (Some(first), Some(last)) = (points.first(), points.last()) {
+    let values = || points.iter().filter_map(|point| point.value);
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    if let (Some(first), Some(last), true) = (points.first(), points.last(), low <= high) {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a chart's span")]
         let millis = |p: &Point| (p.at.as_millisecond() - first.at.as_millisecond()) as f64;
         let (span, range) = (millis(last).max(1.0), (high - low).max(f64::MIN_POSITIVE));
-        let x = |p: &Point| millis(p) / span * WIDTH;
-        let y = |value: f64| 4.0 + (high - value) / range * (HEIGHT - 8.0);
-        let band = points
-            .iter()
-            .map(|p| (x(p), y(p.max)))
-            .chain(points.iter().rev().map(|p| (x(p), y(p.min))));
-        let line = points.iter().map(|p| (x(p), y(p.mean)));
+        let place = |p: &Point| {
+            let y = 4.0 + (high - p.value?) / range * (HEIGHT - 8.0);
+            Some((millis(p) / span * WIDTH, y))
+        };
+        for stretch in points.split(|point| point.value.is_none()) {
+            out.push_str("<polyline fill=\"none\" stroke=\"#4a90d9\" points=\"");
+            out.push_str(&pairs(stretch.iter().filter_map(place)));
+            out.push_str("\"/>");
+        }
         let written = write!(
             out,
-            "<polygon points=\"{}\" fill=\"#4a90d9\" opacity=\".25\"/><polyline points=\"{}\" \
-             fill=\"none\" stroke=\"#4a90d9\" stroke-width=\"1.5\"/>\
-             <text x=\"2\" y=\"{}\">{low} – {high} {}</text>",
-            pairs(band),
-            pairs(line),
+            "<text x=\"2\" y=\"{}\">{low} – {high} {}</text>",
             HEIGHT + 14.0,
             escape(unit)
         );

@@ -6,21 +6,10 @@ use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
+use crate::store::{Point, Store, StoreError};
+
 use super::params::Params;
 use super::{Api, Problem, answer};
-
-/// A stretch of a series that became one point.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
-    /// When it begins.
-    pub at: Timestamp,
-    /// The mean of its samples.
-    pub mean: f64,
-    /// The least of them.
-    pub min: f64,
-    /// The greatest of them.
-    pub max: f64,
-}
 
 /// Where the past of a series comes from. Its calls may block.
 pub trait History: Send + Sync {
@@ -35,6 +24,22 @@ pub trait History: Send + Sync {
     ) -> Result<Option<Vec<Point>>, String>;
 }
 
+impl History for Store {
+    fn query(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+        points: usize,
+    ) -> Result<Option<Vec<Point>>, String> {
+        match Self::query(self, series, from, to, Some(points)) {
+            Ok(points) => Ok(Some(points)),
+            Err(StoreError::NoSeries(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 const SERIES: usize = 20;
 const POINTS: usize = 5_000;
 /// How many points one answer may have over all its series.
@@ -46,9 +51,9 @@ const TOTAL: usize = 20_000;
         ("series" = String, Query, description = "Series, separated by commas or given again; at most 20", example = "health/cpu/usage_pct"),
         ("from" = Option<String>, Query, description = "RFC 3339 or relative to now such as `-24h` (the default)"),
         ("to" = Option<String>, Query, description = "RFC 3339, relative, or `now` (the default)"),
-        ("points" = Option<usize>, Query, description = "Points per series at most: 1–5000 (400); all series together 20000"),
+        ("points" = Option<usize>, Query, description = "Points per series at most: 1–5000 (400), pauses not counted; all series together 20000"),
     ),
-    responses((status = 200, description = "Each point is `[ms since 1970, mean, min, max]`", body = Json)))]
+    responses((status = 200, description = "Each point is `[ms since 1970, value]`; a value of null marks a pause", body = Json)))]
 pub(super) async fn history(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
@@ -80,7 +85,7 @@ pub(super) async fn history(
 }
 
 fn point(point: &Point) -> Json {
-    json!([point.at.as_millisecond(), point.mean, point.min, point.max])
+    json!([point.at.as_millisecond(), point.value])
 }
 
 /// Asks the history without blocking the runtime. What was never heard of is a 404.

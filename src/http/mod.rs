@@ -29,7 +29,7 @@ mod token;
 mod usage;
 
 pub use api::{Api, Parse, Part, Parts, Setup};
-pub use history::{History, Point};
+pub use history::History;
 pub use problem::Problem;
 pub use router::router;
 pub use server::{BindError, Listener, bind, run};

@@ -1,0 +1,571 @@
+//! What the REST bridge answers, asked in process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "test code"
+)]
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use homewatch::bus::{Bus, State};
+use homewatch::host::Clock;
+use homewatch::http::{Api, History, Scope, Setup, TicketKey, Tokens, router};
+use homewatch::model::{
+    Action, Alert, AlertState, AlertTarget, Area, Batch, Command, CommandError, CommandResult,
+    Metric, Origin, Outcome, Reading, Severity, Subject, Timestamp, Unit,
+};
+use homewatch::store::Point;
+use proptest::prelude::*;
+use serde_json::Value as Json;
+use tower::ServiceExt as _;
+
+static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1);
+static HEAT: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius);
+static BYTES: Metric = Metric::total("read_bytes", "Read", Unit::Byte);
+static MODE: Metric = Metric::state("mode", "Mode", &["on", "off"]);
+
+struct Past;
+
+impl History for Past {
+    fn query(
+        &self,
+        series: &str,
+        from: Timestamp,
+        _: Timestamp,
+        points: usize,
+    ) -> Result<Option<Vec<Point>>, String> {
+        let point = Point {
+            at: from,
+            value: Some(2.0),
+        };
+        Ok((series == "health/cpu/usage_pct").then(|| vec![point; points.min(3)]))
+    }
+}
+
+fn parse(name: &str, payload: &[u8], origin: Origin) -> Result<Command, CommandError> {
+    let Some((id, "ack")) = name
+        .strip_prefix("alert/")
+        .and_then(|rest| rest.split_once('/'))
+    else {
+        return Err(CommandError("unknown command".to_owned()));
+    };
+    let json: Json = serde_json::from_slice(payload).unwrap_or_default();
+    let target = if id == "all" {
+        AlertTarget::All
+    } else {
+        AlertTarget::One(id.to_owned())
+    };
+    let note = json["note"].as_str().map(str::to_owned);
+    let action = Action::Ack {
+        target,
+        note,
+        for_: None,
+    };
+    Ok(Command {
+        id: None,
+        by: None,
+        name: name.to_owned(),
+        action,
+        origin,
+    })
+}
+
+struct Home {
+    api: Arc<Api>,
+    bus: Bus,
+    router: Router,
+    key: TicketKey,
+    now: Timestamp,
+    read: String,
+    ack: String,
+    control: String,
+    _dir: tempfile::TempDir,
+}
+
+struct Got {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Got {
+    fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.body))
+    }
+
+    fn is_problem(&self, status: u16) {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.json()["status"], status);
+    }
+}
+
+fn alert(id: &str) -> Alert {
+    serde_json::from_value(serde_json::json!({
+        "id": id, "rule": "hot", "severity": Severity::Warning, "state": AlertState::Firing,
+        "subject": "health/cpu", "summary": "CPU is hot", "since": "2026-01-01T00:00:00Z", "count": 1
+    }))
+    .unwrap()
+}
+
+fn home_with(budget: u64) -> Home {
+    let dir = tempfile::tempdir().unwrap();
+    let now: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+    let tokens = Tokens::new(dir.path());
+    let [read, ack, control] = [Scope::Read, Scope::Ack, Scope::Control]
+        .map(|scope| tokens.add(scope.as_str(), &[scope], now).unwrap());
+    let (bus, mut requests) = Bus::new(State::new(std::time::Duration::from_secs(300)));
+    std::thread::spawn(move || {
+        while let Some(request) = requests.blocking_recv() {
+            let command = request.command;
+            let ok = !command.name.contains("refuse");
+            let result = CommandResult {
+                id: None,
+                command: command.name,
+                ok,
+                error: (!ok).then(|| "refused".to_owned()),
+                detail: Some(format!("{:?}", command.origin).into()),
+            };
+            drop(request.respond.send(result));
+        }
+    });
+    let key = TicketKey::load(dir.path()).unwrap();
+    let api = Api::new(Setup {
+        bus: bus.clone(),
+        node: "nas".to_owned(),
+        clock: Clock::set_to(now),
+        data_dir: dir.path(),
+        daily_budget: budget,
+        history: Arc::new(Past),
+        parts: Arc::new(Vec::new),
+        parse,
+        tickets: key.clone(),
+    });
+    let router = router(&api);
+    let home = Home {
+        api,
+        bus,
+        router,
+        key,
+        now,
+        read,
+        ack,
+        control,
+        _dir: dir,
+    };
+    home.tick(7.5);
+    home
+}
+
+fn home() -> Home {
+    home_with(5_000_000)
+}
+
+impl Home {
+    fn tick(&self, usage: f64) {
+        let cpu = Subject::of_host(Area::Health, "cpu", "CPU");
+        let disk = Subject::of_host(Area::Health, "disk-a", "Disk A");
+        let readings = vec![
+            Reading::new(&cpu).with(&USAGE, usage),
+            Reading::new(&disk)
+                .with(&HEAT, 41.0)
+                .with(&BYTES, 5.0)
+                .with(&MODE, "on"),
+        ];
+        let outcomes = vec![Outcome {
+            collector: "t",
+            result: Ok(readings),
+        }];
+        self.bus.publish(Batch {
+            at: self.now,
+            outcomes,
+        });
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        uri: &str,
+        token: &str,
+        extra: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Got {
+        let mut request = Request::builder().method(method).uri(uri);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in extra {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.into()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 10 << 20).await.unwrap().to_vec();
+        Got {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn get(&self, uri: &str) -> Got {
+        self.ask("GET", uri, &self.read, &[], "").await
+    }
+
+    async fn post(&self, uri: &str, token: &str, body: &str) -> Got {
+        self.ask("POST", uri, token, &[], body.to_owned()).await
+    }
+}
+
+const READS: [&str; 9] = [
+    "/metrics",
+    "/api/v1/summary",
+    "/api/v1/series",
+    "/api/v1/history?series=health/cpu/usage_pct",
+    "/api/v1/alerts",
+    "/api/v1/health",
+    "/api/v1/usage",
+    "/api/v1/openapi.json",
+    "/api/v1/charts/health/cpu/usage_pct.svg",
+];
+
+#[tokio::test]
+async fn every_reading_route_wants_a_token_with_the_scope_read() {
+    let home = home();
+    for uri in READS {
+        assert_eq!(home.get(uri).await.status, 200, "{uri}");
+        home.ask("GET", uri, "", &[], "").await.is_problem(401);
+        home.ask("GET", uri, "hw_wrong", &[], "")
+            .await
+            .is_problem(401);
+        home.ask("GET", uri, &home.ack, &[], "")
+            .await
+            .is_problem(403);
+    }
+    home.ask("GET", "/api/v1/events", &home.control, &[], "")
+        .await
+        .is_problem(403);
+    assert_eq!(home.ask("GET", "/healthz", "", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn commands_want_their_scope_a_fit_body_and_a_target() {
+    let home = home();
+    home.bus.alert(alert("hot"));
+    let uri = "/api/v1/alerts/hot/ack";
+    let done = home.post(uri, &home.ack, "").await;
+    assert_eq!((done.status, &done.json()["ok"]), (200, &Json::Bool(true)));
+    assert_eq!(
+        home.post("/api/v1/alerts/all/ack", &home.ack, "{\"note\":\"x\"}")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        home.post("/api/v1/control/alert/hot/ack", &home.control, "")
+            .await
+            .status,
+        200
+    );
+    home.post(uri, &home.read, "").await.is_problem(403);
+    home.post("/api/v1/control/alert/hot/ack", &home.ack, "")
+        .await
+        .is_problem(403);
+    home.post("/api/v1/alerts/cold/ack", &home.ack, "")
+        .await
+        .is_problem(404);
+    home.post(uri, &home.ack, "{").await.is_problem(400);
+    home.post(uri, &home.ack, "[]").await.is_problem(400);
+    home.post(uri, &home.ack, &"x".repeat(70_000))
+        .await
+        .is_problem(413);
+    home.ask(
+        "POST",
+        uri,
+        &home.ack,
+        &[("content-type", "text/plain")],
+        "{}",
+    )
+    .await
+    .is_problem(415);
+    home.post("/api/v1/control/nonsense", &home.control, "")
+        .await
+        .is_problem(400);
+    home.post("/api/v1/control/alert/refuse/ack", &home.control, "")
+        .await
+        .is_problem(409);
+    home.get(uri).await.is_problem(405);
+    home.get("/api/v2").await.is_problem(404);
+}
+
+#[tokio::test]
+async fn a_ticket_acknowledges_its_alert_and_nothing_else() {
+    let home = home();
+    home.bus.alert(alert("hot"));
+    home.bus.alert(alert("cold"));
+    let ticket = home.key.issue("hot", home.now);
+    let done = home
+        .post(&format!("/api/v1/alerts/hot/ack?ticket={ticket}"), "", "")
+        .await;
+    assert_eq!(
+        (done.status, &done.json()["detail"]),
+        (200, &Json::from("Push"))
+    );
+    for other in ["cold/ack", "all/ack", "hot/unack"] {
+        home.post(&format!("/api/v1/alerts/{other}?ticket={ticket}"), "", "")
+            .await
+            .is_problem(401);
+    }
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_limited_and_right_ones_are_not() {
+    let home = home();
+    let mut last = 0;
+    for _ in 0..20 {
+        last = home
+            .ask("GET", "/api/v1/summary", "hw_x", &[], "")
+            .await
+            .status;
+    }
+    assert_eq!(last, 429);
+    assert_eq!(home.get("/api/v1/summary").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_strong_tag_differs_by_encoding_and_saves_the_body() {
+    let home = home();
+    let mut tags = std::collections::BTreeSet::new();
+    for encoding in ["identity", "gzip", "br", "zstd"] {
+        let accept = ("accept-encoding", encoding);
+        let uri = "/api/v1/openapi.json";
+        let got = home.ask("GET", uri, &home.read, &[accept], "").await;
+        let told = got
+            .headers
+            .get("content-encoding")
+            .map_or("identity", |v| v.to_str().unwrap());
+        assert_eq!(told, encoding);
+        let tag = got.headers["etag"].to_str().unwrap().to_owned();
+        let again = home
+            .ask(
+                "GET",
+                uri,
+                &home.read,
+                &[accept, ("if-none-match", &tag)],
+                "",
+            )
+            .await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        tags.insert(tag);
+    }
+    assert_eq!(tags.len(), 4);
+}
+
+#[tokio::test]
+async fn the_summary_stays_below_one_kibibyte_compressed() {
+    let home = home();
+    for n in 0..50 {
+        let mut alert = alert(&format!("rule-{n}-{}", n * 7919));
+        alert.summary = format!("{n} ").repeat(200);
+        home.bus.alert(alert);
+    }
+    let got = home
+        .ask(
+            "GET",
+            "/api/v1/summary",
+            &home.read,
+            &[("accept-encoding", "gzip")],
+            "",
+        )
+        .await;
+    assert!(got.body.len() < 1024, "{}", got.body.len());
+    let body = home.get("/api/v1/summary?fields=verdict,cpu").await.json();
+    assert_eq!(
+        body,
+        serde_json::json!({"verdict": "warning", "cpu": {"usage_pct": 7.5}})
+    );
+}
+
+#[tokio::test]
+async fn a_delta_has_only_what_changed_and_everything_after_a_removal() {
+    let home = home();
+    let cursor = home.get("/api/v1/health").await.json()["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let same = home
+        .get(&format!("/api/v1/summary?since={cursor}"))
+        .await
+        .json();
+    assert_eq!(same["changed"], false);
+    home.tick(50.0);
+    let delta = home
+        .get(&format!("/api/v1/health?since={cursor}"))
+        .await
+        .json();
+    assert_eq!(delta["items"].as_array().unwrap().len(), 1);
+    home.bus.alert(alert("hot"));
+    home.bus.clear_alert(alert("hot"));
+    let delta = home
+        .get(&format!("/api/v1/health?since={cursor}"))
+        .await
+        .json();
+    assert_eq!(delta["full"], true);
+    home.get("/api/v1/health?since=x").await.is_problem(400);
+    assert_eq!(
+        home.get("/api/v1/health?since=0.5").await.json()["full"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn pages_together_are_the_whole_list() {
+    let home = home();
+    let (mut seen, mut uri) = (
+        Vec::new(),
+        "/api/v1/series?limit=1&fields=series".to_owned(),
+    );
+    loop {
+        let page = home.get(&uri).await.json();
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|i| i["series"].clone()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        uri = format!("/api/v1/series?limit=1&fields=series&cursor={next}");
+    }
+    assert_eq!(seen.len(), 4);
+    let cpu = home
+        .get("/api/v1/series?area=health&subject=cpu")
+        .await
+        .json();
+    assert_eq!(cpu["items"][0]["value"], 7.5);
+}
+
+#[tokio::test]
+async fn bad_parameters_are_told() {
+    let home = home();
+    for uri in [
+        "/api/v1/series?limit=0",
+        "/api/v1/series?area=garden",
+        "/api/v1/series?limmit=1",
+        "/api/v1/alerts?state=x",
+        "/api/v1/alerts?severity=%ff",
+        "/api/v1/history",
+        "/api/v1/history?series=a&points=5001",
+        "/api/v1/history?series=a&from=yesterday",
+        "/api/v1/history?series=a&from=now&to=-1h",
+        "/api/v1/events?kinds=x",
+    ] {
+        home.get(uri).await.is_problem(400);
+    }
+    home.get("/api/v1/history?series=a/b/c")
+        .await
+        .is_problem(404);
+    home.get("/api/v1/charts/health/cpu/usage_pct.png")
+        .await
+        .is_problem(404);
+}
+
+#[tokio::test]
+async fn metrics_follow_the_declarations() {
+    let text = String::from_utf8(home().get("/metrics").await.body).unwrap();
+    for line in [
+        "# TYPE homewatch_usage_pct gauge",
+        "homewatch_usage_pct{area=\"health\",subject=\"cpu\"} 7.5",
+        "# TYPE homewatch_read_bytes_total counter",
+        "homewatch_mode{area=\"health\",subject=\"disk-a\",state=\"on\"} 1",
+        "homewatch_mode{area=\"health\",subject=\"disk-a\",state=\"off\"} 0",
+        "homewatch_collector_up{collector=\"t\"} 1",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn over_budget_the_small_things_still_work() {
+    let home = home_with(10);
+    assert_eq!(home.get("/api/v1/summary").await.status, 200);
+    assert!(
+        home.get("/api/v1/usage").await.json()["used_bytes"]
+            .as_u64()
+            .unwrap()
+            > 10
+    );
+    home.get("/api/v1/series").await.is_problem(429);
+    assert_eq!(home.get("/api/v1/summary").await.status, 200);
+}
+
+#[tokio::test]
+async fn events_resume_where_they_stopped_and_tell_what_is_lost() {
+    let home = home();
+    let api = Arc::clone(&home.api);
+    let heard = async |last: &str| {
+        let mut request = Request::builder().uri("/api/v1/events?kinds=alert");
+        request = request.header("authorization", format!("Bearer {}", home.read));
+        if !last.is_empty() {
+            request = request.header("last-event-id", last);
+        }
+        let response = home
+            .router
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        response.into_body().into_data_stream()
+    };
+    let test = async {
+        use futures_util::StreamExt as _;
+        let mut stream = heard("").await;
+        let hello = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let id = hello
+            .split("id: ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned();
+        tokio::task::yield_now().await;
+        home.bus.alert(alert("hot"));
+        let text = stream.next().await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&text).contains("event: alert\ndata: {"));
+        for (last, want) in [(id.as_str(), "event: alert\n"), ("old.7", "event: reset\n")] {
+            let mut again = heard(last).await;
+            let mut text = String::new();
+            while !text.contains("event: ") {
+                text += &String::from_utf8_lossy(&again.next().await.unwrap().unwrap());
+            }
+            assert!(text.contains(want), "{last}: {text}");
+        }
+    };
+    tokio::select! { () = api.pump() => panic!("the bus is gone"), () = test => {} }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_query_makes_the_bridge_fail(query in "[ -~]{0,60}", route in 0usize..9) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let path = READS[route].split('?').next().unwrap();
+        let query: String = query.chars().filter(|c| !" #\"<>\\^`{|}".contains(*c)).collect();
+        let status = runtime.block_on(async { home().get(&format!("{path}?{query}")).await.status });
+        prop_assert!(status < 500);
+    }
+}
