@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// The first pause before a restart; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause before a restart; a task that ran this long starts with the first again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Why a task ended; the text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,9 @@ pub struct Supervisor {
 impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.tasks.iter().map(|task| task.name).collect();
-        f.debug_struct("Supervisor").field("tasks", &names).finish()
+        f.debug_struct("Supervisor")
+            .field("tasks", &names)
+            .finish_non_exhaustive()
     }
 }
 

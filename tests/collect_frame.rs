@@ -76,7 +76,7 @@ impl Rig {
     fn run(slots: Vec<Slot>) -> Self {
         let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
         let host = Host::captured(std::path::Path::new("/nonexistent"), clock);
-        let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+        let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
         let listener = bus.listen();
         let cancel = CancellationToken::new();
         let mut frame = JoinSet::new();

@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::wildcard_enum_match_arm,
     reason = "test code"
 )]
 
@@ -41,7 +43,7 @@ impl Machine {
         let tables = BTreeMap::from_iter([table("cpu", "per_core", true)]);
         let slots = collect::build_all(&host, &tables, &problems);
         assert_eq!(problems.into_vec(), []);
-        let (bus, _requests) = Bus::new(State::new(Duration::from_secs(300)));
+        let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
         let listener = bus.listen();
         let mut frame = JoinSet::new();
         frame.spawn(collect::run(

@@ -8,12 +8,15 @@ use super::CollectError;
 /// What a failed read of a file that the collector cannot do without means.
 pub(super) fn cannot_read(path: &Path, error: &io::Error) -> CollectError {
     let text = format!("{}: {error}", path.display());
-    match error.kind() {
-        io::ErrorKind::NotFound => CollectError::Absent(text),
-        io::ErrorKind::PermissionDenied => CollectError::Broken(format!(
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        CollectError::Absent(text)
+    } else if kind == io::ErrorKind::PermissionDenied {
+        CollectError::Broken(format!(
             "{text}; let the user that runs homewatch read this file"
-        )),
-        _ => CollectError::Transient(text),
+        ))
+    } else {
+        CollectError::Transient(text)
     }
 }
 

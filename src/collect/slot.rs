@@ -7,9 +7,9 @@ use super::{Collect, CollectError};
 use crate::model::Reading;
 
 /// A thing that is not here is looked for again after this long.
-const ABSENT_PAUSE: Duration = Duration::from_secs(600);
+const ABSENT_PAUSE: Duration = Duration::from_mins(10);
 /// The longest pause before a failed collector is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// One collector in its place: how to build it, when it is due, how it fares.
 pub struct Slot {

@@ -21,7 +21,7 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 
 /// A disk without work for this long is not asked for its temperature, which would keep it from
 /// falling asleep; after that its temperature is not known.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 
 fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let ignore = section.texts("ignore").unwrap_or_default();

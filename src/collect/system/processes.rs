@@ -37,7 +37,7 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 
 fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let top = section.integer("top", 0..=50).unwrap_or(5);
-    let every = section.duration("every", Duration::from_secs(10)..=Duration::from_secs(3600));
+    let every = section.duration("every", Duration::from_secs(10)..=Duration::from_hours(1));
     section.finish();
     Box::new(Processes {
         subject: Subject::of_host(Area::Health, "processes", "Processes"),
@@ -45,7 +45,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         stat: host.root.keep_proc("stat"),
         load: host.root.keep_proc("loadavg"),
         top: usize::try_from(top).unwrap_or(0),
-        every: every.unwrap_or(Duration::from_secs(60)),
+        every: every.unwrap_or(Duration::from_mins(1)),
         scan: None,
         buffer: Vec::new(),
     })
@@ -165,7 +165,7 @@ fn detail(mut used: Vec<Used>, top: usize) -> Map<String, Json> {
         });
         detail.insert("top_cpu".to_owned(), list.collect());
     }
-    used.sort_by(|a, b| b.memory.cmp(&a.memory));
+    used.sort_by_key(|one| std::cmp::Reverse(one.memory));
     let list = used
         .iter()
         .take(top)

@@ -17,7 +17,7 @@ static KERNEL: Metric = Metric::text("kernel", "Kernel").diagnostic();
 static SYSTEM: Metric = Metric::text("os", "Operating system").diagnostic();
 
 /// A boot moment that moves by less has not moved: clocks are steered, reads take time.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "uptime",
