@@ -272,3 +272,33 @@ async fn an_mqtt_5_client_has_its_answer_where_it_asked_for_it() {
     assert!(String::from_utf8_lossy(&answer.payload).contains("\"ok\":false"));
     drop(running.stop().await);
 }
+
+#[tokio::test]
+async fn tls_trusts_the_authority_it_is_given_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = broker_support::free_port();
+    let tls = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/embedded/tls");
+    let (cert, key) = (tls.join("cert.pem"), tls.join("key.pem"));
+    let extra = format!(
+        "listener {port} 127.0.0.1\ncertfile {}\nkeyfile {}",
+        cert.display(),
+        key.display()
+    );
+    let Some(broker) = Mosquitto::start(dir.path(), &extra) else {
+        return;
+    };
+    let mut watcher = Watcher::start(broker.port, None).await;
+    let mut config = broker_support::config(&format!("mqtts://localhost:{port}"));
+    let running = Running::start(config.clone());
+    running.until_says("certificate").await;
+    assert!(running.says("\"connected\":false"));
+    drop(running.stop().await);
+    config.ca_file = Some(cert);
+    let running = Running::start(config.clone());
+    watcher.until(STATUS, "online").await;
+    drop(running.stop().await);
+    config.ca_file = Some(key);
+    let running = Running::start(config);
+    running.until_says("holds no certificate").await;
+    drop(running.stop().await);
+}
