@@ -166,7 +166,7 @@ async fn a_refusal_is_told_locally_and_ends_when_we_are_let_in() {
     };
     let mut config = broker.config();
     config.username = Some("nas".into());
-    config.password = secret("wrong");
+    config.password = Some(secret("wrong"));
     let running = Running::start(config.clone());
     running
         .until_says("the broker refuses us: not authorized")

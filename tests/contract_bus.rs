@@ -186,10 +186,8 @@ fn alert(state: AlertState) -> Alert {
 /// seen before it was not sent.
 async fn live(bus: &Bus, subscriber: &mut Subscriber) {
     let mark = |n: u32| {
-        bus.emit(Event::Happened(
-            "mark",
-            Arc::new(serde_json::json!({ "n": n })),
-        ))
+        let what = serde_json::json!({ "n": n });
+        bus.emit(Event::Happened("mark", Arc::new(what)));
     };
 
     bus.publish(batch(0, Ok(40.0)));

@@ -142,8 +142,8 @@ pub fn config(url: &str) -> BrokerConfig {
     }
 }
 
-pub fn secret(text: &str) -> Option<Secret> {
-    Some(Secret::new(text.to_owned()))
+pub fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
 }
 
 /// A running edge to a broker.
@@ -153,7 +153,7 @@ pub struct Running {
     pub store: Store,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
-    _dir: Option<tempfile::TempDir>,
+    kept: Option<tempfile::TempDir>,
 }
 
 impl Running {
@@ -161,12 +161,12 @@ impl Running {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let mut running = Self::with_store(config, store);
-        running._dir = Some(dir);
+        running.kept = Some(dir);
         running
     }
 
     pub fn with_store(config: BrokerConfig, store: Store) -> Self {
-        let (bus, commands) = Bus::new(State::new(Duration::from_secs(300)));
+        let (bus, commands) = Bus::new(State::new(Duration::from_mins(5)));
         Self::with_bus(config, store, bus, commands)
     }
 
@@ -188,7 +188,7 @@ impl Running {
             store,
             cancel,
             task,
-            _dir: None,
+            kept: None,
         }
     }
 
@@ -209,14 +209,14 @@ impl Running {
             .await
             .unwrap()
             .unwrap();
-        (self.store, self._dir)
+        (self.store, self.kept)
     }
 
     /// As a crash does: nothing more is done.
     pub async fn crash(self) -> (Store, Option<tempfile::TempDir>) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
-        (self.store, self._dir)
+        (self.store, self.kept)
     }
 }
 

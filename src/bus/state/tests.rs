@@ -9,7 +9,7 @@ static HOT: Metric = Metric::flag("hot", "Hot", FlagMeaning::Problem);
 static NAME: Metric = Metric::text("name", "Name");
 static SEEN: Metric = Metric::moment("seen", "Seen");
 
-const HEARTBEAT: Duration = Duration::from_secs(300);
+const HEARTBEAT: Duration = Duration::from_mins(5);
 
 struct Bench {
     state: Arc<State>,
@@ -198,7 +198,7 @@ fn a_subject_that_is_no_longer_listed_is_unavailable_and_others_are_left_alone()
     bench.degrees(0, 40.0);
     let other = Subject::of_host(Area::Health, "fan", "Fan");
     let fan = Reading::new(&other).with(&SPEED, 900.0);
-    let changed = bench.outcome(1, Ok(vec![fan.clone()]));
+    let changed = bench.outcome(1, Ok(vec![fan]));
     let told: Vec<_> = changed
         .iter()
         .map(|c| (c.subject.key(), c.available))
