@@ -354,3 +354,35 @@ async fn a_machine_of_many_parts_stays_quiet() {
         shown(Category::Primary)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_chip_or_zone_of_one_kind_has_a_subject_of_its_own() {
+    let mut machine = Machine::boot("desktop");
+    let second = "sys/devices/platform/coretemp.1/hwmon/hwmon9";
+    fs::create_dir_all(machine.dir.path().join(second)).unwrap();
+    for (file, text) in [
+        ("name", "coretemp"),
+        ("temp1_label", "Package id 0"),
+        ("temp1_input", "61000"),
+    ] {
+        machine.write(&format!("{second}/{file}"), text);
+    }
+    let link = |target: &str, path: &str| {
+        std::os::unix::fs::symlink(target, machine.dir.path().join(path)).unwrap();
+    };
+    link("../..", &format!("{second}/device"));
+    link(&format!("../../../{second}"), "sys/class/hwmon/hwmon9");
+    copy(
+        &machine.dir.path().join("sys/class/thermal/thermal_zone0"),
+        &machine.dir.path().join("sys/class/thermal/thermal_zone5"),
+    );
+    let readings = machine.tick().await;
+    let degrees = |subject| value(&readings, subject, "temperature_c");
+    assert_eq!(degrees("temp-coretemp-package-id-0"), Some(45.0));
+    assert_eq!(degrees("temp-coretemp-coretemp-1-package-id-0"), Some(61.0));
+    assert_eq!(degrees("temp-acpitz-2"), Some(27.8));
+    // The first one gone, the second keeps its name.
+    machine.remove("sys/class/hwmon/hwmon2");
+    let readings = machine.tick().await;
+    assert!(readings.contains_key("temp-coretemp-coretemp-1-package-id-0"));
+}
