@@ -259,22 +259,10 @@ fn command(edge: &'static str, name: &str, incoming: Incoming) -> Received {
         edge,
         reply: incoming.reply.clone(),
     };
-    match parse(name, &incoming.payload, origin) {
+    match Command::parse(name, &incoming.payload, origin) {
         Ok(command) => Received::Command(command),
         Err(result) => Received::Refused(result, incoming.reply),
     }
-}
-
-/// Reads a command.
-fn parse(name: &str, payload: &[u8], origin: Origin) -> Result<Command, CommandResult> {
-    drop((payload, origin));
-    Err(CommandResult {
-        id: None,
-        command: name.to_owned(),
-        ok: false,
-        error: Some("unknown command".to_owned()),
-        detail: None,
-    })
 }
 
 fn changes(topics: &Topics, changed: &Changed) -> impl Iterator<Item = Message> {

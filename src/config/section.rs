@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
             range.end()
         );
         self.parsed(key, &must, |text| {
-            values::duration(text).filter(|d| range.contains(d))
+            crate::model::duration(text).filter(|d| range.contains(d))
         })
     }
 

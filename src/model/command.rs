@@ -1,3 +1,6 @@
+mod parse;
+mod words;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,6 +96,40 @@ pub struct Command {
     pub action: Action,
     /// Where it came from.
     pub origin: Origin,
+}
+
+impl Command {
+    /// Who is noted as the one that asked: the sender's own word, else what is known of it.
+    pub fn sender(&self) -> &str {
+        match (&self.by, &self.origin) {
+            (Some(by), _) => by,
+            (None, Origin::Rest { token }) => token,
+            (None, Origin::Mqtt { .. }) => "MQTT",
+            (None, Origin::Push) => "push",
+        }
+    }
+
+    /// The answer that it was not done, and why.
+    pub fn refused(&self, error: impl Into<String>) -> CommandResult {
+        CommandResult {
+            id: self.id.clone(),
+            command: self.name.clone(),
+            ok: false,
+            error: Some(error.into()),
+            detail: None,
+        }
+    }
+
+    /// The answer that it was done, and what.
+    pub fn done(&self, detail: serde_json::Value) -> CommandResult {
+        CommandResult {
+            id: self.id.clone(),
+            command: self.name.clone(),
+            ok: true,
+            error: None,
+            detail: Some(detail),
+        }
+    }
 }
 
 /// Why a command was not understood or not carried out; the text is for the sender.

@@ -6,6 +6,7 @@
 
 mod alert;
 mod command;
+mod duration;
 mod filter;
 mod metric;
 mod reading;
@@ -16,6 +17,7 @@ mod unit;
 
 pub use alert::{Alert, AlertCounts, AlertState, Severity};
 pub use command::{Action, AlertTarget, Command, CommandError, CommandResult, Origin, ReplyTo};
+pub use duration::{duration, spoken};
 pub use filter::{matches, overlaps, valid_filter, valid_topic};
 pub use metric::{Category, FlagMeaning, Kind, Metric};
 pub use reading::{Batch, Outcome, Reading, Source, Value};
