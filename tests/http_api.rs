@@ -125,7 +125,7 @@ fn home_with(budget: u64) -> Home {
     let tokens = Tokens::new(dir.path());
     let [read, ack, control] = [Scope::Read, Scope::Ack, Scope::Control]
         .map(|scope| tokens.add(scope.as_str(), &[scope], now).unwrap());
-    let (bus, mut requests) = Bus::new(State::new(std::time::Duration::from_secs(300)));
+    let (bus, mut requests) = Bus::new(State::new(std::time::Duration::from_mins(5)));
     std::thread::spawn(move || {
         while let Some(request) = requests.blocking_recv() {
             let command = request.command;

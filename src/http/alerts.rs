@@ -192,7 +192,7 @@ async fn payload(caller: &Caller, request: Request<Body>) -> Result<Vec<u8>, Pro
     let essence = kind.unwrap_or("application/json").split(';').next();
     // Apps that press a push message's button do not choose the type of its body.
     let may_be_any = caller.token.is_none();
-    if !may_be_any && !essence.is_some_and(|kind| kind.trim() == "application/json") {
+    if !may_be_any && essence.is_none_or(|kind| kind.trim() != "application/json") {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be application/json",

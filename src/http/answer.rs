@@ -27,7 +27,9 @@ struct Rendered {
 
 /// Rendered bodies by request and encoding, valid for one revision of the state.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<(u64, HashMap<(String, Encoding), Rendered>)>);
+pub(super) struct Cache(Mutex<(u64, Bodies)>);
+
+type Bodies = HashMap<(String, Encoding), Rendered>;
 
 /// What a handler gives: what kind of text it is, and the text.
 pub(super) type Content = (&'static str, Vec<u8>);
@@ -56,17 +58,16 @@ impl Cache {
             }
             cache.1.get(&key).cloned()
         };
-        let rendered = match kept {
-            Some(rendered) => rendered,
-            None => {
-                let rendered = Rendered::new(key.1, render()?);
-                let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let fits = rendered.body.len() <= LARGEST && cache.1.len() < ENTRIES;
-                if cache.0 == revision && fits {
-                    cache.1.insert(key, rendered.clone());
-                }
-                rendered
+        let rendered = if let Some(rendered) = kept {
+            rendered
+        } else {
+            let rendered = Rendered::new(key.1, render()?);
+            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = rendered.body.len() <= LARGEST && cache.1.len() < ENTRIES;
+            if cache.0 == revision && fits {
+                cache.1.insert(key, rendered.clone());
             }
+            rendered
         };
         Ok(rendered.respond(headers))
     }

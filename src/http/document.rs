@@ -81,8 +81,8 @@ impl Modify for Common {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         components.add_security_scheme("token", scheme);
         for item in document.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post];
-            for operation in operations.into_iter().flatten() {
+            let both = [&mut item.get, &mut item.post];
+            for operation in both.into_iter().flatten() {
                 for (status, text) in [
                     ("400", "A parameter or the body is wrong"),
                     ("401", "No valid token"),
@@ -98,13 +98,12 @@ impl Modify for Common {
                     ),
                     ("500", "It failed; the log says why"),
                 ] {
-                    let schema = Ref::from_schema_name("Problem");
-                    let response = ResponseBuilder::new()
+                    let problem = Ref::from_schema_name("Problem");
+                    let told = ResponseBuilder::new()
                         .description(text)
-                        .content("application/problem+json", Content::new(Some(schema)));
+                        .content("application/problem+json", Content::new(Some(problem)));
                     let all = &mut operation.responses.responses;
-                    all.entry(status.to_owned())
-                        .or_insert_with(|| response.into());
+                    all.entry(status.to_owned()).or_insert_with(|| told.into());
                 }
             }
         }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How many failures an address may have within [`WINDOW`].
 const ALLOWED: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// How many addresses are remembered.
 const MAX: usize = 256;
 
