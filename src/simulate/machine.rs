@@ -1,0 +1,126 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Something a scenario can set.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) name: &'static str,
+    pub(super) range: RangeInclusive<f64>,
+    normal: f64,
+}
+
+const fn control(name: &'static str, range: RangeInclusive<f64>, normal: f64) -> Control {
+    Control { name, range, normal }
+}
+
+/// Everything a scenario can set, with the range it may have and what is normal.
+pub(super) const CONTROLS: &[Control] = &[
+    control("cpu_pct", 0.0..=100.0, 8.0),
+    control("cpu_temperature_c", -40.0..=130.0, 44.0),
+    control("disk_temperature_c", -40.0..=130.0, 38.0),
+    control("cpu_fan_rpm", 0.0..=20_000.0, 1150.0),
+    control("case_fan_rpm", 0.0..=20_000.0, 820.0),
+    control("memory_used_pct", 0.0..=100.0, 46.0),
+    control("root_used_pct", 0.0..=100.0, 37.0),
+    control("media_used_pct", 0.0..=100.0, 61.0),
+    control("disk_mb_s", 0.0..=10_000.0, 1.0),
+    control("network_mbit_s", 0.0..=100_000.0, 3.0),
+    control("sensor_fault", 0.0..=1.0, 0.0),
+];
+
+/// The present setting of every control.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Controls(Vec<f64>);
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self(CONTROLS.iter().map(|control| control.normal).collect())
+    }
+}
+
+impl Controls {
+    fn index(name: &str) -> Option<usize> {
+        CONTROLS.iter().position(|control| control.name == name)
+    }
+
+    /// The setting of `name`; 0 for a name that is none.
+    pub(super) fn get(&self, name: &str) -> f64 {
+        Self::index(name).and_then(|index| self.0.get(index)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: f64) {
+        if let Some(slot) = Self::index(name).and_then(|index| self.0.get_mut(index)) {
+            *slot = value;
+        }
+    }
+}
+
+/// How many cores the machine has.
+pub(super) const CORES: u32 = 4;
+/// Kernel ticks a second in `/proc/stat`.
+pub(super) const HZ: f64 = 100.0;
+
+/// The services that run on it and their share of the load: name, share, resident MiB.
+pub(super) const SERVICES: &[(&str, f64, u64)] = &[
+    ("jellyfin", 0.34, 812),
+    ("home-assistant", 0.14, 431),
+    ("nextcloud", 0.12, 388),
+    ("postgres", 0.10, 296),
+    ("immich", 0.09, 544),
+    ("mosquitto", 0.01, 11),
+    ("zigbee2mqtt", 0.03, 96),
+    ("pihole-ftl", 0.02, 48),
+    ("vaultwarden", 0.01, 37),
+    ("caddy", 0.03, 42),
+    ("restic", 0.11, 160),
+];
+
+/// The simulated machine: its controls, and counters that grow with them.
+#[derive(Debug, Default)]
+pub(super) struct Machine {
+    pub(super) controls: Controls,
+    pub(super) uptime_s: f64,
+    /// Busy ticks of all cores.
+    pub(super) busy: f64,
+    /// Idle ticks of all cores.
+    pub(super) idle: f64,
+    /// Sectors of 512 bytes read and written by the big disk.
+    pub(super) sectors: f64,
+    /// Milliseconds the big disk was busy.
+    pub(super) disk_ms: f64,
+    /// Bytes received by the network card.
+    pub(super) received: f64,
+    wobble: u32,
+}
+
+/// The machine was up this long when the simulation began.
+const UP_BEFORE: f64 = 19.0 * 86_400.0;
+
+impl Machine {
+    /// Lets the counters grow up to `elapsed` since the start.
+    pub(super) fn advance(&mut self, elapsed: Duration) {
+        let uptime = UP_BEFORE + elapsed.as_secs_f64();
+        let step = if self.uptime_s == 0.0 { UP_BEFORE } else { uptime - self.uptime_s };
+        self.uptime_s = uptime;
+        let load = (self.controls.get("cpu_pct") + self.noise(1.5)).clamp(0.0, 100.0) / 100.0;
+        let ticks = step * HZ * f64::from(CORES);
+        self.busy += ticks * load;
+        self.idle += ticks * (1.0 - load);
+        let bytes = self.controls.get("disk_mb_s") * 1e6 * step;
+        self.sectors += bytes / 512.0;
+        self.disk_ms += (bytes / 150e6 * 1000.0).min(step * 1000.0);
+        self.received += self.controls.get("network_mbit_s") * 125_000.0 * step;
+    }
+
+    /// A small, repeatable disturbance within ±`size`: real sensors never stand still.
+    pub(super) fn noise(&mut self, size: f64) -> f64 {
+        // Numerical Recipes' linear congruential generator: good enough to wobble.
+        self.wobble = self.wobble.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(self.wobble >> 8) / f64::from(1u32 << 23) - 1.0) * size
+    }
+
+    /// Load as a share of one.
+    pub(super) fn load(&self) -> f64 {
+        self.controls.get("cpu_pct") / 100.0
+    }
+}

@@ -1,0 +1,214 @@
+//! The simulated machine as files. Each is replaced by renaming, so that a reader never sees half
+//! of one.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::machine::{CORES, HZ, Machine, SERVICES};
+
+const MEMORY_KB: f64 = 16.0 * 1_048_576.0;
+
+/// Writes everything that changes; what never changes is written once.
+pub(super) fn write(dir: &Path, machine: &Machine) -> io::Result<()> {
+    if !dir.join("proc").exists() {
+        lay(dir)?;
+    }
+    procfs(&Files(dir.join("proc")), machine)?;
+    sensors(&Files(dir.join("sys/devices")), machine)?;
+    filesystems(&Files(dir.join("root")), machine)
+}
+
+/// A folder whose files are replaced as a whole.
+struct Files(std::path::PathBuf);
+
+impl Files {
+    fn put(&self, name: &str, text: impl AsRef<[u8]>) -> io::Result<()> {
+        let path = self.0.join(name);
+        let new = path.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(new, path)
+    }
+
+    fn dir(&self, name: &str) -> io::Result<Self> {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+/// What never changes: hardware, mounts, processes' names.
+fn lay(dir: &Path) -> io::Result<()> {
+    let root = Files(dir.to_owned()).dir("root/etc")?;
+    root.put("hostname", "homelab\n")?;
+    root.put("os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n")?;
+    Files(dir.to_owned()).dir("root/.homewatch")?;
+
+    let proc = Files(dir.to_owned()).dir("proc")?;
+    proc.dir("net")?;
+    proc.dir("pressure")?;
+    proc.dir("self")?;
+    proc.put(
+        "mounts",
+        "/dev/nvme0n1p2 / ext4 rw,relatime 0 0\n/dev/sda1 /srv/media ext4 rw,relatime 0 0\n\
+         tmpfs /run tmpfs rw 0 0\n",
+    )?;
+    proc.put("self/mounts", fs::read(dir.join("proc/mounts"))?)?;
+    proc.put("version", "Linux version 6.12.0-simulated\n")?;
+    proc.dir("sys/kernel")?.put("osrelease", "6.12.0-simulated\n")?;
+
+    let sys = Files(dir.to_owned()).dir("sys")?;
+    chip(&sys, 0, "coretemp", "platform/coretemp.0", &[("temp1_label", "Package id 0"), ("temp1_max", "80000"), ("temp1_crit", "100000")])?;
+    chip(&sys, 1, "nct6775", "platform/nct6775.656", &[("fan1_label", "CPU fan"), ("fan2_label", "Case fan")])?;
+    chip(&sys, 2, "drivetemp", "pci0000:00/ata1/sda", &[("temp1_crit", "70000"), ("temp1_max", "60000")])?;
+    for core in 0..CORES {
+        sys.dir(&format!("devices/system/cpu/cpu{core}/cpufreq"))?;
+    }
+    for (disk, sectors, rotational) in [("sda", "7814037168", "1"), ("nvme0n1", "976773168", "0")] {
+        let block = sys.dir(&format!("class/block/{disk}"))?;
+        block.put("size", sectors)?;
+        block.dir("queue")?.put("rotational", rotational)?;
+        block.dir("device")?.put("model", if disk == "sda" { "WDC WD40EFRX-68N32N0" } else { "Samsung SSD 980" })?;
+        let blocks = sys.dir("block")?;
+        symlink(sys.0.join(format!("class/block/{disk}")), blocks.0.join(disk))?;
+    }
+    let card = sys.dir("class/net/eth0")?;
+    for (name, text) in [("operstate", "up"), ("carrier", "1"), ("speed", "1000"), ("type", "1")] {
+        card.put(name, text)?;
+    }
+    card.dir("device")?;
+    Ok(())
+}
+
+/// A hwmon chip as the kernel lays it: the folder below its device, a link in the class.
+fn chip(sys: &Files, index: u32, name: &str, device: &str, files: &[(&str, &str)]) -> io::Result<()> {
+    let chip = sys.dir(&format!("devices/{device}/hwmon/hwmon{index}"))?;
+    chip.put("name", name)?;
+    for (file, text) in files {
+        chip.put(file, text)?;
+    }
+    symlink(sys.0.join("devices").join(device), chip.0.join("device"))?;
+    let class = sys.dir("class/hwmon")?;
+    symlink(&chip.0, class.0.join(format!("hwmon{index}")))
+}
+
+fn procfs(proc: &Files, machine: &Machine) -> io::Result<()> {
+    let (busy, idle, load) = (machine.busy, machine.idle, machine.load());
+    let mut stat = String::new();
+    let mut line = |name: &str, share: f64| {
+        writeln!(
+            stat,
+            "{name} {:.0} 0 {:.0} {:.0} 0 0 0 0 0 0",
+            busy * 0.75 * share,
+            busy * 0.25 * share,
+            idle * share
+        )
+    };
+    line("cpu ", 1.0).map_err(io::Error::other)?;
+    for core in 0..CORES {
+        line(&format!("cpu{core}"), 1.0 / f64::from(CORES)).map_err(io::Error::other)?;
+    }
+    let cores = f64::from(CORES);
+    proc.put("stat", format!("{stat}ctxt 1\nbtime 1790000000\nprocesses 4711\nprocs_running 1\nprocs_blocked 0\n"))?;
+    proc.put("loadavg", format!("{:.2} {:.2} {:.2} 1/312 4711\n", load * cores, load * cores * 0.9, load * cores * 0.8))?;
+    proc.put("uptime", format!("{:.2} {:.2}\n", machine.uptime_s, idle / HZ))?;
+    let available = MEMORY_KB * (1.0 - machine.controls.get("memory_used_pct") / 100.0);
+    proc.put(
+        "meminfo",
+        format!(
+            "MemTotal: {MEMORY_KB:.0} kB\nMemFree: {:.0} kB\nMemAvailable: {available:.0} kB\n\
+             Buffers: 204800 kB\nCached: {:.0} kB\nSwapCached: 0 kB\nSwapTotal: 2097148 kB\n\
+             SwapFree: 2097148 kB\nShmem: 51200 kB\nSReclaimable: 102400 kB\n",
+            available * 0.4,
+            available * 0.5
+        ),
+    )?;
+    for (name, share) in [("cpu", load * 4.0), ("memory", 0.0), ("io", load)] {
+        let text = format!("some avg10={share:.2} avg60={share:.2} avg300={share:.2} total=1000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+        proc.put(&format!("pressure/{name}"), text)?;
+    }
+    let (half, operations) = (machine.sectors / 2.0, machine.sectors / 256.0);
+    proc.put(
+        "diskstats",
+        format!(
+            "   8 0 sda {operations:.0} 0 {half:.0} 100 {operations:.0} 0 {half:.0} 100 0 {ms:.0} {ms:.0} 0 0 0 0 0 0\n \
+             259 0 nvme0n1 90000 0 4000000 100 80000 0 6000000 100 0 200000 200000 0 0 0 0 0 0\n",
+            ms = machine.disk_ms
+        ),
+    )?;
+    let packets = machine.received / 1200.0;
+    proc.put(
+        "net/dev",
+        format!(
+            "Inter-|   Receive                                                |  Transmit\n \
+             face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    \
+             lo: 1000 10 0 0 0 0 0 0 1000 10 0 0 0 0 0 0\n  \
+             eth0: {:.0} {packets:.0} 0 0 0 0 0 0 {:.0} {packets:.0} 0 0 0 0 0 0\n",
+            machine.received,
+            machine.received / 8.0
+        ),
+    )?;
+    for (index, (name, share, megabytes)) in SERVICES.iter().enumerate() {
+        process(proc, 1000 + index, name, busy * share, *megabytes)?;
+    }
+    Ok(())
+}
+
+fn process(proc: &Files, pid: usize, name: &str, ticks: f64, megabytes: u64) -> io::Result<()> {
+    let dir = proc.dir(&pid.to_string())?;
+    let (user, system, pages) = (ticks * 0.8, ticks * 0.2, megabytes * 256);
+    dir.put(
+        "stat",
+        format!(
+            "{pid} ({name}) S 1 {pid} {pid} 0 -1 4194560 0 0 0 0 {user:.0} {system:.0} 0 0 20 0 4 0 {pid} {} {pages} \
+             18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+            megabytes << 20
+        ),
+    )?;
+    dir.put("statm", format!("{pages} {pages} 0 0 0 0 0\n"))?;
+    dir.put("comm", format!("{name}\n"))?;
+    dir.put("cmdline", format!("/usr/bin/{name}\0"))?;
+    dir.put("cgroup", format!("0::/system.slice/{name}.service\n"))
+}
+
+fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
+    let milli = |name: &str| format!("{:.0}\n", machine.controls.get(name) * 1000.0);
+    let whole = |name: &str| format!("{:.0}\n", machine.controls.get(name));
+    let cpu = if machine.controls.get("sensor_fault") >= 1.0 {
+        "garbage\n".to_owned()
+    } else {
+        milli("cpu_temperature_c")
+    };
+    devices.put("platform/coretemp.0/hwmon/hwmon0/temp1_input", cpu)?;
+    devices.put("platform/nct6775.656/hwmon/hwmon1/fan1_input", whole("cpu_fan_rpm"))?;
+    devices.put("platform/nct6775.656/hwmon/hwmon1/fan2_input", whole("case_fan_rpm"))?;
+    devices.put("pci0000:00/ata1/sda/hwmon/hwmon2/temp1_input", milli("disk_temperature_c"))?;
+    let kilohertz = 800_000.0 + 2_800_000.0 * machine.load();
+    for core in 0..CORES {
+        devices.put(&format!("system/cpu/cpu{core}/cpufreq/scaling_cur_freq"), format!("{kilohertz:.0}\n"))?;
+    }
+    Ok(())
+}
+
+/// A folder has no size of its own to play: the figures stand in a file that takes the place of
+/// `statvfs` on trees that are no real root.
+fn filesystems(root: &Files, machine: &Machine) -> io::Result<()> {
+    let mut list = serde_json::Map::new();
+    for (mount, blocks, control) in [("/", 120e6, "root_used_pct"), ("/srv/media", 976e6, "media_used_pct")] {
+        let free = blocks * (1.0 - machine.controls.get(control) / 100.0);
+        list.insert(
+            mount.to_owned(),
+            serde_json::json!({
+                "block_size": 4096,
+                "blocks": blocks.round(),
+                "blocks_free": free.round(),
+                "blocks_available": free.round(),
+                "inodes": 60_000_000,
+                "inodes_free": 58_000_000,
+            }),
+        );
+    }
+    root.put(".homewatch/statvfs.json", serde_json::Value::Object(list).to_string())
+}
