@@ -25,7 +25,7 @@ pub use mqtt::{
 pub use node::{HostConfig, NodeConfig};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};
-pub use rules::RulesConfig;
+pub use rules::{Condition, Levels, Relative, Rule, RulesConfig, Side, Threshold};
 pub use secret::Secret;
 pub use section::Section;
 pub(crate) use section::nearest;

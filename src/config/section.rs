@@ -76,6 +76,11 @@ impl<'a> Section<'a> {
         self.problems.add(&origin, &self.full(key), text);
     }
 
+    /// Notes a fault of the table as a whole.
+    pub fn fault_here(&self, text: impl Into<String>) {
+        self.problems.add(&self.origin, &self.path, text);
+    }
+
     fn full(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
@@ -231,6 +236,26 @@ impl<'a> Section<'a> {
                 ValueKind::String(text) => {
                     Some(text.split(',').map(|part| part.trim().to_owned()).collect())
                 }
+                ValueKind::Array(items) => items
+                    .iter()
+                    .map(|item| match &item.kind {
+                        ValueKind::String(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .collect(),
+                _ => None,
+            },
+        )
+    }
+
+    /// Words of a flag or a state: true or false, one text, or a list of texts.
+    pub fn words(&mut self, key: &str) -> Option<Vec<String>> {
+        self.read(
+            key,
+            "true, false, a text or a list of texts",
+            |kind| match kind {
+                ValueKind::Boolean(flag) => Some(vec![flag.to_string()]),
+                ValueKind::String(text) => Some(vec![text.clone()]),
                 ValueKind::Array(items) => items
                     .iter()
                     .map(|item| match &item.kind {

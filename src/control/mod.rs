@@ -1,0 +1,305 @@
+//! The task that owns the rule engine: it hears the bus, carries commands out, keeps alerts over
+//! restarts, and tells everybody. What is decided is decided in [`crate::rules`].
+
+mod snapshot;
+
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{Answer, Bus, Event, Heard, Listener, Request};
+use crate::config::RulesConfig;
+use crate::host::Clock;
+use crate::model::{Batch, Command, CommandResult, Origin, Outcome};
+use crate::rules::{Effect, Engine, Input, Ledger, Moment};
+use crate::store::{Change, Collection, Store, StoreError};
+
+/// The name under which failures to keep alerts are told.
+const NAME: &str = "alerts";
+/// What could not be kept is tried again after this long.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// The rule engine in its place on the bus.
+#[derive(Debug)]
+pub struct Control {
+    engine: Engine,
+    bus: Bus,
+    listener: Listener,
+    store: Store,
+    clock: Clock,
+    start: Instant,
+    /// Changes that could not be kept yet, oldest first.
+    unsaved: Vec<Change>,
+    retry_at: Option<Instant>,
+}
+
+impl Control {
+    /// Takes up the alerts and silences of before a restart: when this returns they are in the
+    /// bus's state, so whoever starts afterwards (push, Home Assistant) finds them there. Fails
+    /// only if the store cannot be read.
+    pub async fn open(
+        bus: Bus,
+        store: Store,
+        clock: Clock,
+        config: RulesConfig,
+    ) -> Result<Self, StoreError> {
+        let listener = bus.listen();
+        let start = Instant::now();
+        let reader = store.clone();
+        let read = move || {
+            let alerts = reader.all(Collection::Alerts)?;
+            Ok((alerts, reader.all(Collection::Silences)?))
+        };
+        let (alerts, silences) = blocking(read).await?;
+        let now = Moment {
+            wall: clock.now(),
+            up: Duration::ZERO,
+        };
+        let (engine, effects) = Engine::new(config, alerts, silences, now);
+        let mut control = Self {
+            engine,
+            bus,
+            listener,
+            store,
+            clock,
+            start,
+            unsaved: Vec::new(),
+            retry_at: None,
+        };
+        control.carry_out(effects, None).await;
+        let known = snapshot::batch(control.bus.state(), control.clock.now());
+        control.hear_batch(&known).await;
+        Ok(control)
+    }
+
+    /// Hears the bus and takes commands until `cancel`. Commands that wait then are answered by
+    /// the bus: homewatch is stopping.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                request = requests.recv() => match request {
+                    Some(request) => self.obey(request).await,
+                    None => return,
+                },
+                heard = self.listener.next() => match heard {
+                    Heard::Event(event) => self.hear(event).await,
+                    Heard::Missed(count) => {
+                        tracing::warn!(count, "the rules missed events of the bus; read anew");
+                        let known = snapshot::batch(self.bus.state(), self.clock.now());
+                        self.hear_batch(&known).await;
+                    }
+                    Heard::Closed => return,
+                },
+                () = until(wake) => self.step(Input::Time).await,
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            up: self.start.elapsed(),
+        }
+    }
+
+    /// When something is to be done without any news.
+    fn wake(&self) -> Option<Instant> {
+        let due = self.engine.next_deadline();
+        let due = due.and_then(|up| self.start.checked_add(up));
+        due.into_iter().chain(self.retry_at).min()
+    }
+
+    async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Batch(batch, _) => self.hear_batch(&batch).await,
+            Event::Node { name, online } => {
+                let name = &*name;
+                self.step(Input::Node { name, online }).await;
+            }
+            Event::Alert(_)
+            | Event::AlertCleared(_)
+            | Event::Happened(..)
+            | Event::Answered(_)
+            | Event::Retain(..)
+            | Event::HomeAssistantBirth { .. } => {}
+        }
+    }
+
+    async fn hear_batch(&mut self, batch: &Batch) {
+        self.step(Input::Batch(batch)).await;
+    }
+
+    async fn step(&mut self, input: Input<'_>) {
+        let effects = self.engine.step(self.now(), input);
+        self.carry_out(effects, None).await;
+    }
+
+    async fn obey(&mut self, request: Request) {
+        let Request { command, respond } = request;
+        let effects = self.engine.step(self.now(), Input::Command(&command));
+        self.carry_out(effects, Some((&command, respond))).await;
+    }
+
+    /// Keeps first, then tells, then answers: what was answered holds through a `kill -9`.
+    async fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        asked: Option<(&Command, oneshot::Sender<CommandResult>)>,
+    ) {
+        let mut changes = Vec::new();
+        let mut told = Vec::new();
+        let mut answer = None;
+        for effect in effects {
+            match effect {
+                Effect::Alert(_) | Effect::Cleared(_) => told.push(effect),
+                Effect::Keep(ledger, key, record) => {
+                    changes.push(Change::Put(collection(ledger), key, record));
+                }
+                Effect::Forget(ledger, key) => {
+                    changes.push(Change::Remove(collection(ledger), key));
+                }
+                Effect::Unreadable(ledger, key) => {
+                    tracing::warn!(?ledger, key, "a kept record makes no sense and is removed");
+                    changes.push(Change::Remove(collection(ledger), key));
+                }
+                Effect::Answer(result) => answer = Some(result),
+            }
+        }
+        let saved = self.keep(changes).await;
+        for effect in told {
+            match effect {
+                Effect::Alert(alert) => self.bus.alert(alert),
+                Effect::Cleared(alert) => self.bus.clear_alert(alert),
+                Effect::Keep(..)
+                | Effect::Forget(..)
+                | Effect::Unreadable(..)
+                | Effect::Answer(_) => {}
+            }
+        }
+        if let (Some(result), Some((command, respond))) = (answer, asked) {
+            self.answer(command, respond, result, saved);
+        }
+    }
+
+    fn answer(
+        &self,
+        command: &Command,
+        respond: oneshot::Sender<CommandResult>,
+        mut result: CommandResult,
+        saved: Result<(), String>,
+    ) {
+        if let (true, Err(error)) = (result.ok, saved) {
+            result.ok = false;
+            result.error = Some(format!(
+                "it holds now, but it could not be saved and may be lost at a restart: {error}"
+            ));
+        }
+        let by = command.sender();
+        tracing::info!(
+            command = command.name,
+            by,
+            ok = result.ok,
+            error = result.error
+        );
+        let reply = match &command.origin {
+            Origin::Mqtt { edge, reply } => reply.clone().map(|reply| (*edge, reply)),
+            Origin::Rest { .. } | Origin::Push => None,
+        };
+        let happened = json!({
+            "ts": format!("{:.3}", self.clock.now()),
+            "command": command.name,
+            "by": by,
+            "ok": result.ok,
+        });
+        // Who asked may have gone; the others still hear it.
+        drop(respond.send(result.clone()));
+        self.bus
+            .emit(Event::Answered(Arc::new(Answer { result, reply })));
+        self.bus
+            .emit(Event::Happened("command", Arc::new(happened)));
+    }
+
+    /// Makes `changes` durable, after those that could not be made so before.
+    async fn keep(&mut self, changes: Vec<Change>) -> Result<(), String> {
+        let due = self.retry_at.is_some_and(|at| at <= Instant::now());
+        if changes.is_empty() && !due {
+            return Ok(());
+        }
+        for change in changes {
+            self.unsaved.retain(|old| place(old) != place(&change));
+            self.unsaved.push(change);
+        }
+        let (store, all) = (self.store.clone(), self.unsaved.clone());
+        let result = blocking(move || store.write(&all)).await;
+        let failed_before = self.retry_at.is_some();
+        match result {
+            Ok(()) => {
+                self.unsaved.clear();
+                self.retry_at = None;
+                if failed_before {
+                    tracing::info!("alerts are kept over restarts again");
+                    self.tell(Ok(Vec::new()));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + RETRY);
+                if !failed_before {
+                    tracing::error!("alerts cannot be kept over restarts: {error}");
+                    self.tell(Err(error.to_string()));
+                }
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Tells how keeping fares, as a collector would.
+    fn tell(&self, result: Result<Vec<crate::model::Reading>, String>) {
+        self.bus.publish(Batch {
+            at: self.clock.now(),
+            outcomes: vec![Outcome {
+                collector: NAME,
+                result,
+            }],
+        });
+    }
+}
+
+const fn collection(ledger: Ledger) -> Collection {
+    match ledger {
+        Ledger::Alerts => Collection::Alerts,
+        Ledger::Silences => Collection::Silences,
+    }
+}
+
+fn place(change: &Change) -> (Collection, &str) {
+    match change {
+        Change::Put(collection, key, _) | Change::Remove(collection, key) => (*collection, key),
+    }
+}
+
+/// Runs what blocks on a thread where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Io(error.to_string())),
+    }
+}
+
+/// Waits for `at`; for ever if there is none.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,60 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Rule;
+use crate::model::AlertState;
+
+use super::track::Track;
+
+/// What rules watch: a subject, a collector, another node.
+#[derive(Debug)]
+pub(super) struct Thing {
+    /// What a person calls it; not known before its first news after a restart.
+    pub(super) label: Option<String>,
+    /// The collector it comes from, if it is a subject that has told something.
+    pub(super) collector: Option<&'static str>,
+    /// The outcome that listed it last.
+    pub(super) listed: u64,
+    /// Since when nothing is known of it.
+    pub(super) lost_at: Option<Duration>,
+    /// Why it tells nothing.
+    pub(super) error: Option<String>,
+    pub(super) tracks: Vec<Track>,
+}
+
+impl Thing {
+    /// One that has told nothing yet.
+    pub(super) fn new(key: &str, rules: &[Arc<Rule>], up: Duration) -> Self {
+        let watching = rules.iter().filter(|rule| rule.watches(key));
+        Self {
+            label: None,
+            collector: None,
+            listed: 0,
+            lost_at: Some(up),
+            error: None,
+            tracks: watching.map(|rule| Track::new(Arc::clone(rule))).collect(),
+        }
+    }
+
+    /// It can say nothing any more.
+    pub(super) fn lose(&mut self, up: Duration) {
+        if self.lost_at.is_none() {
+            self.lost_at = Some(up);
+        }
+        for track in &mut self.tracks {
+            track.news(false, up);
+        }
+    }
+
+    /// When its acknowledged alerts are given up because nothing is heard of it any more.
+    pub(super) fn given_up_at(&self, after: Duration) -> Option<Duration> {
+        let seen = |track: &Track| {
+            (track.alert()).is_some_and(|alert| alert.state == AlertState::Acknowledged)
+        };
+        let lost_at = self.lost_at?;
+        self.tracks
+            .iter()
+            .any(seen)
+            .then(|| lost_at.saturating_add(after))
+    }
+}

@@ -1,0 +1,475 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Condition, Rule, RulesConfig};
+use crate::model::{Alert, AlertState, Reading, Severity, Timestamp, spoken};
+
+use super::engine::Effect;
+use super::judge::{Finding, Memory, Verdict, Zone, judge};
+use super::record::{AlertRecord, Timed, encode};
+use super::text::{Facts, fill};
+use super::{Deadline, Ledger, Moment};
+
+/// A figure that has changed is told at most this often.
+const RETELL: Duration = Duration::from_mins(1);
+
+/// One rule on one subject: what it has seen, and the alert that came of it.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) rule: Arc<Rule>,
+    memory: Memory,
+    bad_at: Option<Duration>,
+    critical_at: Option<Duration>,
+    clear_at: Option<Duration>,
+    finding: Finding,
+    open: Option<Open>,
+    /// When it has begun lately, oldest first: many beginnings are flapping.
+    starts: VecDeque<Duration>,
+}
+
+#[derive(Debug)]
+struct Open {
+    alert: Alert,
+    ack_until: Option<Deadline>,
+    expires: Option<Deadline>,
+    /// Since when the condition holds; not known after a restart.
+    began: Option<Duration>,
+    told_at: Duration,
+}
+
+/// What a track does not know by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) now: Moment,
+    pub(super) policy: &'a RulesConfig,
+    pub(super) subject: &'a str,
+    pub(super) label: &'a str,
+    pub(super) error: Option<&'a str>,
+    pub(super) silenced: Option<Timestamp>,
+    pub(super) maintenance: Option<Duration>,
+}
+
+impl Track {
+    pub(super) fn new(rule: Arc<Rule>) -> Self {
+        Self {
+            rule,
+            memory: Memory::default(),
+            bad_at: None,
+            critical_at: None,
+            clear_at: None,
+            finding: Finding::default(),
+            open: None,
+            starts: VecDeque::new(),
+        }
+    }
+
+    /// Takes up the alert of before a restart as it was.
+    pub(super) fn restore(&mut self, record: AlertRecord, now: Moment) {
+        // Whatever it changed to, it did so before the restart.
+        self.memory.seen_other = true;
+        self.open = Some(Open {
+            alert: record.alert,
+            ack_until: record.ack_until.map(|time| time.restore(now)),
+            expires: record.expires.map(|time| time.restore(now)),
+            began: None,
+            told_at: now.up,
+        });
+    }
+
+    pub(super) fn alert(&self) -> Option<&Alert> {
+        self.open.as_ref().map(|open| &open.alert)
+    }
+
+    fn state(&self) -> Option<AlertState> {
+        self.alert().map(|alert| alert.state)
+    }
+
+    /// Whether anything can become of it without another reading.
+    pub(super) const fn is_active(&self) -> bool {
+        self.open.is_some() || self.bad_at.is_some()
+    }
+
+    pub(super) fn read(&mut self, reading: &Reading, up: Duration) {
+        if self.rule.condition == Condition::NoData {
+            self.news(true, up);
+        } else if let Some(verdict) = judge(&self.rule.condition, reading, &mut self.memory, up) {
+            self.observe(verdict, up);
+        } else {
+            self.unknown();
+        }
+    }
+
+    /// The subject has said something, or can say nothing.
+    pub(super) fn news(&mut self, good: bool, up: Duration) {
+        if self.rule.condition != Condition::NoData {
+            self.unknown();
+            return;
+        }
+        let zone = if good {
+            Zone::Clear
+        } else {
+            Zone::Bad { critical: false }
+        };
+        let finding = Finding::default();
+        self.observe(Verdict { zone, finding }, up);
+    }
+
+    /// What it asks about is not known now: nothing begins and nothing ends.
+    const fn unknown(&mut self) {
+        (self.bad_at, self.critical_at, self.clear_at) = (None, None, None);
+    }
+
+    fn observe(&mut self, verdict: Verdict, up: Duration) {
+        self.finding = verdict.finding;
+        match verdict.zone {
+            Zone::Bad { critical } => {
+                self.count_return(up);
+                self.bad_at.get_or_insert(up);
+                self.critical_at = critical.then(|| self.critical_at.unwrap_or(up));
+                self.clear_at = None;
+            }
+            Zone::Between => self.unknown(),
+            Zone::Clear => {
+                (self.bad_at, self.critical_at) = (None, None);
+                self.clear_at.get_or_insert(up);
+            }
+        }
+    }
+
+    /// An alert that is held open because it flaps goes on flapping each time it would have come
+    /// anew.
+    fn count_return(&mut self, up: Duration) {
+        let was_away = |at: Duration| at.saturating_add(self.rule.clear_for) <= up;
+        let holds = self
+            .state()
+            .is_some_and(|state| matches!(state, AlertState::Firing | AlertState::Acknowledged));
+        if holds && self.clear_at.is_some_and(was_away) && !self.starts.is_empty() {
+            self.starts.pop_front();
+            self.starts.push_back(up);
+        }
+    }
+
+    /// Lets time pass: whatever is due happens.
+    pub(super) fn advance(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        match self.state() {
+            None if self.is_due(scene) => self.fire(scene, out),
+            None if self.bad_at.is_some() && scene.maintenance.is_none() => {
+                self.pend(scene, out);
+            }
+            None => {}
+            Some(AlertState::Pending) if self.is_due(scene) => self.fire(scene, out),
+            Some(AlertState::Pending) => {
+                if self.bad_at.is_none() || scene.maintenance.is_some() {
+                    self.close(out);
+                }
+            }
+            Some(AlertState::Firing | AlertState::Acknowledged) => self.burn(scene, out),
+            Some(AlertState::Resolved) if self.is_due(scene) => self.fire(scene, out),
+            Some(AlertState::Resolved) => {}
+        }
+        let over = |open: &Open| {
+            open.expires
+                .is_some_and(|expires| expires.is_over(scene.now))
+        };
+        if self.state() == Some(AlertState::Resolved) && self.open.as_ref().is_some_and(over) {
+            self.close(out);
+        }
+        self.refresh(scene, out);
+    }
+
+    /// When something happens by itself the next time.
+    pub(super) fn next(&self, scene: &Scene<'_>) -> Option<Duration> {
+        let begins = self.bad_at.map(|at| {
+            let due = at.saturating_add(self.rule.for_);
+            due.max(scene.maintenance.unwrap_or_default())
+        });
+        let Some(open) = &self.open else {
+            return begins;
+        };
+        match open.alert.state {
+            AlertState::Pending => begins,
+            AlertState::Resolved => {
+                let expires = open.expires.map(|expires| expires.up);
+                begins.into_iter().chain(expires).min()
+            }
+            AlertState::Firing | AlertState::Acknowledged => {
+                let ends = self.clear_at.map(|at| at.saturating_add(self.quiet(scene)));
+                let worse = self
+                    .critical_at
+                    .filter(|_| open.alert.severity < Severity::Critical)
+                    .map(|at| at.saturating_add(self.rule.for_));
+                let heard = open.ack_until.map(|until| until.up);
+                ends.into_iter().chain(worse).chain(heard).min()
+            }
+        }
+    }
+
+    fn is_due(&self, scene: &Scene<'_>) -> bool {
+        scene.maintenance.is_none() && self.has_held(self.bad_at, scene)
+    }
+
+    fn has_held(&self, since: Option<Duration>, scene: &Scene<'_>) -> bool {
+        since.is_some_and(|at| at.saturating_add(self.rule.for_) <= scene.now.up)
+    }
+
+    fn severity(&self, scene: &Scene<'_>) -> Severity {
+        if self.has_held(self.critical_at, scene) {
+            Severity::Critical
+        } else {
+            self.rule.severity
+        }
+    }
+
+    fn is_flapping(&self, scene: &Scene<'_>) -> bool {
+        let from = scene.now.up.saturating_sub(scene.policy.flap_window);
+        let lately = self.starts.iter().filter(|at| **at >= from).count();
+        lately >= scene.policy.flap_count
+    }
+
+    /// For how long the condition must be away before the alert ends.
+    fn quiet(&self, scene: &Scene<'_>) -> Duration {
+        if self.is_flapping(scene) {
+            self.rule.clear_for.max(scene.policy.flap_quiet)
+        } else {
+            self.rule.clear_for
+        }
+    }
+
+    fn pend(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        let alert = self.draft(AlertState::Pending, 0, scene);
+        self.put(alert, scene, out);
+    }
+
+    fn fire(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        while self.starts.len() >= scene.policy.flap_count {
+            self.starts.pop_front();
+        }
+        self.starts.push_back(scene.now.up);
+        let count = self.alert().map_or(0, |alert| alert.count);
+        let alert = self.draft(AlertState::Firing, count.saturating_add(1), scene);
+        self.put(alert, scene, out);
+        self.keep(out);
+    }
+
+    fn draft(&self, state: AlertState, count: u32, scene: &Scene<'_>) -> Alert {
+        let began = self.bad_at.unwrap_or(scene.now.up);
+        let summary = self.summary(scene, scene.now.up.saturating_sub(began));
+        Alert {
+            id: self.rule.alert_id(scene.subject),
+            rule: self.rule.id.clone(),
+            severity: self.severity(scene),
+            state,
+            subject: scene.subject.to_owned(),
+            summary,
+            value: self.finding.value,
+            threshold: self.finding.limit,
+            since: scene.now.wall_at(began),
+            acknowledged_by: None,
+            acknowledged_at: None,
+            note: None,
+            silenced_until: scene.silenced,
+            count,
+        }
+    }
+
+    fn summary(&self, scene: &Scene<'_>, held: Duration) -> String {
+        let facts = Facts {
+            subject: scene.label,
+            finding: &self.finding,
+            held,
+            error: scene.error,
+        };
+        let summary = fill(&self.rule.summary, &facts);
+        if !self.is_flapping(scene) {
+            return summary;
+        }
+        let (starts, window) = (self.starts.len(), spoken(scene.policy.flap_window));
+        format!("{summary}; it came and went {starts} times within {window}")
+    }
+
+    fn put(&mut self, alert: Alert, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        out.push(Effect::Alert(alert.clone()));
+        self.open = Some(Open {
+            alert,
+            ack_until: None,
+            expires: None,
+            began: self.bad_at,
+            told_at: scene.now.up,
+        });
+    }
+
+    /// An alert that holds: it may get worse, be forgotten to have been seen, or end.
+    fn burn(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        let severity = self.severity(scene);
+        let quiet = self.quiet(scene);
+        let held = self.held(scene);
+        let summary = self.summary(scene, held);
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        let mut changed = false;
+        if severity > open.alert.severity {
+            open.alert.severity = severity;
+            open.alert.summary = summary;
+            (open.alert.value, open.alert.threshold) = (self.finding.value, self.finding.limit);
+            changed = true;
+        }
+        if open.ack_until.is_some_and(|until| until.is_over(scene.now)) {
+            take_back(open);
+            changed = true;
+        }
+        let was_seen = open.alert.state == AlertState::Acknowledged;
+        let ends = self
+            .clear_at
+            .is_some_and(|at| at.saturating_add(quiet) <= scene.now.up);
+        if ends {
+            let facts = Facts {
+                subject: scene.label,
+                finding: &self.finding,
+                held,
+                error: None,
+            };
+            open.alert.summary = fill(&self.rule.recovered, &facts);
+            open.alert.value = self.finding.value;
+            open.alert.state = AlertState::Resolved;
+            open.ack_until = None;
+            open.expires = Some(Deadline::after(scene.policy.keep_resolved, scene.now));
+            changed = true;
+        }
+        if changed {
+            open.told_at = scene.now.up;
+            out.push(Effect::Alert(open.alert.clone()));
+            self.keep(out);
+        }
+        if ends && was_seen {
+            self.close(out);
+        }
+    }
+
+    /// For how long its condition has held; of one that flaps, since it came the last time.
+    fn held(&self, scene: &Scene<'_>) -> Duration {
+        let Some(open) = &self.open else {
+            return Duration::ZERO;
+        };
+        if let (true, Some(at)) = (self.is_flapping(scene), self.bad_at) {
+            return scene.now.up.saturating_sub(at);
+        }
+        let told = || {
+            let length = scene.now.wall.duration_since(open.alert.since);
+            Duration::try_from(length).unwrap_or_default()
+        };
+        open.began
+            .map_or_else(told, |began| scene.now.up.saturating_sub(began))
+    }
+
+    /// Tells what has changed but is no turn in its life: silences at once, figures sparingly.
+    fn refresh(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        let held = self.held(scene);
+        let Some(open) = &self.open else {
+            return;
+        };
+        let silence = open.alert.silenced_until != scene.silenced;
+        let burns = matches!(
+            open.alert.state,
+            AlertState::Firing | AlertState::Acknowledged
+        );
+        let figure = burns
+            && open.told_at.saturating_add(RETELL) <= scene.now.up
+            && self.finding.metric.is_some()
+            && self.finding.differs(open.alert.value);
+        if !silence && !figure {
+            return;
+        }
+        let summary = (figure && self.bad_at.is_some()).then(|| self.summary(scene, held));
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        open.alert.silenced_until = scene.silenced;
+        if figure {
+            open.alert.value = self.finding.value;
+            if let Some(summary) = summary {
+                open.alert.summary = summary;
+                open.alert.threshold = self.finding.limit;
+            }
+            open.told_at = scene.now.up;
+        }
+        out.push(Effect::Alert(open.alert.clone()));
+    }
+
+    /// Takes note of it. One that is over is done with then.
+    pub(super) fn acknowledge(
+        &mut self,
+        by: &str,
+        note: Option<&str>,
+        until: Option<Deadline>,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        open.alert.acknowledged_by = Some(by.to_owned());
+        open.alert.acknowledged_at = Some(now.wall);
+        open.alert.note = note.map(str::to_owned);
+        if open.alert.state == AlertState::Resolved {
+            out.push(Effect::Alert(open.alert.clone()));
+            self.close(out);
+            return;
+        }
+        open.alert.state = AlertState::Acknowledged;
+        open.ack_until = until;
+        out.push(Effect::Alert(open.alert.clone()));
+        self.keep(out);
+    }
+
+    /// Takes the acknowledgment back.
+    pub(super) fn unacknowledge(&mut self, out: &mut Vec<Effect>) {
+        if let Some(open) = &mut self.open {
+            take_back(open);
+            out.push(Effect::Alert(open.alert.clone()));
+            self.keep(out);
+        }
+    }
+
+    /// Ends it for good: nothing is left of it.
+    pub(super) fn close(&mut self, out: &mut Vec<Effect>) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        if open.alert.state != AlertState::Pending {
+            out.push(Effect::Forget(Ledger::Alerts, open.alert.id.clone()));
+        }
+        out.push(Effect::Cleared(open.alert));
+    }
+
+    /// Ends it for good and forgets what was seen, so that nothing begins before the next news.
+    pub(super) fn forget(&mut self, out: &mut Vec<Effect>) {
+        self.unknown();
+        self.close(out);
+    }
+
+    fn keep(&self, out: &mut Vec<Effect>) {
+        let Some(open) = &self.open else {
+            return;
+        };
+        let record = AlertRecord {
+            alert: open.alert.clone(),
+            ack_until: open.ack_until.map(Timed::from),
+            expires: open.expires.map(Timed::from),
+        };
+        out.push(Effect::Keep(
+            Ledger::Alerts,
+            open.alert.id.clone(),
+            encode(&record),
+        ));
+    }
+}
+
+fn take_back(open: &mut Open) {
+    open.ack_until = None;
+    open.alert.state = AlertState::Firing;
+    open.alert.acknowledged_by = None;
+    open.alert.acknowledged_at = None;
+    open.alert.note = None;
+}
