@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Number, Value as Json};
+use tokio::time::Instant;
 
 use crate::model::{Alert, Batch, Metric, Reading, Source, Subject, Value};
 
@@ -61,6 +62,7 @@ struct Inner {
     removal: u64,
     retained: BTreeMap<Arc<str>, Bytes>,
     revision: u64,
+    heard: Option<Instant>,
 }
 
 impl State {
@@ -84,6 +86,7 @@ impl State {
     pub fn apply(&self, batch: &Batch) -> Vec<Changed> {
         let mut changed = Vec::new();
         let inner = &mut *self.write();
+        inner.heard = Some(Instant::now());
         for outcome in &batch.outcomes {
             let readings = match &outcome.result {
                 Ok(readings) => {
@@ -202,6 +205,11 @@ impl State {
     /// Counts published changes; grows with every one.
     pub fn revision(&self) -> u64 {
         self.read().revision
+    }
+
+    /// When the last batch came in.
+    pub fn heard(&self) -> Option<Instant> {
+        self.read().heard
     }
 
     /// Every alert, by id.

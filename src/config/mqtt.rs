@@ -7,7 +7,7 @@ pub use embedded::{EmbeddedConfig, EmbeddedTls, EmbeddedUser};
 use super::Section;
 
 /// `[mqtt]`: both edges and the topics.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MqttConfig {
     /// The first segment(s) of every topic.
     pub base_topic: String,

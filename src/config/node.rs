@@ -7,7 +7,7 @@ use crate::model::slug;
 use super::Section;
 
 /// `[node]`: this machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeConfig {
     /// The `<node>` of every topic, a slug; `None` means the host's name.
     pub name: Option<String>,
@@ -42,7 +42,7 @@ impl NodeConfig {
 }
 
 /// `[host]`: where the watched machine is read from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
     /// Its `/proc`.
     pub proc: PathBuf,

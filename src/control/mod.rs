@@ -3,7 +3,6 @@
 
 mod snapshot;
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +78,7 @@ impl Control {
 
     /// Hears the bus and takes commands until `cancel`. Commands that wait then are answered by
     /// the bus: homewatch is stopping.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+    pub async fn run(mut self, requests: &mut mpsc::Receiver<Request>, cancel: CancellationToken) {
         loop {
             let wake = self.wake();
             tokio::select! {

@@ -13,6 +13,9 @@ pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
 pub use root::Root;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 /// Everything a collector may touch of the outside.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -20,6 +23,8 @@ pub struct Host {
     pub root: Root,
     /// Outside programs.
     pub exec: Exec,
+    /// How those are called that the configuration names (`host.commands`).
+    pub commands: Arc<BTreeMap<String, Vec<String>>>,
     /// Wall-clock time.
     pub clock: Clock,
     /// HTTP to the outside.
@@ -32,6 +37,7 @@ impl Host {
         Self {
             root: Root::default(),
             exec: Exec::Real,
+            commands: Arc::default(),
             clock: Clock::Real,
             http: Http::default(),
         }
@@ -42,8 +48,16 @@ impl Host {
         Self {
             root: Root::new(dir.join("proc"), dir.join("sys"), dir.join("root")),
             exec: Exec::Replay(dir.join("exec")),
+            commands: Arc::default(),
             clock,
             http: Http::default(),
         }
+    }
+
+    /// The argument vector that calls `program`: the configured one, else its bare name, which is
+    /// looked for on PATH.
+    pub fn command(&self, program: &str) -> Vec<String> {
+        let configured = self.commands.get(program);
+        configured.map_or_else(|| vec![program.to_owned()], Clone::clone)
     }
 }

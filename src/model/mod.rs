@@ -7,6 +7,7 @@
 mod alert;
 mod command;
 mod duration;
+mod figure;
 mod filter;
 mod glob;
 mod metric;
@@ -19,6 +20,7 @@ mod unit;
 pub use alert::{Alert, AlertCounts, AlertState, Severity};
 pub use command::{Action, AlertTarget, Command, CommandError, CommandResult, Origin, ReplyTo};
 pub use duration::{duration, spoken};
+pub use figure::figure;
 pub use filter::{matches, overlaps, valid_filter, valid_topic};
 pub use glob::glob;
 pub use metric::{Category, FlagMeaning, Kind, Metric};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::model::{Metric, Unit, spoken};
+use crate::model::{Metric, figure, spoken};
 
 use super::judge::Finding;
 
@@ -55,37 +55,6 @@ fn put(text: &mut String, lead: &str, place: &str, value: Option<&str>) {
     };
 }
 
-/// A figure as people write it: `94.0 °C`, `1.5 GiB`, `250 Mbit/s`.
-pub(super) fn figure(metric: Option<&'static Metric>, value: f64) -> String {
-    let unit = metric.map_or(Unit::None, |metric| metric.unit);
-    match unit {
-        Unit::Byte | Unit::BytePerSecond => scaled(
-            value,
-            1024.0,
-            &["B", "KiB", "MiB", "GiB", "TiB", "PiB"],
-            unit,
-        ),
-        Unit::BitPerSecond => scaled(
-            value,
-            1000.0,
-            &["bit", "kbit", "Mbit", "Gbit", "Tbit"],
-            unit,
-        ),
-        Unit::Second if value >= 0.0 => match Duration::try_from_secs_f64(value) {
-            Ok(duration) if value >= 1.0 => spoken(duration),
-            _ => format!("{value} s"),
-        },
-        unit => {
-            let decimals = metric.map_or(2, |metric| usize::from(metric.decimals));
-            let number = format!("{value:.decimals$}");
-            match unit.symbol() {
-                "" => number,
-                symbol => format!("{number} {symbol}"),
-            }
-        }
-    }
-}
-
 /// A limit: like a figure, without zeros that nobody configured.
 fn limit_of(metric: Option<&'static Metric>, limit: f64) -> String {
     let whole = limit.fract() == 0.0;
@@ -102,25 +71,10 @@ fn limit_of(metric: Option<&'static Metric>, limit: f64) -> String {
     }
 }
 
-fn scaled(value: f64, step: f64, units: &[&str], unit: Unit) -> String {
-    let mut rest = value;
-    let mut index = 0;
-    while rest.abs() >= step && index + 1 < units.len() {
-        rest /= step;
-        index += 1;
-    }
-    let decimals = usize::from(index > 0);
-    let name = units.get(index).copied().unwrap_or_default();
-    let per = match unit {
-        Unit::BytePerSecond | Unit::BitPerSecond => "/s",
-        _ => "",
-    };
-    format!("{rest:.decimals$} {name}{per}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Unit;
 
     static TEMPERATURE: Metric =
         Metric::gauge("temperature_c", "Temperature", Unit::Celsius).decimals(1);

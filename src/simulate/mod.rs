@@ -9,11 +9,12 @@ mod tree;
 pub use scenario::{Scenario, read};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::host::{Clock, Exec, Host, HttpClient, Root};
+use crate::host::{Clock, Exec, Host, Http, Root};
 use machine::Machine;
 
 /// How often the simulated machine moves on.
@@ -42,7 +43,8 @@ impl Simulation {
             root: Root::new(self.dir.join("proc"), self.dir.join("sys"), self.dir.join("root")),
             exec: Exec::Replay(self.dir.join("exec")),
             clock: Clock::Real,
-            http: HttpClient::default(),
+            commands: Arc::default(),
+            http: Http::default(),
         }
     }
 

@@ -153,7 +153,7 @@ pub enum Protocol {
 }
 
 /// `[mqtt.broker]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
     /// Where it is.
     pub url: BrokerUrl,

@@ -9,7 +9,7 @@ use crate::config::{Secret, Section};
 use crate::model::valid_filter;
 
 /// `[mqtt.embedded]`: the broker inside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedConfig {
     /// Where it listens. Anything but loopback needs users.
     pub listen: SocketAddr,
@@ -24,7 +24,7 @@ pub struct EmbeddedConfig {
 }
 
 /// `[mqtt.embedded.users.<name>]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedUser {
     /// The password.
     pub password: Secret,
@@ -37,7 +37,7 @@ pub struct EmbeddedUser {
 }
 
 /// `[mqtt.embedded.tls]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedTls {
     /// Where it listens.
     pub listen: SocketAddr,
