@@ -1,15 +1,19 @@
 //! homewatch: an MQTT-native monitor for people who run servers at home.
 
+pub mod app;
 pub mod bus;
 pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod homeassistant;
 pub mod host;
 pub mod http;
+pub mod local;
 pub mod model;
 pub mod push;
 pub mod rules;
+pub mod simulate;
 pub mod store;
 pub mod supervisor;

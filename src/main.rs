@@ -1,3 +1,7 @@
 //! The homewatch program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    homewatch::cli::main()
+}

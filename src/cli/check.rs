@@ -8,7 +8,10 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> Result<(), Failure>
     load(sources)?;
     let files = sources.files();
     if files.is_empty() {
-        writeln!(out, "No configuration file; the built-in defaults are fine.")?;
+        writeln!(
+            out,
+            "No configuration file; the built-in defaults are fine."
+        )?;
     }
     for file in files {
         writeln!(out, "{}: fine", file.display())?;

@@ -8,15 +8,15 @@ use crate::http::{Scope, Tokens};
 
 /// `homewatch token …`
 #[derive(Debug, Args)]
-pub struct TokenArgs {
+pub(super) struct TokenArgs {
     /// What to do.
     #[command(subcommand)]
-    pub action: TokenAction,
+    pub(super) action: TokenAction,
 }
 
 /// What to do with access tokens.
 #[derive(Debug, Subcommand)]
-pub enum TokenAction {
+pub(super) enum TokenAction {
     /// Makes a token and shows it, this once
     Add {
         /// Its name, such as "phone"
@@ -38,7 +38,7 @@ pub enum TokenAction {
 }
 
 /// Does it, in `data_dir`, and tells on `out`. Works while the service runs. Blocks.
-pub fn run(
+pub(super) fn run(
     args: TokenArgs,
     data_dir: &Path,
     clock: &Clock,

@@ -2,9 +2,13 @@ use std::collections::BTreeMap;
 
 use config::Value;
 
-use super::{ENTRIES, Entry, Slot};
+use super::{CollectError, ENTRIES, Entry, Slot};
 use crate::config::{Problems, Section, nearest};
 use crate::host::Host;
+use crate::model::Reading;
+
+/// A collector's name and what it had to say.
+pub type Sampled = (&'static str, Result<Vec<Reading>, CollectError>);
 
 /// Builds every collector that is enabled. Faults of the `[collect.<name>]` tables, and tables
 /// of no collector, go to `problems`.
@@ -45,6 +49,20 @@ pub fn build_from(
         }
     }
     slots
+}
+
+/// Samples every collector that is enabled once, one after the other, and tells what came of it.
+/// Blocks.
+pub fn sample_once(host: &Host, tables: &BTreeMap<String, Value>) -> Vec<Sampled> {
+    let unseen = Problems::default();
+    let built = ENTRIES.iter().filter_map(|entry| {
+        let table = tables.get(entry.name).cloned().unwrap_or_default();
+        let (collector, enabled) = build(entry, host, table, &unseen);
+        enabled.then_some((entry.name, collector))
+    });
+    built
+        .map(|(name, mut collector)| (name, collector.sample()))
+        .collect()
 }
 
 fn build(

@@ -15,7 +15,7 @@ mod read;
 mod slot;
 mod system;
 
-pub use build::{build_all, build_from};
+pub use build::{Sampled, build_all, build_from, sample_once};
 pub use disk::Disk;
 pub use frame::run;
 pub use slot::Slot;

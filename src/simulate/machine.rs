@@ -10,7 +10,11 @@ pub(super) struct Control {
 }
 
 const fn control(name: &'static str, range: RangeInclusive<f64>, normal: f64) -> Control {
-    Control { name, range, normal }
+    Control {
+        name,
+        range,
+        normal,
+    }
 }
 
 /// Everything a scenario can set, with the range it may have and what is normal.
@@ -45,7 +49,10 @@ impl Controls {
 
     /// The setting of `name`; 0 for a name that is none.
     pub(super) fn get(&self, name: &str) -> f64 {
-        Self::index(name).and_then(|index| self.0.get(index)).copied().unwrap_or_default()
+        Self::index(name)
+            .and_then(|index| self.0.get(index))
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(super) fn set(&mut self, name: &str, value: f64) {
@@ -100,7 +107,11 @@ impl Machine {
     /// Lets the counters grow up to `elapsed` since the start.
     pub(super) fn advance(&mut self, elapsed: Duration) {
         let uptime = UP_BEFORE + elapsed.as_secs_f64();
-        let step = if self.uptime_s == 0.0 { UP_BEFORE } else { uptime - self.uptime_s };
+        let step = if self.uptime_s == 0.0 {
+            UP_BEFORE
+        } else {
+            uptime - self.uptime_s
+        };
         self.uptime_s = uptime;
         let load = (self.controls.get("cpu_pct") + self.noise(1.5)).clamp(0.0, 100.0) / 100.0;
         let ticks = step * HZ * f64::from(CORES);
@@ -115,7 +126,10 @@ impl Machine {
     /// A small, repeatable disturbance within ±`size`: real sensors never stand still.
     pub(super) fn noise(&mut self, size: f64) -> f64 {
         // Numerical Recipes' linear congruential generator: good enough to wobble.
-        self.wobble = self.wobble.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.wobble = self
+            .wobble
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
         (f64::from(self.wobble >> 8) / f64::from(1u32 << 23) - 1.0) * size
     }
 

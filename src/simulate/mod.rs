@@ -32,7 +32,11 @@ impl Simulation {
     /// Lays the tree in a folder of its own below `parent`, as it is when the scenario begins.
     pub fn new(parent: &Path, scenario: Scenario) -> std::io::Result<Self> {
         let dir = parent.join(format!("homewatch-simulation-{}", std::process::id()));
-        let mut simulation = Self { dir, machine: Machine::default(), scenario };
+        let mut simulation = Self {
+            dir,
+            machine: Machine::default(),
+            scenario,
+        };
         simulation.step(Duration::ZERO)?;
         Ok(simulation)
     }
@@ -40,7 +44,11 @@ impl Simulation {
     /// The machine as collectors see it. Time is real: only the hardware is not.
     pub fn host(&self) -> Host {
         Host {
-            root: Root::new(self.dir.join("proc"), self.dir.join("sys"), self.dir.join("root")),
+            root: Root::new(
+                self.dir.join("proc"),
+                self.dir.join("sys"),
+                self.dir.join("root"),
+            ),
             exec: Exec::Replay(self.dir.join("exec")),
             clock: Clock::Real,
             commands: Arc::default(),

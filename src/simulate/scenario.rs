@@ -44,15 +44,22 @@ pub fn read(file: Option<&Path>) -> Result<Scenario, Vec<Problem>> {
         }
     };
     let table = text.and_then(|text| {
-        text.parse::<toml::Table>().map_err(|error| format!("is not valid TOML\n{error}"))?;
-        File::from_str(&text, FileFormat::Toml).collect().map_err(|error| error.to_string())
+        text.parse::<toml::Table>()
+            .map_err(|error| format!("is not valid TOML\n{error}"))?;
+        File::from_str(&text, FileFormat::Toml)
+            .collect()
+            .map_err(|error| error.to_string())
     });
     match table {
         Ok(table) => {
             let root = Value::new(Some(&origin), ValueKind::Table(table));
             let scenario = Scenario::from_section(Section::root(root, &problems));
             let problems = problems.into_vec();
-            if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+            if problems.is_empty() {
+                Ok(scenario)
+            } else {
+                Err(problems)
+            }
         }
         Err(text) => {
             problems.add(&origin, "", text);
@@ -64,11 +71,15 @@ pub fn read(file: Option<&Path>) -> Result<Scenario, Vec<Problem>> {
 impl Scenario {
     fn from_section(mut section: Section<'_>) -> Self {
         let speed = section.number("speed", 0.01..=10_000.0).unwrap_or(1.0);
-        let repeat = section.duration("repeat", Duration::ZERO..=DAY * 365).unwrap_or_default();
+        let repeat = section
+            .duration("repeat", Duration::ZERO..=DAY * 365)
+            .unwrap_or_default();
         let mut events = Vec::new();
         for (_, mut event) in section.sections("event") {
             let at = event.duration("at", Duration::ZERO..=DAY * 365);
-            let over = event.duration("over", Duration::ZERO..=DAY * 365).unwrap_or_default();
+            let over = event
+                .duration("over", Duration::ZERO..=DAY * 365)
+                .unwrap_or_default();
             if at.is_none() && !event.has("at") {
                 event.fault("at", "must be given: when it begins, such as \"90s\"");
             }
@@ -76,7 +87,12 @@ impl Scenario {
             for control in CONTROLS {
                 if let Some(value) = set.number(control.name, control.range.clone()) {
                     let at = at.unwrap_or_default();
-                    events.push(Event { at, over, control: control.name, value });
+                    events.push(Event {
+                        at,
+                        over,
+                        control: control.name,
+                        value,
+                    });
                 }
             }
             set.finish();
@@ -84,7 +100,11 @@ impl Scenario {
         }
         section.finish();
         events.sort_by_key(|event| event.at);
-        Self { speed, repeat, events }
+        Self {
+            speed,
+            repeat,
+            events,
+        }
     }
 
     /// Sets what holds `elapsed` (real time) after the start.
@@ -152,6 +172,10 @@ mod tests {
         let faults = parse("sped = 1\n[event.a]\nset = { cpu_pct = 900, gpu = 1 }\n").unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(parse("x = [").unwrap_err()[0].contains("not valid TOML"));
-        assert!(read(Some(Path::new("/nowhere/x.toml"))).unwrap_err()[0].text.contains("cannot"));
+        assert!(
+            read(Some(Path::new("/nowhere/x.toml"))).unwrap_err()[0]
+                .text
+                .contains("cannot")
+        );
     }
 }

@@ -43,7 +43,10 @@ impl Files {
 fn lay(dir: &Path) -> io::Result<()> {
     let root = Files(dir.to_owned()).dir("root/etc")?;
     root.put("hostname", "homelab\n")?;
-    root.put("os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n")?;
+    root.put(
+        "os-release",
+        "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n",
+    )?;
     Files(dir.to_owned()).dir("root/.homewatch")?;
 
     let proc = Files(dir.to_owned()).dir("proc")?;
@@ -57,12 +60,35 @@ fn lay(dir: &Path) -> io::Result<()> {
     )?;
     proc.put("self/mounts", fs::read(dir.join("proc/mounts"))?)?;
     proc.put("version", "Linux version 6.12.0-simulated\n")?;
-    proc.dir("sys/kernel")?.put("osrelease", "6.12.0-simulated\n")?;
+    proc.dir("sys/kernel")?
+        .put("osrelease", "6.12.0-simulated\n")?;
 
     let sys = Files(dir.to_owned()).dir("sys")?;
-    chip(&sys, 0, "coretemp", "platform/coretemp.0", &[("temp1_label", "Package id 0"), ("temp1_max", "80000"), ("temp1_crit", "100000")])?;
-    chip(&sys, 1, "nct6775", "platform/nct6775.656", &[("fan1_label", "CPU fan"), ("fan2_label", "Case fan")])?;
-    chip(&sys, 2, "drivetemp", "pci0000:00/ata1/sda", &[("temp1_crit", "70000"), ("temp1_max", "60000")])?;
+    chip(
+        &sys,
+        0,
+        "coretemp",
+        "platform/coretemp.0",
+        &[
+            ("temp1_label", "Package id 0"),
+            ("temp1_max", "80000"),
+            ("temp1_crit", "100000"),
+        ],
+    )?;
+    chip(
+        &sys,
+        1,
+        "nct6775",
+        "platform/nct6775.656",
+        &[("fan1_label", "CPU fan"), ("fan2_label", "Case fan")],
+    )?;
+    chip(
+        &sys,
+        2,
+        "drivetemp",
+        "pci0000:00/ata1/sda",
+        &[("temp1_crit", "70000"), ("temp1_max", "60000")],
+    )?;
     for core in 0..CORES {
         sys.dir(&format!("devices/system/cpu/cpu{core}/cpufreq"))?;
     }
@@ -70,12 +96,27 @@ fn lay(dir: &Path) -> io::Result<()> {
         let block = sys.dir(&format!("class/block/{disk}"))?;
         block.put("size", sectors)?;
         block.dir("queue")?.put("rotational", rotational)?;
-        block.dir("device")?.put("model", if disk == "sda" { "WDC WD40EFRX-68N32N0" } else { "Samsung SSD 980" })?;
+        block.dir("device")?.put(
+            "model",
+            if disk == "sda" {
+                "WDC WD40EFRX-68N32N0"
+            } else {
+                "Samsung SSD 980"
+            },
+        )?;
         let blocks = sys.dir("block")?;
-        symlink(sys.0.join(format!("class/block/{disk}")), blocks.0.join(disk))?;
+        symlink(
+            sys.0.join(format!("class/block/{disk}")),
+            blocks.0.join(disk),
+        )?;
     }
     let card = sys.dir("class/net/eth0")?;
-    for (name, text) in [("operstate", "up"), ("carrier", "1"), ("speed", "1000"), ("type", "1")] {
+    for (name, text) in [
+        ("operstate", "up"),
+        ("carrier", "1"),
+        ("speed", "1000"),
+        ("type", "1"),
+    ] {
         card.put(name, text)?;
     }
     card.dir("device")?;
@@ -83,7 +124,13 @@ fn lay(dir: &Path) -> io::Result<()> {
 }
 
 /// A hwmon chip as the kernel lays it: the folder below its device, a link in the class.
-fn chip(sys: &Files, index: u32, name: &str, device: &str, files: &[(&str, &str)]) -> io::Result<()> {
+fn chip(
+    sys: &Files,
+    index: u32,
+    name: &str,
+    device: &str,
+    files: &[(&str, &str)],
+) -> io::Result<()> {
     let chip = sys.dir(&format!("devices/{device}/hwmon/hwmon{index}"))?;
     chip.put("name", name)?;
     for (file, text) in files {
@@ -111,9 +158,25 @@ fn procfs(proc: &Files, machine: &Machine) -> io::Result<()> {
         line(&format!("cpu{core}"), 1.0 / f64::from(CORES)).map_err(io::Error::other)?;
     }
     let cores = f64::from(CORES);
-    proc.put("stat", format!("{stat}ctxt 1\nbtime 1790000000\nprocesses 4711\nprocs_running 1\nprocs_blocked 0\n"))?;
-    proc.put("loadavg", format!("{:.2} {:.2} {:.2} 1/312 4711\n", load * cores, load * cores * 0.9, load * cores * 0.8))?;
-    proc.put("uptime", format!("{:.2} {:.2}\n", machine.uptime_s, idle / HZ))?;
+    proc.put(
+        "stat",
+        format!(
+            "{stat}ctxt 1\nbtime 1790000000\nprocesses 4711\nprocs_running 1\nprocs_blocked 0\n"
+        ),
+    )?;
+    proc.put(
+        "loadavg",
+        format!(
+            "{:.2} {:.2} {:.2} 1/312 4711\n",
+            load * cores,
+            load * cores * 0.9,
+            load * cores * 0.8
+        ),
+    )?;
+    proc.put(
+        "uptime",
+        format!("{:.2} {:.2}\n", machine.uptime_s, idle / HZ),
+    )?;
     let available = MEMORY_KB * (1.0 - machine.controls.get("memory_used_pct") / 100.0);
     proc.put(
         "meminfo",
@@ -126,7 +189,9 @@ fn procfs(proc: &Files, machine: &Machine) -> io::Result<()> {
         ),
     )?;
     for (name, share) in [("cpu", load * 4.0), ("memory", 0.0), ("io", load)] {
-        let text = format!("some avg10={share:.2} avg60={share:.2} avg300={share:.2} total=1000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+        let text = format!(
+            "some avg10={share:.2} avg60={share:.2} avg300={share:.2} total=1000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+        );
         proc.put(&format!("pressure/{name}"), text)?;
     }
     let (half, operations) = (machine.sectors / 2.0, machine.sectors / 256.0);
@@ -182,12 +247,24 @@ fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
         milli("cpu_temperature_c")
     };
     devices.put("platform/coretemp.0/hwmon/hwmon0/temp1_input", cpu)?;
-    devices.put("platform/nct6775.656/hwmon/hwmon1/fan1_input", whole("cpu_fan_rpm"))?;
-    devices.put("platform/nct6775.656/hwmon/hwmon1/fan2_input", whole("case_fan_rpm"))?;
-    devices.put("pci0000:00/ata1/sda/hwmon/hwmon2/temp1_input", milli("disk_temperature_c"))?;
+    devices.put(
+        "platform/nct6775.656/hwmon/hwmon1/fan1_input",
+        whole("cpu_fan_rpm"),
+    )?;
+    devices.put(
+        "platform/nct6775.656/hwmon/hwmon1/fan2_input",
+        whole("case_fan_rpm"),
+    )?;
+    devices.put(
+        "pci0000:00/ata1/sda/hwmon/hwmon2/temp1_input",
+        milli("disk_temperature_c"),
+    )?;
     let kilohertz = 800_000.0 + 2_800_000.0 * machine.load();
     for core in 0..CORES {
-        devices.put(&format!("system/cpu/cpu{core}/cpufreq/scaling_cur_freq"), format!("{kilohertz:.0}\n"))?;
+        devices.put(
+            &format!("system/cpu/cpu{core}/cpufreq/scaling_cur_freq"),
+            format!("{kilohertz:.0}\n"),
+        )?;
     }
     Ok(())
 }
@@ -196,7 +273,10 @@ fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
 /// `statvfs` on trees that are no real root.
 fn filesystems(root: &Files, machine: &Machine) -> io::Result<()> {
     let mut list = serde_json::Map::new();
-    for (mount, blocks, control) in [("/", 120e6, "root_used_pct"), ("/srv/media", 976e6, "media_used_pct")] {
+    for (mount, blocks, control) in [
+        ("/", 120e6, "root_used_pct"),
+        ("/srv/media", 976e6, "media_used_pct"),
+    ] {
         let free = blocks * (1.0 - machine.controls.get(control) / 100.0);
         list.insert(
             mount.to_owned(),
@@ -210,5 +290,8 @@ fn filesystems(root: &Files, machine: &Machine) -> io::Result<()> {
             }),
         );
     }
-    root.put(".homewatch/statvfs.json", serde_json::Value::Object(list).to_string())
+    root.put(
+        ".homewatch/statvfs.json",
+        serde_json::Value::Object(list).to_string(),
+    )
 }

@@ -7,7 +7,8 @@ use crate::model::Timestamp;
 use super::{Store, StoreError};
 
 /// How the history is written out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
     /// `series,ts,value,unit` with a line of names first.
     Csv,

@@ -59,6 +59,33 @@ pub async fn run(
     worker.save().await;
 }
 
+/// Connects to the broker and leaves again, without a trace: whether it would have us.
+///
+/// # Errors
+/// What the broker or the network said.
+pub async fn probe(config: &BrokerConfig) -> Result<(), String> {
+    let random = getrandom::u32().map_err(|error| error.to_string())?;
+    let hello = Hello {
+        client_id: &format!("homewatch-doctor-{random:08x}"),
+        login: login(config),
+        keep_alive_s: 60,
+        will: None,
+    };
+    match connect(config, &hello).await {
+        Ok(_) | Err(End::Stopped) => Ok(()),
+        Err(End::Refused(why)) => Err(format!("the broker refuses us: {why}")),
+        Err(End::Version(why) | End::Lost(why)) => Err(why),
+    }
+}
+
+fn login(config: &BrokerConfig) -> Option<(&str, &str)> {
+    let password = config
+        .password
+        .as_ref()
+        .map_or("", |secret| secret.reveal());
+    config.username.as_deref().map(|user| (user, password))
+}
+
 async fn serve(
     config: &BrokerConfig,
     client_id: &str,
@@ -69,17 +96,9 @@ async fn serve(
     loop {
         let hello = Hello {
             client_id,
-            login: config.username.as_deref().map(|user| {
-                (
-                    user,
-                    config
-                        .password
-                        .as_ref()
-                        .map_or("", |secret| secret.reveal()),
-                )
-            }),
+            login: login(config),
             keep_alive_s: u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX),
-            will: worker.edge.status(false),
+            will: Some(worker.edge.status(false)),
         };
         let Some(opened) = worker.meanwhile(cancel, connect(config, &hello)).await else {
             return;

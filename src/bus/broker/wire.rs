@@ -25,7 +25,7 @@ pub(super) struct Hello<'a> {
     pub client_id: &'a str,
     pub login: Option<(&'a str, &'a str)>,
     pub keep_alive_s: u16,
-    pub will: Message,
+    pub will: Option<Message>,
 }
 
 /// What the broker says.
@@ -80,22 +80,21 @@ impl Wire {
                     clean_start: true,
                     properties: Some(properties),
                 };
-                let topic = will.topic.as_str();
-                let qos = v5::QoS::AtLeastOnce;
-                let will = v5::v5::LastWill::new(topic, will.payload.clone(), qos, true, None);
+                let will = will.as_ref().map(|will| {
+                    let (topic, payload) = (will.topic.as_str(), will.payload.clone());
+                    v5::v5::LastWill::new(topic, payload, v5::QoS::AtLeastOnce, true, None)
+                });
                 let login = login.map(|(user, password)| v5::v5::Login::new(user, password));
-                Self::put5(out, &Packet5::Connect(connect, Some(will), login))
+                Self::put5(out, &Packet5::Connect(connect, will, login))
             }
             Self::V311 => {
                 let mut connect = v4::v4::Connect::new(*client_id);
                 connect.keep_alive = *keep_alive_s;
                 connect.clean_session = true;
-                connect.last_will = Some(v4::v4::LastWill::new(
-                    will.topic.as_str(),
-                    will.payload.to_vec(),
-                    v4::QoS::AtLeastOnce,
-                    true,
-                ));
+                connect.last_will = will.as_ref().map(|will| {
+                    let (topic, payload) = (will.topic.as_str(), will.payload.to_vec());
+                    v4::v4::LastWill::new(topic, payload, v4::QoS::AtLeastOnce, true)
+                });
                 if let Some((user, password)) = login {
                     connect.set_login(*user, *password);
                 }

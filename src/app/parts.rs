@@ -1,0 +1,244 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::ground::{Ground, blocking, failed};
+use super::well;
+use crate::collect::{self, Slot};
+use crate::config::{Config, Problems, RulesConfig};
+use crate::control::Control;
+use crate::homeassistant::{self, Settings};
+use crate::http::{self, Api, Setup, TicketKey};
+use crate::model::{Batch, Outcome};
+use crate::push::Push;
+use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
+
+/// How long the parts may take to end.
+const STOP_LIMIT: Duration = Duration::from_millis(700);
+
+/// The parts that are rebuilt when the configuration is reloaded.
+pub(super) struct Parts {
+    supervisor: Supervisor,
+    token: CancellationToken,
+    api_addr: SocketAddr,
+    collectors: Vec<&'static str>,
+    bus: crate::bus::Bus,
+    clock: crate::host::Clock,
+}
+
+impl Parts {
+    /// Builds everything on `ground`; nothing runs yet, but what was known of alerts before a
+    /// restart is known again.
+    pub(super) async fn build(ground: &Ground, config: &Config) -> anyhow::Result<Self> {
+        let listener = http::bind(&config.api).await?;
+        let api_addr = listener.addr()?;
+        let dir = ground.data_dir.clone();
+        let tickets = blocking(move || Ok(TicketKey::load(&dir)?)).await?;
+        let slots = slots(ground, config);
+        let collectors: Vec<_> = slots.iter().map(Slot::name).collect();
+        let periods: Vec<_> = slots
+            .iter()
+            .map(|slot| {
+                (
+                    slot.name().to_owned(),
+                    slot.period().max(config.node.interval),
+                )
+            })
+            .collect();
+        let token = CancellationToken::new();
+        let mut builder = Builder {
+            tasks: Supervisor::new(token.clone()),
+            ground,
+            token: &token,
+        };
+        builder.control(&config.rules).await?;
+        let heartbeat = config.node.heartbeat;
+        builder.homeassistant(&Settings::new(&config.homeassistant, heartbeat, periods));
+        builder.push(config, tickets.clone());
+        let api = Api::new(Setup {
+            bus: ground.bus.clone(),
+            node: ground.identity.node.clone(),
+            clock: ground.host.clock.clone(),
+            data_dir: &ground.data_dir,
+            daily_budget: config.api.daily_budget,
+            history: Arc::new(ground.store.clone()),
+            parts: well::parts(&ground.bus, config),
+            tickets,
+        });
+        builder.http(listener, config, api);
+        builder.collectors(slots, config);
+        Ok(Self {
+            supervisor: builder.tasks,
+            token,
+            api_addr,
+            collectors,
+            bus: ground.bus.clone(),
+            clock: ground.host.clock.clone(),
+        })
+    }
+
+    /// Ends the parts when it is cancelled.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    /// Where the REST bridge listens.
+    pub(super) const fn api_addr(&self) -> SocketAddr {
+        self.api_addr
+    }
+
+    /// The collectors that are switched on.
+    pub(super) fn collectors(&self) -> &[&'static str] {
+        &self.collectors
+    }
+
+    /// Tells that those of `before` that are no longer switched on have nothing to say.
+    pub(super) fn dismiss(&self, before: &[&'static str]) {
+        let gone = before.iter().filter(|name| !self.collectors.contains(name));
+        let outcomes: Vec<_> = gone
+            .map(|name| Outcome {
+                collector: name,
+                result: Ok(Vec::new()),
+            })
+            .collect();
+        if !outcomes.is_empty() {
+            let at = self.clock.now();
+            self.bus.publish(Batch { at, outcomes });
+        }
+    }
+
+    /// Runs them until the token is cancelled or one that is vital ends.
+    pub(super) async fn run(self) -> Result<(), SupervisorError> {
+        self.supervisor.run(STOP_LIMIT).await
+    }
+}
+
+/// The collectors that `config` switches on.
+fn slots(ground: &Ground, config: &Config) -> Vec<Slot> {
+    // Its faults were told when the configuration was read.
+    collect::build_all(&ground.host, &config.collect, &Problems::default())
+}
+
+struct Builder<'a> {
+    tasks: Supervisor,
+    ground: &'a Ground,
+    token: &'a CancellationToken,
+}
+
+impl Builder<'_> {
+    async fn control(&mut self, rules: &RulesConfig) -> anyhow::Result<()> {
+        let ground = self.ground;
+        let open = {
+            let (bus, store) = (ground.bus.clone(), ground.store.clone());
+            let (clock, rules) = (ground.host.clock.clone(), rules.clone());
+            move || Control::open(bus.clone(), store.clone(), clock.clone(), rules.clone())
+        };
+        let ready = Mutex::new(Some(open().await?));
+        let (requests, cancel) = (Arc::clone(&ground.requests), self.token.clone());
+        self.tasks
+            .spawn("control", Policy::Restart, Stop::Await, move || {
+                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let (again, requests) = (open(), Arc::clone(&requests));
+                let cancel = cancel.clone();
+                async move {
+                    let control = match ready {
+                        Some(control) => control,
+                        // The one before has crashed: its successor takes up what was kept.
+                        None => again.await.map_err(|error| failed(&error))?,
+                    };
+                    let requests = &mut *requests.lock().await;
+                    control.run(requests, cancel).await;
+                    Ok(())
+                }
+            });
+        Ok(())
+    }
+
+    fn homeassistant(&mut self, settings: &Settings) {
+        let ground = self.ground;
+        let (bus, store, topics) = (
+            ground.bus.clone(),
+            ground.store.clone(),
+            ground.topics.clone(),
+        );
+        let (identity, settings) = (ground.identity.clone(), settings.clone());
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("homeassistant", Policy::Restart, Stop::Await, move || {
+                let run = homeassistant::run(
+                    bus.clone(),
+                    store.clone(),
+                    topics.clone(),
+                    identity.clone(),
+                    settings.clone(),
+                    cancel.clone(),
+                );
+                async move { run.await.map_err(|error| failed(&error)) }
+            });
+    }
+
+    fn push(&mut self, config: &Config, tickets: TicketKey) {
+        let ground = self.ground;
+        let (host, bus, store) = (
+            ground.host.clone(),
+            ground.bus.clone(),
+            ground.store.clone(),
+        );
+        let (push, node) = (config.push.clone(), ground.identity.node.clone());
+        let public_url = config.api.public_url.clone();
+        let tickets = Arc::new(tickets);
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("push", Policy::Restart, Stop::Await, move || {
+                let push = Push {
+                    host: host.clone(),
+                    config: push.clone(),
+                    node: node.clone(),
+                    public_url: public_url.clone(),
+                    bus: bus.clone(),
+                    store: store.clone(),
+                    tickets: Arc::clone(&tickets) as Arc<dyn crate::push::Tickets>,
+                };
+                let cancel = cancel.clone();
+                async move { push.run(cancel).await.map_err(|error| failed(&error)) }
+            });
+    }
+
+    fn http(&mut self, listener: http::Listener, config: &Config, api: Arc<Api>) {
+        let ready = Mutex::new(Some(listener));
+        let (config, cancel) = (config.api.clone(), self.token.clone());
+        self.tasks
+            .spawn("api", Policy::Restart, Stop::Await, move || {
+                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let (config, api, cancel) = (config.clone(), Arc::clone(&api), cancel.clone());
+                async move {
+                    let listener = match ready {
+                        Some(listener) => listener,
+                        None => http::bind(&config).await.map_err(|error| failed(&error))?,
+                    };
+                    http::run(listener, api, cancel).await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn collectors(&mut self, slots: Vec<Slot>, config: &Config) {
+        let ground = self.ground;
+        let (host, bus) = (ground.host.clone(), ground.bus.clone());
+        let (tables, interval) = (config.collect.clone(), config.node.interval);
+        let (ready, cancel) = (Mutex::new(Some(slots)), self.token.clone());
+        self.tasks
+            .spawn("collectors", Policy::Restart, Stop::Await, move || {
+                let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let slots = ready
+                    .unwrap_or_else(|| collect::build_all(&host, &tables, &Problems::default()));
+                let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
+                async move {
+                    collect::run(slots, host, bus, interval, cancel).await;
+                    Ok(())
+                }
+            });
+    }
+}

@@ -1,0 +1,96 @@
+use std::collections::BTreeMap;
+
+use super::{Finding, Verdict};
+use crate::collect::{self, CollectError, Sampled};
+use crate::config::Config;
+use crate::host::Host;
+use crate::model::{Reading, Unit, Value, figure};
+
+const CHAPTER: &str = "Sensors and collectors";
+/// So many sensors are named; the rest is counted.
+const NAMED: usize = 12;
+
+pub(super) async fn examine(host: &Host, config: &Config) -> Vec<Finding> {
+    let (host, tables) = (host.clone(), config.collect.clone());
+    let sample = move || collect::sample_once(&host, &tables);
+    match tokio::task::spawn_blocking(sample).await {
+        Ok(sampled) => tell(&sampled),
+        Err(error) => vec![Finding::new(
+            CHAPTER,
+            Verdict::Broken,
+            format!("the collectors have crashed: {error}"),
+        )],
+    }
+}
+
+fn tell(sampled: &[Sampled]) -> Vec<Finding> {
+    let mut findings: Vec<_> = sampled.iter().map(one).collect();
+    let readings = sampled
+        .iter()
+        .filter_map(|(_, result)| result.as_ref().ok())
+        .flatten();
+    findings.push(sensors(readings));
+    findings
+}
+
+fn one((name, result): &Sampled) -> Finding {
+    match result {
+        Ok(readings) if readings.is_empty() => Finding::new(
+            CHAPTER,
+            Verdict::Absent,
+            format!("{name}: nothing of that kind here"),
+        ),
+        Ok(readings) => {
+            let labels: Vec<_> = readings
+                .iter()
+                .map(|one| one.subject.label.as_str())
+                .collect();
+            let (first, rest) = labels.split_at(labels.len().min(NAMED));
+            let more = match rest.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            let text = format!("{name}: {}{more}", first.join(", "));
+            Finding::new(CHAPTER, Verdict::Fine, text)
+        }
+        Err(CollectError::Absent(what)) => {
+            Finding::new(CHAPTER, Verdict::Absent, format!("{name}: {what}"))
+        }
+        Err(CollectError::Transient(text)) => {
+            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
+        }
+        // Nobody asked for it by name: what it lacks is told, but nothing configured is broken.
+        Err(CollectError::Broken(text)) => {
+            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
+        }
+    }
+}
+
+/// What can be felt here, or kind words that nothing can.
+fn sensors<'a>(readings: impl Iterator<Item = &'a Reading>) -> Finding {
+    let mut hot = BTreeMap::new();
+    for reading in readings {
+        for (metric, value) in &reading.values {
+            let (true, Value::Number(number)) = (metric.key == "temperature_c", value) else {
+                continue;
+            };
+            debug_assert_eq!(metric.unit, Unit::Celsius);
+            hot.insert(reading.subject.label.clone(), figure(Some(metric), *number));
+        }
+    }
+    if hot.is_empty() {
+        let text = "no temperature sensors: this machine (a virtual one, or a board without a \
+                    driver) tells no temperatures; everything else is watched all the same";
+        return Finding::new(CHAPTER, Verdict::Hint, text)
+            .with("on real hardware: sudo apt install lm-sensors && sudo sensors-detect --auto");
+    }
+    let all: Vec<_> = hot
+        .iter()
+        .map(|(label, value)| format!("{label} {value}"))
+        .collect();
+    Finding::new(
+        CHAPTER,
+        Verdict::Fine,
+        format!("temperatures: {}", all.join(", ")),
+    )
+}

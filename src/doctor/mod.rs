@@ -1,0 +1,77 @@
+//! What was found on this machine, what is missing, and the exact command that would grant or
+//! install it. Looks and never changes anything; one file a chapter.
+
+mod collectors;
+mod mqtt;
+mod network;
+mod push;
+mod store;
+
+use crate::app;
+use crate::config::Config;
+use crate::host::Host;
+
+/// How something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Fine,
+    /// This machine has no such thing, which is no fault.
+    Absent,
+    /// It works, and could do better.
+    Hint,
+    /// It is configured or needed, and cannot work.
+    Broken,
+}
+
+/// One line of the examination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub chapter: &'static str,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// What was found.
+    pub text: String,
+    /// The command or setting that would help.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(chapter: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self {
+            chapter,
+            verdict,
+            text: text.into(),
+            remedy: None,
+        }
+    }
+
+    fn with(self, remedy: impl Into<String>) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..self
+        }
+    }
+}
+
+/// Examines everything that `config` names; with `test_push` a message is sent to the phone.
+pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
+    let host = app::host(&config.host);
+    let mut findings = collectors::examine(&host, config).await;
+    findings.extend(network::examine(&host));
+    findings.extend(mqtt::examine(config).await);
+    findings.extend(store::examine(config));
+    findings.extend(push::examine(&host, config, test_push).await);
+    findings
+}
+
+/// Whether the service runs on the store of `config`: its own ports are then taken by itself.
+fn is_running(config: &Config) -> bool {
+    crate::local::ask(&config.data_dir, &crate::local::Request::Ping).is_ok()
+}
+
+/// The name that the node of `config` has.
+fn node(host: &Host, config: &Config) -> String {
+    app::node_name(config, host)
+}

@@ -1,0 +1,57 @@
+use super::{Finding, Verdict, is_running};
+use crate::config::Config;
+use crate::http::Tokens;
+use crate::model::{Metric, Unit, figure};
+use crate::store::Store;
+
+const CHAPTER: &str = "Store and access";
+
+static FREE: Metric = Metric::gauge("free_bytes", "Free", Unit::Byte);
+
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let dir = config.data_dir.display();
+    let store = if is_running(config) {
+        Finding::new(
+            CHAPTER,
+            Verdict::Fine,
+            format!("{dir}, in use by the running homewatch"),
+        )
+    } else {
+        match Store::open_with(&config.data_dir, &config.history) {
+            Ok(_) => Finding::new(CHAPTER, Verdict::Fine, format!("{dir} can be used")),
+            Err(error) => Finding::new(CHAPTER, Verdict::Broken, error.to_string()),
+        }
+    };
+    let mut findings = vec![store];
+    if let Ok(stat) = rustix::fs::statvfs(&config.data_dir) {
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        let free = (stat.f_bavail * stat.f_frsize) as f64;
+        let text = format!("{} free there", figure(Some(&FREE), free));
+        let enough = stat.f_bavail * stat.f_frsize > config.history.max_size;
+        findings.push(if enough {
+            Finding::new(CHAPTER, Verdict::Fine, text)
+        } else {
+            Finding::new(
+                CHAPTER,
+                Verdict::Hint,
+                format!("{text}, less than history.max_size"),
+            )
+            .with("make room, put data_dir on a larger disk, or lower history.max_size")
+        });
+    }
+    findings.push(match Tokens::new(&config.data_dir).list() {
+        Ok(tokens) if tokens.is_empty() => Finding::new(
+            CHAPTER,
+            Verdict::Hint,
+            "no access token yet: nobody can read over REST",
+        )
+        .with("homewatch token add phone --scope read,ack"),
+        Ok(tokens) => Finding::new(
+            CHAPTER,
+            Verdict::Fine,
+            format!("{} access token(s)", tokens.len()),
+        ),
+        Err(error) => Finding::new(CHAPTER, Verdict::Broken, error.to_string()),
+    });
+    findings
+}

@@ -1,0 +1,69 @@
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::serve::Place;
+use super::{Export, Reply, Request, Status};
+
+/// Why the running service gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No service runs on this store.
+    #[error("homewatch does not run here")]
+    NotRunning,
+    /// It runs as another user.
+    #[error("the service runs as another user: ask as that user, or as root")]
+    Denied,
+    /// It refused or failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The conversation broke off.
+    #[error("the service does not answer: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// How long an answer may take; a backup of a few GB on an SD card does take its time.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// Asks the service whose store is in `dir`. Blocks.
+pub fn ask(dir: &Path, request: &Request) -> Result<Option<Status>, LocalError> {
+    Ok(open(dir, request)?.0.status)
+}
+
+/// Has the service whose store is in `dir` write out its history on `out`. Blocks.
+pub fn export(dir: &Path, export: Export, out: &mut dyn Write) -> Result<(), LocalError> {
+    let (_, mut rest) = open(dir, &Request::Export(export))?;
+    io::copy(&mut rest, out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn open(dir: &Path, request: &Request) -> Result<(Reply, impl Read), LocalError> {
+    let mut stream = connect(dir)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reader = BufReader::new(stream);
+    let mut answer = String::new();
+    reader.read_line(&mut answer)?;
+    let reply: Reply = serde_json::from_str(&answer).map_err(io::Error::from)?;
+    if reply.ok {
+        return Ok((reply, reader));
+    }
+    Err(LocalError::Failed(reply.error.unwrap_or_default()))
+}
+
+fn connect(dir: &Path) -> Result<UnixStream, LocalError> {
+    let place = Place::open(dir).map_err(|error| absent(error))?;
+    UnixStream::connect(place.socket()).map_err(absent)
+}
+
+fn absent(error: io::Error) -> LocalError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => LocalError::NotRunning,
+        io::ErrorKind::PermissionDenied => LocalError::Denied,
+        _ => LocalError::Io(error),
+    }
+}

@@ -1,0 +1,99 @@
+use serde::{Deserialize, Serialize};
+
+use crate::bus::{State, SubjectState};
+use crate::model::{Alert, Category, Value, figure};
+
+/// The service's state, as `homewatch status` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The node's name.
+    pub node: String,
+    /// The program's version.
+    pub version: String,
+    /// Whether the home is a simulated one.
+    pub simulated: bool,
+    /// Alerts, the worst first.
+    pub alerts: Vec<Alert>,
+    /// Parts that fail.
+    pub failing: Vec<PartLine>,
+    /// Everything that is watched, in the order of its topics.
+    pub subjects: Vec<SubjectLine>,
+}
+
+/// A part that fails.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartLine {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub error: String,
+}
+
+/// One subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubjectLine {
+    /// `<area>/<id>`.
+    pub key: String,
+    /// What people call it.
+    pub label: String,
+    /// Whether its figures hold.
+    pub available: bool,
+    /// Where its figures come from, if that is worth telling (`model`, `meter`, …).
+    pub source: Option<String>,
+    /// Its first figures, each a name and a value with its unit.
+    pub figures: Vec<(String, String)>,
+}
+
+/// So many figures of one subject are shown.
+const FIGURES: usize = 4;
+
+impl Status {
+    /// Reads it off the state.
+    pub(super) fn of(state: &State, node: &str, simulated: bool) -> Self {
+        let mut alerts: Vec<_> = state.alerts();
+        alerts.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since));
+        let failing = state.collectors().into_iter();
+        Self {
+            node: node.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            simulated,
+            alerts: alerts.iter().map(|alert| Alert::clone(alert)).collect(),
+            failing: failing
+                .filter_map(|(name, error)| {
+                    let name = name.to_owned();
+                    Some(PartLine {
+                        name,
+                        error: error?,
+                    })
+                })
+                .collect(),
+            subjects: state.subjects().iter().map(subject_line).collect(),
+        }
+    }
+}
+
+fn subject_line(state: &SubjectState) -> SubjectLine {
+    let shown = state
+        .values
+        .iter()
+        .filter(|(metric, _)| metric.category == Category::Primary)
+        .take(FIGURES);
+    SubjectLine {
+        key: state.subject.key().to_owned(),
+        label: state.subject.label.clone(),
+        available: state.available,
+        source: state.source.map(|source| source.as_str().to_owned()),
+        figures: shown
+            .map(|(metric, value)| {
+                let text = match value {
+                    Value::Number(number) => figure(Some(metric), *number),
+                    Value::Flag(true) => "yes".to_owned(),
+                    Value::Flag(false) => "no".to_owned(),
+                    Value::Text(text) => text.to_string(),
+                    Value::Moment(at) => format!("{at:.0}"),
+                };
+                (metric.name.to_owned(), text)
+            })
+            .collect(),
+    }
+}
