@@ -9,6 +9,7 @@ pub mod homeassistant;
 pub mod host;
 pub mod http;
 pub mod model;
+pub mod power;
 pub mod push;
 pub mod rules;
 pub mod store;
