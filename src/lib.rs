@@ -12,6 +12,7 @@ pub mod host;
 pub mod http;
 pub mod local;
 pub mod model;
+pub mod power;
 pub mod push;
 pub mod rules;
 pub mod simulate;

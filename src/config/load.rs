@@ -93,6 +93,17 @@ impl Sources {
 /// Reads and checks everything; on failure every fault, in the order of the configuration.
 pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
+    let config = read(sources, &problems);
+    let problems = problems.into_vec();
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The same with the faults going to the caller's `problems`; what was faulty has its default.
+pub fn read(sources: &Sources, problems: &Problems) -> Config {
     let mut merged = Value::new(None, ValueKind::Table(config::Map::new()));
     for file in sources.files() {
         let origin = file.display().to_string();
@@ -121,13 +132,7 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
         });
         merge(&mut merged, nested);
     }
-    let config = Config::read(merged, &sources.environment, &problems);
-    let problems = problems.into_vec();
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(problems)
-    }
+    Config::read(merged, &sources.environment, problems)
 }
 
 fn environment_keys(environment: &Environment) -> Vec<(String, String)> {

@@ -17,7 +17,7 @@ mod values;
 pub use api::{ApiConfig, ApiTls};
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
-pub use load::{Sources, load};
+pub use load::{Environment, Sources, load, read};
 pub use mqtt::{
     BrokerConfig, BrokerUrl, EmbeddedConfig, EmbeddedTls, EmbeddedUser, MqttConfig, Protocol,
     Scheme,

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One fault of the configuration.
@@ -21,14 +22,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Collects faults while the configuration is read.
+/// Collects faults while the configuration is read, and which keys were asked for.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    found: RefCell<Vec<Problem>>,
+    asked: RefCell<BTreeSet<String>>,
+}
 
 impl Problems {
     /// Notes a fault.
     pub fn add(&self, origin: &str, key: &str, text: impl Into<String>) {
-        self.0.borrow_mut().push(Problem {
+        self.found.borrow_mut().push(Problem {
             origin: origin.to_owned(),
             key: key.to_owned(),
             text: text.into(),
@@ -37,6 +41,17 @@ impl Problems {
 
     /// What was found, in the order of the configuration.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0.into_inner()
+        self.found.into_inner()
+    }
+
+    /// Notes that the dotted `key` means something, whether it is given or not.
+    pub(super) fn ask(&self, key: String) {
+        self.asked.borrow_mut().insert(key);
+    }
+
+    /// Every key that was asked for, given or not, as dotted paths: what the configuration knows
+    /// (of tables that are named by the user, the keys of those that are given).
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.borrow().clone()
     }
 }

@@ -92,6 +92,7 @@ impl<'a> Section<'a> {
     fn take(&mut self, key: &str) -> Option<ValueKind> {
         if !self.known.iter().any(|known| known == key) {
             self.known.push(key.to_owned());
+            self.problems.ask(self.full(key));
         }
         self.table.get(key).map(|value| value.kind.clone())
     }

@@ -31,6 +31,7 @@ const fn shape(unit: Unit, total: bool) -> Shape {
     let (device_class, unit, state_class, divisor) = match unit {
         Unit::Watt => (Some("power"), Some("W"), MEASUREMENT, 1),
         Unit::VoltAmpere => (Some("apparent_power"), Some("VA"), MEASUREMENT, 1),
+        Unit::Var => (Some("reactive_power"), Some("var"), MEASUREMENT, 1),
         // The energy class is for meters only: with a figure that also falls, it warns.
         Unit::KilowattHour if total => (Some("energy"), Some("kWh"), INCREASING, 1),
         Unit::KilowattHour => (None, Some("kWh"), MEASUREMENT, 1),
@@ -45,6 +46,7 @@ const fn shape(unit: Unit, total: bool) -> Shape {
         Unit::PerSecond => (None, Some("/s"), free(total), 1),
         Unit::Second => (Some("duration"), Some("s"), free(total), 1),
         Unit::Millisecond => (Some("duration"), Some("ms"), free(total), 1),
+        Unit::Hertz => (Some("frequency"), Some("Hz"), MEASUREMENT, 1),
         Unit::Megahertz => (Some("frequency"), Some("MHz"), MEASUREMENT, 1),
         // The unit is the currency, which stands in the key. Of the state classes only `total`
         // goes with money, and it means a sum.

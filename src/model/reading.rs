@@ -61,8 +61,14 @@ pub enum Source {
     Ups,
     /// The power supply's own figure.
     Psu,
+    /// A sensor on the board.
+    Hwmon,
     /// The processor's energy counters.
     Rapl,
+    /// A battery that is being drained.
+    Battery,
+    /// A graphics card's own figure.
+    Gpu,
     /// A model fitted to a meter of this machine.
     Calibrated,
     /// A model with figures of this machine.
@@ -78,7 +84,10 @@ impl Source {
             Self::Meter => "meter",
             Self::Ups => "ups",
             Self::Psu => "psu",
+            Self::Hwmon => "hwmon",
             Self::Rapl => "rapl",
+            Self::Battery => "battery",
+            Self::Gpu => "gpu",
             Self::Calibrated => "calibrated",
             Self::Model => "model",
             Self::Prior => "prior",

@@ -6,6 +6,8 @@ pub enum Unit {
     Watt,
     /// Apparent power, VA.
     VoltAmpere,
+    /// Reactive power, var.
+    Var,
     /// Energy, kWh.
     KilowattHour,
     /// Electric tension, V.
@@ -30,6 +32,8 @@ pub enum Unit {
     Second,
     /// Milliseconds.
     Millisecond,
+    /// Hertz.
+    Hertz,
     /// Megahertz.
     Megahertz,
     /// Money, in the owner's currency (an ISO 4217 code from the configuration).
@@ -40,9 +44,10 @@ pub enum Unit {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Watt,
         Self::VoltAmpere,
+        Self::Var,
         Self::KilowattHour,
         Self::Volt,
         Self::Ampere,
@@ -55,6 +60,7 @@ impl Unit {
         Self::PerSecond,
         Self::Second,
         Self::Millisecond,
+        Self::Hertz,
         Self::Megahertz,
         Self::Money,
         Self::None,
@@ -65,6 +71,7 @@ impl Unit {
         match self {
             Self::Watt => "W",
             Self::VoltAmpere => "VA",
+            Self::Var => "var",
             Self::KilowattHour => "kWh",
             Self::Volt => "V",
             Self::Ampere => "A",
@@ -77,6 +84,7 @@ impl Unit {
             Self::PerSecond => "/s",
             Self::Second => "s",
             Self::Millisecond => "ms",
+            Self::Hertz => "Hz",
             Self::Megahertz => "MHz",
             Self::Money | Self::None => "",
         }
@@ -88,6 +96,7 @@ impl Unit {
         match self {
             Self::Watt => "_w",
             Self::VoltAmpere => "_va",
+            Self::Var => "_var",
             Self::KilowattHour => "_kwh",
             Self::Volt => "_v",
             Self::Ampere => "_a",
@@ -100,6 +109,7 @@ impl Unit {
             Self::PerSecond => "_per_s",
             Self::Second => "_s",
             Self::Millisecond => "_ms",
+            Self::Hertz => "_hz",
             Self::Megahertz => "_mhz",
             Self::Money | Self::None => "",
         }
