@@ -165,6 +165,10 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 /// Names the file at every value below `value`.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds are another crate's; only tables and lists hold others"
+)]
 fn with_origin(value: Value, origin: &String) -> Value {
     let kind = match value.kind {
         ValueKind::Table(table) => ValueKind::Table(

@@ -24,19 +24,17 @@ impl NodeConfig {
             "a name of lower-case letters, digits and '-' (it becomes a topic segment)",
             |text| (slug(text) == text).then(|| text.to_owned()),
         );
-        let interval = section.duration(
-            "interval",
-            Duration::from_secs(1)..=Duration::from_secs(3600),
-        );
+        let interval =
+            section.duration("interval", Duration::from_secs(1)..=Duration::from_hours(1));
         let heartbeat = section.duration(
             "heartbeat",
-            Duration::from_secs(10)..=Duration::from_secs(86_400),
+            Duration::from_secs(10)..=Duration::from_hours(24),
         );
         section.finish();
         Self {
             name,
             interval: interval.unwrap_or(Duration::from_secs(10)),
-            heartbeat: heartbeat.unwrap_or(Duration::from_secs(300)),
+            heartbeat: heartbeat.unwrap_or(Duration::from_mins(5)),
         }
     }
 }

@@ -1,3 +1,8 @@
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds are another crate's; each getter takes its own and refuses the rest"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -306,6 +311,7 @@ impl<'a> Section<'a> {
     }
 
     /// A table below this one; absent is empty.
+    #[must_use]
     pub fn section(&mut self, key: &str) -> Section<'a> {
         self.take(key);
         let path = self.full(key);

@@ -82,12 +82,13 @@ impl Exec {
     reason = "the one place that starts programs"
 )]
 async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Output, ExecError> {
-    let io = |cause: std::io::Error| match cause.kind() {
-        std::io::ErrorKind::NotFound => ExecError::Absent(program.to_owned()),
-        _ => ExecError::Io {
-            program: program.to_owned(),
-            cause,
-        },
+    let io = |cause: std::io::Error| {
+        let program = program.to_owned();
+        if cause.kind() == std::io::ErrorKind::NotFound {
+            ExecError::Absent(program)
+        } else {
+            ExecError::Io { program, cause }
+        }
     };
     let child = tokio::process::Command::new(program)
         .args(arguments)

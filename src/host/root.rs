@@ -5,6 +5,10 @@ use super::KeptFile;
 
 /// Where the watched machine's `/proc`, `/sys` and `/` are mounted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the third of host.proc, host.sys and host.root"
+)]
 pub struct Root {
     proc: PathBuf,
     sys: PathBuf,

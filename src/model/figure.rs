@@ -3,6 +3,10 @@ use std::time::Duration;
 use super::{Metric, Unit, spoken};
 
 /// A figure as people write it: `94.0 °C`, `1.5 GiB`, `250 Mbit/s`.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other units are written as they are, new ones too"
+)]
 pub fn figure(metric: Option<&Metric>, value: f64) -> String {
     let unit = metric.map_or(Unit::None, |metric| metric.unit);
     match unit {
@@ -42,9 +46,10 @@ fn scaled(value: f64, step: f64, units: &[&str], unit: Unit) -> String {
     }
     let decimals = usize::from(index > 0);
     let name = units.get(index).copied().unwrap_or_default();
-    let per = match unit {
-        Unit::BytePerSecond | Unit::BitPerSecond => "/s",
-        _ => "",
+    let per = if matches!(unit, Unit::BytePerSecond | Unit::BitPerSecond) {
+        "/s"
+    } else {
+        ""
     };
     format!("{rest:.decimals$} {name}{per}")
 }

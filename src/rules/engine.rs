@@ -95,7 +95,7 @@ impl Engine {
             }
             Input::Node { name, online } => {
                 let key = format!("node/{}", slug(name));
-                self.news(key, name, if online { Ok(()) } else { Err("") }, now.up);
+                self.news(&key, name, if online { Ok(()) } else { Err("") }, now.up);
             }
             Input::Command(command) => answer = Some(self.command(command, now, &mut effects)),
             Input::Time => {}
@@ -162,7 +162,7 @@ impl Engine {
         }
         let key = format!("collector/{}", slug(outcome.collector));
         let news = outcome.result.as_ref().map(drop).map_err(String::as_str);
-        self.news(key, outcome.collector, news, up);
+        self.news(&key, outcome.collector, news, up);
     }
 
     fn reading(&mut self, collector: &'static str, reading: &Reading, up: Duration) {
@@ -182,8 +182,8 @@ impl Engine {
     }
 
     /// Something is known of a collector or a node: that it works, or that it does not.
-    fn news(&mut self, key: String, label: &str, news: Result<(), &str>, up: Duration) {
-        let Some(thing) = self.thing(&key, up) else {
+    fn news(&mut self, key: &str, label: &str, news: Result<(), &str>, up: Duration) {
+        let Some(thing) = self.thing(key, up) else {
             return;
         };
         if thing.label.is_none() {

@@ -157,16 +157,14 @@ impl Track {
             None if self.bad_at.is_some() && scene.maintenance.is_none() => {
                 self.pend(scene, out);
             }
-            None => {}
-            Some(AlertState::Pending) if self.is_due(scene) => self.fire(scene, out),
-            Some(AlertState::Pending) => {
-                if self.bad_at.is_none() || scene.maintenance.is_some() {
-                    self.close(out);
-                }
+            Some(AlertState::Pending | AlertState::Resolved) if self.is_due(scene) => {
+                self.fire(scene, out);
+            }
+            Some(AlertState::Pending) if self.bad_at.is_none() || scene.maintenance.is_some() => {
+                self.close(out);
             }
             Some(AlertState::Firing | AlertState::Acknowledged) => self.burn(scene, out),
-            Some(AlertState::Resolved) if self.is_due(scene) => self.fire(scene, out),
-            Some(AlertState::Resolved) => {}
+            None | Some(AlertState::Pending | AlertState::Resolved) => {}
         }
         let over = |open: &Open| {
             open.expires

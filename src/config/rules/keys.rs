@@ -154,9 +154,7 @@ impl Keys {
         if given.is_empty() {
             return None;
         }
-        let Some((subjects, metric)) = self.series.as_ref()?.rsplit_once('/') else {
-            return None;
-        };
+        let (subjects, metric) = self.series.as_ref()?.rsplit_once('/')?;
         let metric = metric.to_owned();
         let condition = match (&self.is, &self.changes_to) {
             (Some(any), _) | (None, Some(any)) => Condition::Word {
@@ -242,41 +240,7 @@ impl Number {
             (above, None) => (Side::Above, above, "above"),
             (None, below) => (Side::Below, below, "below"),
         };
-        let pairs = [
-            ("of", self.of.is_some(), "percent", self.percent.is_some()),
-            ("percent", self.percent.is_some(), "of", self.of.is_some()),
-            (
-                "clear",
-                self.clear.is_some(),
-                "above or below",
-                limit.is_some(),
-            ),
-            (
-                "critical",
-                self.critical.is_some(),
-                "above or below",
-                limit.is_some(),
-            ),
-            (
-                "clear_percent",
-                self.clear_percent.is_some(),
-                "percent",
-                self.percent.is_some(),
-            ),
-            (
-                "critical_percent",
-                self.critical_percent.is_some(),
-                "percent",
-                self.percent.is_some(),
-            ),
-        ];
-        let mut fine = true;
-        for (key, given, needed, there) in pairs {
-            if given && !there {
-                section.fault(key, format!("needs {needed}"));
-                fine = false;
-            }
-        }
+        let mut fine = self.is_paired(limit.is_some(), section);
         let mut levels = |limit: Option<f64>,
                           clear: Option<f64>,
                           critical: Option<f64>,
@@ -318,6 +282,41 @@ impl Number {
                 .map(|(of, percent)| Relative { of, percent }),
             growth_over: self.growth_over,
         })
+    }
+    /// Whether every key has the one that it says nothing without.
+    fn is_paired(&self, limited: bool, section: &Section<'_>) -> bool {
+        let (shared, percent) = (self.of.is_some(), self.percent.is_some());
+        let pairs = [
+            ("of", shared, "percent", percent),
+            ("percent", percent, "of", shared),
+            ("clear", self.clear.is_some(), "above or below", limited),
+            (
+                "critical",
+                self.critical.is_some(),
+                "above or below",
+                limited,
+            ),
+            (
+                "clear_percent",
+                self.clear_percent.is_some(),
+                "percent",
+                percent,
+            ),
+            (
+                "critical_percent",
+                self.critical_percent.is_some(),
+                "percent",
+                percent,
+            ),
+        ];
+        let mut fine = true;
+        for (key, given, needed, there) in pairs {
+            if given && !there {
+                section.fault(key, format!("needs {needed}"));
+                fine = false;
+            }
+        }
+        fine
     }
 }
 

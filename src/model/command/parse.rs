@@ -170,9 +170,10 @@ impl Body {
             }
             Some(other) => return Err(wrong("subjects", other, MUST)),
         };
-        let one = |item: &Json| match item {
-            Json::String(text) if is_subject(text) => Ok(text.clone()),
-            other => Err(wrong("subjects", other, MUST)),
+        let one = |item: &Json| {
+            let text = item.as_str().filter(|text| is_subject(text));
+            let text = text.ok_or_else(|| wrong("subjects", item, MUST))?;
+            Ok(text.to_owned())
         };
         items.iter().map(one).collect()
     }
