@@ -114,8 +114,7 @@ impl Ground {
         };
         let embedded_addr = listeners
             .as_ref()
-            .map(embedded::Listeners::addr)
-            .transpose()?;
+            .and_then(embedded::Listeners::addr);
         let (bus, requests) = Bus::new(State::new(config.node.heartbeat));
         Ok(Self {
             host,

@@ -39,7 +39,7 @@ pub fn export(dir: &Path, export: Export, out: &mut dyn Write) -> Result<(), Loc
     Ok(())
 }
 
-fn open(dir: &Path, request: &Request) -> Result<(Reply, impl Read), LocalError> {
+fn open(dir: &Path, request: &Request) -> Result<(Reply, impl Read + use<>), LocalError> {
     let mut stream = connect(dir)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
@@ -56,7 +56,7 @@ fn open(dir: &Path, request: &Request) -> Result<(Reply, impl Read), LocalError>
 }
 
 fn connect(dir: &Path) -> Result<UnixStream, LocalError> {
-    let place = Place::open(dir).map_err(|error| absent(error))?;
+    let place = Place::open(dir).map_err(absent)?;
     UnixStream::connect(place.socket()).map_err(absent)
 }
 

@@ -38,6 +38,18 @@ pub enum AlertState {
     Resolved,
 }
 
+impl AlertState {
+    /// The word that is published.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 /// One alert, as it is published on `<base>/<node>/alert/<id>` and served by REST.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
