@@ -51,7 +51,8 @@ pub(super) fn write(
         out,
         "  REST   {scheme}://{addr}/api/v1/summary (needs a token)"
     )?;
-    writeln!(out, "  Store  {}", ground.store_dir().display())?;
+    let store = std::path::absolute(ground.store_dir())?;
+    writeln!(out, "  Store  {}", store.display())?;
     writeln!(out, "  Token  {called} token add phone --scope read,ack")?;
     out.flush()
 }

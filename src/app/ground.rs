@@ -18,10 +18,6 @@ use crate::supervisor::{Policy, Stop, Supervisor, TaskError};
 
 /// How long the ground may take to say goodbye and to write everything.
 pub(super) const STOP_LIMIT: Duration = Duration::from_millis(1200);
-/// Where the store of a simulated home is, below `data_dir`: its figures must not get among
-/// those of the real machine.
-pub const SIMULATED: &str = "simulated";
-
 /// What stays while the configuration is reloaded.
 pub(super) struct Ground {
     pub(super) host: Host,
@@ -98,7 +94,7 @@ impl Ground {
         let mqtt = &config.mqtt;
         let topics = Topics::new(&mqtt.base_topic, &made_of.node, &mqtt.discovery_prefix);
         let store_dir = match simulated {
-            Some(_) => config.data_dir.join(SIMULATED),
+            Some(_) => config.data_dir.join(local::SIMULATED),
             None => config.data_dir.clone(),
         };
         let (dir, history) = (store_dir.clone(), config.history.clone());
@@ -112,9 +108,7 @@ impl Ground {
             Some(config) => Some(embedded::bind(config).await?),
             None => None,
         };
-        let embedded_addr = listeners
-            .as_ref()
-            .and_then(embedded::Listeners::addr);
+        let embedded_addr = listeners.as_ref().and_then(embedded::Listeners::addr);
         let (bus, requests) = Bus::new(State::new(config.node.heartbeat));
         Ok(Self {
             host,

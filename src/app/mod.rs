@@ -24,7 +24,7 @@ use ground::Ground;
 use parts::Parts;
 use signal::{Signal, Signals};
 
-pub use ground::{SIMULATED, host, node_name};
+pub use ground::{host, node_name};
 
 /// Reads the whole configuration, the tables of the collectors included; on failure every fault.
 pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
@@ -133,6 +133,7 @@ impl Service {
         if !self.told {
             self.told = true;
             banner::write(out, &config, &ground, &parts, &self.called)?;
+            tracing::info!(node = ground.topics.node(), "started");
         }
         let end = loop {
             let collectors = parts.collectors().to_vec();
@@ -158,6 +159,9 @@ impl Service {
         let stopped = below.await;
         let new = end?;
         stopped?;
+        if new.is_none() {
+            tracing::info!("stopped; everything is written");
+        }
         Ok(new.map(|new| (config, new)))
     }
 

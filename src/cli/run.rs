@@ -14,14 +14,12 @@ use crate::simulate::{self, Simulation};
 pub(super) struct RunArgs {
     /// Watches a simulated home instead of this machine: the scenario in FILE, or a built-in day
     /// in a home lab
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = ""
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's way to say: given, with or without a value"
     )]
-    simulate: Option<PathBuf>,
+    simulate: Option<Option<PathBuf>>,
 }
 
 /// What still blocks when everything else has ended (a read that hangs in the kernel) is left
@@ -53,8 +51,7 @@ fn simulation(args: &RunArgs) -> Result<Option<Simulation>, Failure> {
     let Some(file) = &args.simulate else {
         return Ok(None);
     };
-    let file = Some(file.as_path()).filter(|file| !file.as_os_str().is_empty());
-    let scenario = simulate::read(file).map_err(Failure::Configuration)?;
+    let scenario = simulate::read(file.as_deref()).map_err(Failure::Configuration)?;
     Ok(Some(Simulation::new(&std::env::temp_dir(), scenario)?))
 }
 

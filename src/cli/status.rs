@@ -54,7 +54,7 @@ fn write(status: &Status, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_subject(subject: &SubjectLine, id: &str, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "  {id:<24}")?;
+    write!(out, "  {id:<27} ")?;
     if !subject.available {
         return writeln!(out, "unavailable");
     }

@@ -3,8 +3,8 @@ use std::path::{self, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, load, service};
-use crate::config::Sources;
+use super::{Failure, load};
+use crate::config::{Config, Sources};
 use crate::host::Clock;
 use crate::local::{self, Export, LocalError, Request};
 use crate::model::Timestamp;
@@ -50,13 +50,13 @@ pub(super) fn backup(
 ) -> Result<(), Failure> {
     let config = load(sources)?;
     let file = path::absolute(&args.file)?;
-    let dir = match service::find(&config.data_dir) {
+    let dir = match local::find(&config.data_dir) {
         Ok(dir) => {
             local::ask(&dir, &Request::Backup { file: file.clone() })?;
             dir
         }
         Err(LocalError::NotRunning) => {
-            Store::open_with(&config.data_dir, &config.history)?.backup(&file)?;
+            open(&config)?.backup(&file)?;
             config.data_dir
         }
         Err(error) => return Err(error.into()),
@@ -105,10 +105,10 @@ pub(super) fn export(
         to: args.to.unwrap_or_else(|| Clock::Real.now()),
         series: args.series.clone(),
     };
-    match service::find(&config.data_dir) {
+    match local::find(&config.data_dir) {
         Ok(dir) => local::export(&dir, wanted, out)?,
         Err(LocalError::NotRunning) => {
-            let store = Store::open_with(&config.data_dir, &config.history)?;
+            let store = open(&config)?;
             let mut out = io::BufWriter::new(out);
             store.export(
                 wanted.format,
@@ -121,4 +121,13 @@ pub(super) fn export(
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// The store as it lies there; reading one must not make one.
+fn open(config: &Config) -> Result<Store, Failure> {
+    let dir = &config.data_dir;
+    if !Store::exists(dir) {
+        return Err(anyhow::anyhow!("there is no store in {}", dir.display()).into());
+    }
+    Ok(Store::open_with(dir, &config.history)?)
 }

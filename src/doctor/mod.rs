@@ -68,7 +68,7 @@ pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
 
 /// Whether the service runs on the store of `config`: its own ports are then taken by itself.
 fn is_running(config: &Config) -> bool {
-    crate::local::ask(&config.data_dir, &crate::local::Request::Ping).is_ok()
+    crate::local::find(&config.data_dir).is_ok()
 }
 
 /// The name that the node of `config` has.

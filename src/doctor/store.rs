@@ -1,3 +1,7 @@
+use std::path::Path;
+
+use rustix::fs::Access;
+
 use super::{Finding, Verdict, is_running};
 use crate::config::Config;
 use crate::http::Tokens;
@@ -16,6 +20,8 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
             Verdict::Fine,
             format!("{dir}, in use by the running homewatch"),
         )
+    } else if !Store::exists(&config.data_dir) {
+        make(&config.data_dir)
     } else {
         match Store::open_with(&config.data_dir, &config.history) {
             Ok(_) => Finding::new(CHAPTER, Verdict::Fine, format!("{dir} can be used")),
@@ -54,4 +60,27 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => Finding::new(CHAPTER, Verdict::Broken, error.to_string()),
     });
     findings
+}
+
+/// Whether the first start could make the folder.
+fn make(dir: &Path) -> Finding {
+    let there = dir.ancestors().find(|dir| dir.exists());
+    let place = match there {
+        Some(place) if !place.as_os_str().is_empty() => place,
+        _ => Path::new("."),
+    };
+    let shown = dir.display();
+    if rustix::fs::access(place, Access::WRITE_OK | Access::EXEC_OK).is_ok() {
+        return Finding::new(
+            CHAPTER,
+            Verdict::Fine,
+            format!("{shown} is made at the first start"),
+        );
+    }
+    let text = format!(
+        "{shown} cannot be made: {} may not be written",
+        place.display()
+    );
+    Finding::new(CHAPTER, Verdict::Broken, text)
+        .with("set data_dir to a folder that the user running homewatch may write")
 }

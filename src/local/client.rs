@@ -1,10 +1,10 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::serve::Place;
-use super::{Export, Reply, Request, Status};
+use super::{Export, Reply, Request, SIMULATED, Status};
 
 /// Why the running service gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,17 @@ const PATIENCE: Duration = Duration::from_mins(30);
 /// Asks the service whose store is in `dir`. Blocks.
 pub fn ask(dir: &Path, request: &Request) -> Result<Option<Status>, LocalError> {
     Ok(open(dir, request)?.0.status)
+}
+
+/// The folder of the store on which a service runs: `data_dir`, else that of a simulated home
+/// below it. Blocks.
+pub fn find(data_dir: &Path) -> Result<PathBuf, LocalError> {
+    let simulated = data_dir.join(SIMULATED);
+    match ask(data_dir, &Request::Ping) {
+        Ok(_) => Ok(data_dir.to_owned()),
+        Err(LocalError::NotRunning) => ask(&simulated, &Request::Ping).map(|_| simulated),
+        Err(error) => Err(error),
+    }
 }
 
 /// Has the service whose store is in `dir` write out its history on `out`. Blocks.

@@ -10,7 +10,7 @@ mod client;
 mod serve;
 mod status;
 
-pub use client::{LocalError, ask, export};
+pub use client::{LocalError, ask, export, find};
 pub use serve::{Door, serve};
 pub use status::{PartLine, Status, SubjectLine};
 
@@ -23,6 +23,9 @@ use crate::store::ExportFormat;
 
 /// The socket's file in the store's folder.
 pub const SOCKET: &str = "homewatch.sock";
+/// Where the store of a simulated home is, below `data_dir`: its figures must not get among
+/// those of the real machine.
+pub const SIMULATED: &str = "simulated";
 /// The longest request, bytes.
 const MAX_REQUEST: u64 = 64 << 10;
 

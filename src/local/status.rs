@@ -73,11 +73,14 @@ impl Status {
 }
 
 fn subject_line(state: &SubjectState) -> SubjectLine {
-    let shown = state
-        .values
-        .iter()
-        .filter(|(metric, _)| metric.category == Category::Primary)
-        .take(FIGURES);
+    let of = |category| {
+        let all = state.values.iter();
+        all.filter(move |(metric, _)| metric.category == category)
+    };
+    // Those that are looked at every day; of a subject that has none, what it has.
+    let shown = of(Category::Primary)
+        .chain(of(Category::Diagnostic))
+        .take(FIGURES.min(of(Category::Primary).count().max(2)));
     SubjectLine {
         key: state.subject.key().to_owned(),
         label: state.subject.label.clone(),

@@ -72,18 +72,27 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub threshold: Option<f64>,
     /// Since when the condition has held.
+    #[serde(with = "super::moment::required")]
     pub since: Timestamp,
     /// Who acknowledged it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub acknowledged_by: Option<String>,
     /// When it was acknowledged.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        with = "super::moment::optional"
+    )]
     pub acknowledged_at: Option<Timestamp>,
     /// What the person said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
     /// No push until then.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        with = "super::moment::optional"
+    )]
     pub silenced_until: Option<Timestamp>,
     /// How often it has fired since it was first seen.
     pub count: u32,

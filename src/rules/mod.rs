@@ -26,7 +26,7 @@ pub use record::Ledger;
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, to_millisecond};
 
 /// A moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Moment {
         } else {
             self.wall.checked_add(up.saturating_sub(self.up))
         };
-        moved.unwrap_or(self.wall)
+        to_millisecond(moved.unwrap_or(self.wall))
     }
 }
 

@@ -86,29 +86,14 @@ fn lay(dir: &Path) -> io::Result<()> {
         &sys,
         2,
         "drivetemp",
-        "pci0000:00/ata1/sda",
+        "pci0000:00/ata1/0:0:0:0",
         &[("temp1_crit", "70000"), ("temp1_max", "60000")],
     )?;
     for core in 0..CORES {
         sys.dir(&format!("devices/system/cpu/cpu{core}/cpufreq"))?;
     }
-    for (disk, sectors, rotational) in [("sda", "7814037168", "1"), ("nvme0n1", "976773168", "0")] {
-        let block = sys.dir(&format!("class/block/{disk}"))?;
-        block.put("size", sectors)?;
-        block.dir("queue")?.put("rotational", rotational)?;
-        block.dir("device")?.put(
-            "model",
-            if disk == "sda" {
-                "WDC WD40EFRX-68N32N0"
-            } else {
-                "Samsung SSD 980"
-            },
-        )?;
-        let blocks = sys.dir("block")?;
-        symlink(
-            sys.0.join(format!("class/block/{disk}")),
-            blocks.0.join(disk),
-        )?;
+    for disk in &DISKS {
+        lay_disk(&sys, disk)?;
     }
     let card = sys.dir("class/net/eth0")?;
     for (name, text) in [
@@ -120,6 +105,51 @@ fn lay(dir: &Path) -> io::Result<()> {
         card.put(name, text)?;
     }
     card.dir("device")?;
+    Ok(())
+}
+
+/// A disk of the simulated machine.
+struct SimulatedDisk {
+    name: &'static str,
+    /// The folder of its device below `sys/devices`.
+    device: &'static str,
+    sectors: &'static str,
+    rotational: &'static str,
+    model: &'static str,
+    serial: &'static str,
+}
+
+const DISKS: [SimulatedDisk; 2] = [
+    SimulatedDisk {
+        name: "sda",
+        device: "pci0000:00/ata1/0:0:0:0",
+        sectors: "7814037168",
+        rotational: "1",
+        model: "WDC WD40EFRX-68N32N0",
+        serial: "WD-WCC7K0SIMULA",
+    },
+    SimulatedDisk {
+        name: "nvme0n1",
+        device: "pci0000:00/nvme/nvme0",
+        sectors: "976773168",
+        rotational: "0",
+        model: "Samsung SSD 980 500GB",
+        serial: "S64DNL0SIMULATED",
+    },
+];
+
+/// A disk as the kernel lays it: below its device, with links in `block` and `class/block`.
+fn lay_disk(sys: &Files, disk: &SimulatedDisk) -> io::Result<()> {
+    let device = sys.dir(&format!("devices/{}", disk.device))?;
+    device.put("model", disk.model)?;
+    device.put("serial", disk.serial)?;
+    let block = device.dir(&format!("block/{}", disk.name))?;
+    block.put("size", disk.sectors)?;
+    block.dir("queue")?.put("rotational", disk.rotational)?;
+    symlink(&device.0, block.0.join("device"))?;
+    for class in ["block", "class/block"] {
+        symlink(&block.0, sys.dir(class)?.0.join(disk.name))?;
+    }
     Ok(())
 }
 
@@ -256,7 +286,7 @@ fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
         whole("case_fan_rpm"),
     )?;
     devices.put(
-        "pci0000:00/ata1/sda/hwmon/hwmon2/temp1_input",
+        "pci0000:00/ata1/0:0:0:0/hwmon/hwmon2/temp1_input",
         milli("disk_temperature_c"),
     )?;
     let kilohertz = 800_000.0 + 2_800_000.0 * machine.load();

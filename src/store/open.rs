@@ -46,6 +46,11 @@ pub(super) struct Files {
 }
 
 impl Store {
+    /// Whether there is a store in `dir`.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(DATABASE).exists()
+    }
+
     /// Opens (or makes) the store in `dir` with the default settings of the history.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_with(dir, &HistoryConfig::default())
