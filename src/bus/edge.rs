@@ -109,6 +109,10 @@ impl Edge {
     /// Acts on an incoming message and returns what is to be published at once. Answers to
     /// commands come later, as [`Event::Answered`].
     pub fn receive(&self, incoming: Incoming) -> Option<Message> {
+        if !self.topics.is_own(&incoming.topic) {
+            self.bus
+                .deliver(&incoming.topic, &incoming.payload, incoming.retain);
+        }
         match received(self.name, &self.topics, incoming) {
             Received::Command(command) => self.bus.submit(command),
             Received::Refused(result, reply) => {
@@ -163,6 +167,10 @@ pub fn messages(edge: &str, topics: &Topics, state: &State, event: &Event) -> Ve
             vec![each(topic.to_string(), Bytes::new(), true)]
         }
         Event::Retain(topic, payload) => vec![newest(topic.to_string(), payload.clone())],
+        Event::Ask(topic, payload) => vec![Message {
+            retain: false,
+            ..newest(topic.to_string(), payload.clone())
+        }],
         Event::Node { .. } | Event::HomeAssistantBirth { .. } => Vec::new(),
     }
 }

@@ -5,16 +5,19 @@
 pub mod broker;
 mod edge;
 pub mod embedded;
+mod foreign;
 mod state;
 
 pub use edge::{Edge, Incoming, Keep, Message, Received, messages, received, snapshot, status};
+pub use foreign::{Foreign, Inbox, MAX_FOREIGN};
 pub(crate) use state::json as state_json;
 pub use state::{Changed, State, SubjectState};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::model::{Alert, Batch, Command, CommandResult, Origin, ReplyTo};
 
@@ -34,6 +37,9 @@ pub enum Event {
     /// A retained message of ours that is no state (Home Assistant's discovery), by its whole
     /// topic; an empty payload removes it. The state store already has it.
     Retain(Arc<str>, Bytes),
+    /// A request to somebody else's device, by its whole topic; sent once, not retained, and only
+    /// to brokers that are there right now.
+    Ask(Arc<str>, Bytes),
     /// Another node's status on the same base topic.
     Node {
         /// The node's name.
@@ -79,6 +85,7 @@ pub struct Bus {
     events: broadcast::Sender<Event>,
     commands: mpsc::Sender<Request>,
     state: Arc<State>,
+    wants: Arc<foreign::Wants>,
 }
 
 /// What a listener gets.
@@ -117,6 +124,7 @@ impl Bus {
                 events,
                 commands,
                 state,
+                wants: foreign::Wants::new(),
             },
             requests,
         )
@@ -130,6 +138,27 @@ impl Bus {
     /// From now on hears every event.
     pub fn listen(&self) -> Listener {
         Listener(self.events.subscribe())
+    }
+
+    /// From now on gets what other clients publish on `filters`, by whichever edge, and first what
+    /// brokers have kept of it.
+    pub fn want(&self, filters: Vec<String>) -> Inbox {
+        self.wants.want(filters)
+    }
+
+    /// Every filter that is wanted of other clients.
+    pub(crate) fn wanted(&self) -> BTreeSet<String> {
+        self.wants.filters()
+    }
+
+    /// Tells when [`Bus::wanted`] changes.
+    pub(crate) fn wanted_changes(&self) -> watch::Receiver<u64> {
+        self.wants.changes()
+    }
+
+    /// Hands in a message of another client.
+    pub(crate) fn deliver(&self, topic: &str, payload: &Bytes, retained: bool) {
+        self.wants.deliver(topic, payload, retained);
     }
 
     /// Takes a tick's readings into the state and tells everybody.

@@ -128,6 +128,7 @@ impl Control {
             | Event::Happened(..)
             | Event::Answered(_)
             | Event::Retain(..)
+            | Event::Ask(..)
             | Event::HomeAssistantBirth { .. } => {}
         }
     }

@@ -145,7 +145,11 @@ impl Runner {
             Event::HomeAssistantBirth { .. } => {
                 self.again_at.get_or_insert(Instant::now() + self.jitter);
             }
-            Event::Happened(..) | Event::Answered(_) | Event::Retain(..) | Event::Node { .. } => {}
+            Event::Happened(..)
+            | Event::Answered(_)
+            | Event::Retain(..)
+            | Event::Ask(..)
+            | Event::Node { .. } => {}
         }
     }
 

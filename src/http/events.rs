@@ -111,6 +111,7 @@ impl Events {
             }
             Event::Answered(_)
             | Event::Retain(..)
+            | Event::Ask(..)
             | Event::Node { .. }
             | Event::HomeAssistantBirth { .. } => {}
         }

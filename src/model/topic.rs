@@ -102,6 +102,14 @@ impl Topics {
         }
     }
 
+    /// Whether `topic` is one of this node's own, which nobody else has a say in.
+    pub fn is_own(&self, topic: &str) -> bool {
+        let rest = topic.strip_prefix(self.base.as_str());
+        let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.node.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The filter that catches every command to this node.
     pub fn command_filter(&self) -> String {
         format!("{}/{}/cmd/#", self.base, self.node)
@@ -157,6 +165,8 @@ mod tests {
         ] {
             assert_eq!(topics.parse(other), None, "{other}");
         }
+        assert!(topics.is_own("homewatch/nas/cmd/x") && topics.is_own("homewatch/nas"));
+        assert!(!topics.is_own("homewatch/nas2/status") && !topics.is_own("tele/plug/SENSOR"));
         assert_eq!(topics.node_of_status("homewatch/pi/status"), Some("pi"));
         assert_eq!(topics.node_of_status("homewatch/pi/health/status"), None);
     }

@@ -1,7 +1,7 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +16,12 @@ const WINDOW: u16 = 100;
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long the last messages may take when we stop.
 const FAREWELL: Duration = Duration::from_millis(600);
-/// The packet id of the one subscription; messages have others.
+/// The packet id of our own subscription …
 const SUBSCRIPTION: u16 = 1;
+/// … of those to what other clients say …
+const FOREIGN: u16 = 2;
+/// … and of what is taken back of these. Messages have others.
+const TAKEN_BACK: u16 = 3;
 
 /// Why a connection could not be made or has ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +51,12 @@ pub(super) struct Session {
     ping_at: Instant,
     /// Until when the broker must have answered something.
     answer_by: Option<Instant>,
+    /// What of other clients is subscribed to.
+    foreign: BTreeSet<String>,
+    /// A change of that is not answered yet: the next one waits.
+    changing: bool,
+    /// So many bytes still belong to a message that was too large.
+    skip: usize,
 }
 
 impl Session {
@@ -81,9 +91,12 @@ impl Session {
             limits,
             keep_alive,
             in_flight: VecDeque::new(),
-            last_id: SUBSCRIPTION,
+            last_id: TAKEN_BACK,
             ping_at: Instant::now() + keep_alive,
             answer_by: None,
+            foreign: BTreeSet::new(),
+            changing: false,
+            skip: 0,
         })
     }
 
@@ -92,13 +105,16 @@ impl Session {
         let filters = worker.edge.filters();
         let subscribed = self
             .wire
-            .subscribe(&mut self.output, SUBSCRIPTION, &filters);
+            .subscribe(&mut self.output, SUBSCRIPTION, &filters, true);
         if let Err(error) = subscribed {
             return End::Lost(error);
         }
         self.expect_answer();
+        let mut changes = worker.edge.bus.wanted_changes();
+        let mut wanted = worker.edge.bus.wanted();
         loop {
-            if let Err(error) = self.send(worker).await {
+            let wants = self.subscribe_foreign(&wanted);
+            if let Err(error) = wants.and(self.send(worker).await) {
                 return End::Lost(error);
             }
             let answer_by = self.answer_by;
@@ -122,6 +138,10 @@ impl Session {
                     Err(error) => Err(error.to_string()),
                 },
                 () = worker.step() => Ok(()),
+                Ok(()) = changes.changed() => {
+                    wanted = worker.edge.bus.wanted();
+                    Ok(())
+                }
                 () = late => Err(format!("no answer within {} s", ANSWER.as_secs())),
                 () = sleep_until(self.ping_at) => {
                     self.expect_answer();
@@ -132,6 +152,46 @@ impl Session {
                 return End::Lost(error);
             }
             worker.chores().await;
+        }
+    }
+
+    /// Brings the subscriptions to other clients' topics in line with what is wanted.
+    fn subscribe_foreign(&mut self, wanted: &BTreeSet<String>) -> Result<(), String> {
+        if self.changing || self.foreign == *wanted {
+            return Ok(());
+        }
+        let old: Vec<String> = self.foreign.difference(wanted).cloned().collect();
+        let new: Vec<String> = wanted.difference(&self.foreign).cloned().collect();
+        // One at a time; the answer brings us here again.
+        if new.is_empty() {
+            self.foreign.retain(|filter| wanted.contains(filter));
+            self.wire.unsubscribe(&mut self.output, TAKEN_BACK, old)?;
+        } else {
+            self.wire
+                .subscribe(&mut self.output, FOREIGN, &new, false)?;
+            self.foreign.extend(new);
+        }
+        self.changing = true;
+        self.expect_answer();
+        Ok(())
+    }
+
+    /// The next whole packet that has arrived; messages that are too large are thrown away.
+    fn next_packet(&mut self) -> Result<Option<Said>, String> {
+        loop {
+            let gone = self.skip.min(self.input.len());
+            self.input.advance(gone);
+            self.skip -= gone;
+            match Wire::oversized(&self.input) {
+                Some(length) => {
+                    tracing::debug!(length, "a message is too large; thrown away");
+                    self.skip = length;
+                }
+                None => return self.wire.read(&mut self.input),
+            }
+            if self.input.is_empty() {
+                return Ok(None);
+            }
         }
     }
 
@@ -190,7 +250,7 @@ impl Session {
 
     fn free_id(&mut self) -> u16 {
         loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(SUBSCRIPTION + 1);
+            self.last_id = self.last_id.checked_add(1).unwrap_or(TAKEN_BACK + 1);
             if self.in_flight.iter().all(|(id, _)| *id != self.last_id) {
                 return self.last_id;
             }
@@ -199,7 +259,7 @@ impl Session {
 
     /// Acts on every whole packet that has arrived.
     fn take_in(&mut self, worker: &mut Worker) -> Result<(), String> {
-        while let Some(said) = self.wire.read(&mut self.input)? {
+        while let Some(said) = self.next_packet()? {
             match said {
                 Said::Publish(incoming, id) => {
                     if let Some(id) = id {
@@ -215,7 +275,21 @@ impl Session {
                         worker.complain(&format!("the broker did not take a message: {why}"));
                     }
                 }
-                Said::Subscribed { refused } => {
+                Said::Subscribed {
+                    id: FOREIGN,
+                    refused,
+                } => {
+                    self.answered();
+                    self.changing = false;
+                    if refused > 0 {
+                        worker.complain("the broker does not let us read the topics of meters");
+                    }
+                }
+                Said::Unsubscribed => {
+                    self.answered();
+                    self.changing = false;
+                }
+                Said::Subscribed { refused, .. } => {
                     self.answered();
                     if refused > 0 {
                         worker.complain("the broker does not let us subscribe to commands");

@@ -39,8 +39,10 @@ pub(super) enum Said {
     Publish(Incoming, Option<u16>),
     /// Our message of this id has arrived; why it was not taken, if so.
     Acked(u16, Option<String>),
-    /// Our subscription is answered; how many filters were refused.
-    Subscribed { refused: usize },
+    /// The subscription of this id is answered; how many filters were refused.
+    Subscribed { id: u16, refused: usize },
+    /// Taking back a subscription is answered.
+    Unsubscribed,
     /// It is still there.
     Pong,
     /// It ends the connection.
@@ -103,17 +105,24 @@ impl Wire {
         }
     }
 
-    /// Asks for `filters`; only those of commands come "retain as published".
+    /// Asks for `filters`; only those of commands come "retain as published". What is not sure to
+    /// be small is asked for at most once: then a packet too large may be thrown away unanswered.
     pub(super) fn subscribe(
         self,
         out: &mut BytesMut,
         pkid: u16,
         filters: &[String],
+        sure: bool,
     ) -> Result<(), String> {
         match self {
             Self::V5 => {
+                let qos = if sure {
+                    v5::QoS::AtLeastOnce
+                } else {
+                    v5::QoS::AtMostOnce
+                };
                 let filters = filters.iter().map(|path| {
-                    let mut filter = v5::v5::Filter::new(path, v5::QoS::AtLeastOnce);
+                    let mut filter = v5::v5::Filter::new(path, qos);
                     filter.preserve_retain = path.ends_with("/cmd/#");
                     filter
                 });
@@ -122,12 +131,44 @@ impl Wire {
                 Self::put5(out, &Packet5::Subscribe(packet))
             }
             Self::V311 => {
+                let qos = if sure {
+                    v4::QoS::AtLeastOnce
+                } else {
+                    v4::QoS::AtMostOnce
+                };
                 let filters = filters
                     .iter()
-                    .map(|path| v4::v4::SubscribeFilter::new(path.clone(), v4::QoS::AtLeastOnce));
+                    .map(|path| v4::v4::SubscribeFilter::new(path.clone(), qos));
                 let mut packet = v4::v4::Subscribe::new_many(filters);
                 packet.pkid = pkid;
                 Self::put4(out, &Packet4::Subscribe(packet))
+            }
+        }
+    }
+
+    /// Takes `filters` back.
+    pub(super) fn unsubscribe(
+        self,
+        out: &mut BytesMut,
+        pkid: u16,
+        filters: Vec<String>,
+    ) -> Result<(), String> {
+        match self {
+            Self::V5 => {
+                let properties = None;
+                let packet = v5::v5::Unsubscribe {
+                    pkid,
+                    filters,
+                    properties,
+                };
+                Self::put5(out, &Packet5::Unsubscribe(packet))
+            }
+            Self::V311 => {
+                let packet = v4::v4::Unsubscribe {
+                    pkid,
+                    topics: filters,
+                };
+                Self::put4(out, &Packet4::Unsubscribe(packet))
             }
         }
     }
@@ -204,6 +245,26 @@ impl Wire {
             .map_err(|e| e.to_string())
     }
 
+    /// The whole length of the packet at the start of `input` if it is a message that is larger
+    /// than what is taken in. MQTT 5 brokers know the limit; older ones do not, and what somebody
+    /// else has retained must not end the connection again and again.
+    pub(super) fn oversized(input: &[u8]) -> Option<usize> {
+        const PUBLISH: u8 = 3;
+        let (first, rest) = input.split_first()?;
+        if first >> 4 != PUBLISH {
+            return None;
+        }
+        let mut length = 0;
+        for (index, byte) in rest.iter().take(4).enumerate() {
+            length |= usize::from(byte & 0x7f) << (7 * index);
+            if byte & 0x80 == 0 {
+                let whole = 2 + index + length;
+                return (length > MAX_INCOMING as usize).then_some(whole);
+            }
+        }
+        None
+    }
+
     /// The next whole packet in `input`, if there is one.
     pub(super) fn read(self, input: &mut BytesMut) -> Result<Option<Said>, String> {
         match self {
@@ -264,12 +325,14 @@ fn said5(packet: Packet5) -> Said {
             Said::Acked(ack.pkid, why)
         }
         Packet5::SubAck(ack) => Said::Subscribed {
+            id: ack.pkid,
             refused: ack
                 .return_codes
                 .iter()
                 .filter(|code| !matches!(code, SubscribeReasonCode::Success(_)))
                 .count(),
         },
+        Packet5::UnsubAck(_) => Said::Unsubscribed,
         Packet5::PingResp(_) => Said::Pong,
         Packet5::Disconnect(bye) => Said::Bye(words(&format!("{:?}", bye.reason_code))),
         Packet5::Auth(_)
@@ -279,8 +342,7 @@ fn said5(packet: Packet5) -> Said {
         | Packet5::PubRec(_)
         | Packet5::PubRel(_)
         | Packet5::PubComp(_)
-        | Packet5::Unsubscribe(_)
-        | Packet5::UnsubAck(_) => Said::Other,
+        | Packet5::Unsubscribe(_) => Said::Other,
     }
 }
 
@@ -309,12 +371,14 @@ fn said4(packet: Packet4) -> Said {
         }
         Packet4::PubAck(ack) => Said::Acked(ack.pkid, None),
         Packet4::SubAck(ack) => Said::Subscribed {
+            id: ack.pkid,
             refused: ack
                 .return_codes
                 .iter()
                 .filter(|code| matches!(code, SubscribeReasonCode::Failure))
                 .count(),
         },
+        Packet4::UnsubAck(_) => Said::Unsubscribed,
         Packet4::PingResp => Said::Pong,
         Packet4::Connect(_)
         | Packet4::PubRec(_)
@@ -322,7 +386,6 @@ fn said4(packet: Packet4) -> Said {
         | Packet4::PubComp(_)
         | Packet4::Subscribe(_)
         | Packet4::Unsubscribe(_)
-        | Packet4::UnsubAck(_)
         | Packet4::PingReq
         | Packet4::Disconnect => Said::Other,
     }

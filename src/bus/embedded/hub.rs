@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::bus::Bus;
 use crate::config::EmbeddedConfig;
 use crate::model::{Topic, Topics};
 
@@ -47,6 +48,7 @@ pub(super) struct Hub {
     router: Mutex<Arc<Router>>,
     clients: Mutex<Clients>,
     incoming: mpsc::Sender<Message>,
+    bus: Bus,
 }
 
 #[derive(Default)]
@@ -63,6 +65,7 @@ impl Hub {
     pub(super) fn new(
         config: &EmbeddedConfig,
         topics: Topics,
+        bus: Bus,
         retained: Retained,
         router: Arc<Router>,
     ) -> (Arc<Self>, mpsc::Receiver<Message>) {
@@ -78,6 +81,7 @@ impl Hub {
             router: Mutex::new(router),
             clients: Mutex::default(),
             incoming,
+            bus,
         };
         (Arc::new(hub), inbox)
     }
@@ -108,6 +112,16 @@ impl Hub {
         self.router().publish(messages);
     }
 
+    /// Hands over what is retained of other clients on `filters`.
+    pub(super) fn tell_retained(&self, filters: &[String]) {
+        for filter in filters {
+            let kept = self.retained().matching(filter);
+            for message in kept.iter().filter(|m| !self.topics.is_own(&m.topic)) {
+                self.bus.deliver(&message.topic, &message.payload, true);
+            }
+        }
+    }
+
     /// Takes a message from a client. A command goes to the bus, and to other clients too unless
     /// it is retained, which is refused: it would be carried out again at every start.
     pub(super) async fn take(&self, rights: &Rights, message: Message) -> Taken {
@@ -132,6 +146,11 @@ impl Hub {
         }
         if command && message.retain {
             return Taken::Yes;
+        }
+        // What the bus is told of anyway, its edge delivers.
+        if !told && !self.topics.is_own(&message.topic) {
+            // It is new, whatever its sender wishes for later.
+            self.bus.deliver(&message.topic, &message.payload, false);
         }
         if message.retain {
             let mut retained = self.retained();

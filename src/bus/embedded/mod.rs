@@ -114,7 +114,7 @@ pub async fn run(
     };
     let retained = restore(&store).await;
     let (router, watch) = Router::start(config.max_connections)?;
-    let (hub, inbox) = Hub::new(&config, topics, retained, router);
+    let (hub, inbox) = Hub::new(&config, topics, edge.bus.clone(), retained, router);
     tell_of_other_nodes(&hub, &edge);
     let broker = Broker {
         listeners,
@@ -232,6 +232,9 @@ impl Broker {
         cancel: CancellationToken,
     ) -> Result<(), EmbeddedError> {
         let mut events = self.edge.bus.listen();
+        let mut wanted = BTreeSet::new();
+        let mut changes = self.edge.bus.wanted_changes();
+        changes.mark_changed();
         self.publish(self.edge.snapshot());
         loop {
             tokio::select! {
@@ -242,6 +245,12 @@ impl Broker {
                     Heard::Closed => break,
                 },
                 Some(message) = inbox.recv() => receive(&self.hub, &self.edge, message),
+                Ok(()) = changes.changed() => {
+                    let new = self.edge.bus.wanted();
+                    let fresh: Vec<String> = new.difference(&wanted).cloned().collect();
+                    self.hub.tell_retained(&fresh);
+                    wanted = new;
+                }
                 accepted = self.listeners.accept() => match accepted {
                     Ok(accepted) => self.admit(accepted),
                     Err(error) => {

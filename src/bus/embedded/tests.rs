@@ -38,7 +38,7 @@ async fn broker(dir: &Path) -> (SocketAddr, Arc<Hub>, Watch, Broker, mpsc::Recei
     let addr = listeners.addr().unwrap();
     let (router, watch) = Router::start(config.max_connections).unwrap();
     let retained = restore(&store).await;
-    let (hub, inbox) = Hub::new(&config, topics.clone(), retained, router);
+    let (hub, inbox) = Hub::new(&config, topics.clone(), bus.clone(), retained, router);
     let broker = Broker {
         listeners,
         max_connections: config.max_connections,

@@ -1,0 +1,68 @@
+"""Fixtures of the acceptance suite, and the shape of its report."""
+
+import subprocess
+
+import pytest
+from harness import BINARY, PROJECT, Host, Mosquitto, Service
+
+
+def pytest_configure(config):
+    """Builds the program unless it is there or somebody has named one."""
+    if not BINARY.exists():
+        subprocess.run(["cargo", "build", "--bin", "homewatch"], cwd=PROJECT, check=True)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Makes services (not started yet) and ends them."""
+    made = []
+
+    def make(config=None, environment=None):
+        service = Service(tmp_path / f"home{len(made)}", config, environment)
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def host(tmp_path):
+    """The captured desktop, which the test may change."""
+    return Host(tmp_path / "host")
+
+
+@pytest.fixture
+def mosquitto(tmp_path):
+    """A running Mosquitto."""
+    broker = Mosquitto(tmp_path / "mosquitto").start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="module")
+def desktop(tmp_path_factory):
+    """A running service that watches the captured desktop, for tests that only look. Its figures
+    of the running system (``/proc``) are this machine's, so that there is always something new."""
+    folder = tmp_path_factory.mktemp("desktop")
+    host = Host(folder / "host")
+    service = Service(folder / "home", {"host": host.config("sys")})
+    try:
+        yield service.start()
+    finally:
+        service.close()
+
+
+def pytest_json_modifyreport(json_report):
+    """Keeps what proves something: which tests there were and how they ended. The machine it ran
+    on and each phase's seconds would only make every run differ."""
+    json_report["root"] = "."
+    json_report["environment"] = {
+        key: json_report["environment"][key] for key in ("Python",)
+        if key in json_report["environment"]}
+    for test in json_report.get("tests", []):
+        for phase in ("setup", "call", "teardown"):
+            if test.get(phase, {}).get("outcome") == "passed":
+                del test[phase]
+        test.pop("lineno", None)
