@@ -1,11 +1,11 @@
 //! How moments are written everywhere outside: RFC 3339 in UTC with milliseconds.
 
 use jiff::Timestamp;
-use serde::{Deserialize as _, Deserializer, Serializer};
+use serde::{Deserializer, Serializer};
 
 /// For `#[serde(with = …)]` of a moment.
 pub(super) mod required {
-    use super::{Deserialize as _, Deserializer, Serializer, Timestamp};
+    use super::{Deserializer, Serializer, Timestamp};
 
     pub(in crate::model) fn serialize<S: Serializer>(
         moment: &Timestamp,
@@ -17,7 +17,7 @@ pub(super) mod required {
     pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(from)
+        serde::Deserialize::deserialize(from)
     }
 }
 
