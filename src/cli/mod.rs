@@ -24,7 +24,7 @@ use crate::host::Clock;
 #[derive(Debug, Parser)]
 #[command(name = "homewatch", version, about, max_term_width = 100)]
 struct Arguments {
-    /// The configuration file [default: $HOMEWATCH_CONFIG, ./config/homewatch.toml or
+    /// The configuration file [default: `$HOMEWATCH_CONFIG`, ./config/homewatch.toml or
     /// /etc/homewatch/homewatch.toml, the first that exists].
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -113,20 +113,17 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Every fault on a line of its own, and how many there are.
 fn faults(problems: &[Problem]) -> String {
-    let mut text: String = problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect();
+    let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let plural = if problems.len() == 1 {
         "fault"
     } else {
         "faults"
     };
-    text.push_str(&format!(
+    lines.push(format!(
         "homewatch: {} {plural} in the configuration\n",
         problems.len()
     ));
-    text
+    lines.join("\n")
 }
 
 /// Reads the whole configuration, the collectors' tables included.

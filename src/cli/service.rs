@@ -16,6 +16,6 @@ fn not_running(error: LocalError, data_dir: &Path) -> Failure {
              configuration with --config",
             data_dir.display()
         )),
-        error => error.into(),
+        error @ (LocalError::Denied | LocalError::Failed(_) | LocalError::Io(_)) => error.into(),
     }
 }

@@ -15,8 +15,12 @@ use crate::model::{Batch, Outcome};
 /// shorter.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// The second tick comes this soon after the first: rates and shares need two.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// Samples all collectors at every tick of `interval` and publishes each tick's readings as one
-/// batch, until `cancel`. The first tick is at once; ticks that were missed (a busy machine, a
+/// batch, until `cancel`. The first tick is at once, the second a
+/// second later; ticks that were missed (a busy machine, a
 /// suspend) are not made up for. A thread that hangs in the kernel cannot be ended: whoever owns
 /// the runtime shuts it down with a time-out.
 pub async fn run(
@@ -28,11 +32,15 @@ pub async fn run(
 ) {
     let mut lane = Lane::new(LIMIT.min(interval));
     let mut own = Own::new();
-    let mut ticks = tokio::time::interval(interval);
+    let mut ticks = tokio::time::interval_at(Instant::now() + WARM_UP.min(interval), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let all = async {
+        let mut first = Some(Instant::now());
         loop {
-            let now = ticks.tick().await;
+            let now = match first.take() {
+                Some(now) => now,
+                None => ticks.tick().await,
+            };
             let at = host.clock.now();
             let begun = Instant::now();
             let mut outcomes = tick(&mut slots, &mut lane, now, interval).await;

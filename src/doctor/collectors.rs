@@ -56,11 +56,8 @@ fn one((name, result): &Sampled) -> Finding {
         Err(CollectError::Absent(what)) => {
             Finding::new(CHAPTER, Verdict::Absent, format!("{name}: {what}"))
         }
-        Err(CollectError::Transient(text)) => {
-            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
-        }
         // Nobody asked for it by name: what it lacks is told, but nothing configured is broken.
-        Err(CollectError::Broken(text)) => {
+        Err(CollectError::Transient(text) | CollectError::Broken(text)) => {
             Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
         }
     }

@@ -11,7 +11,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     if let Some(embedded) = &config.mqtt.embedded {
         let listen = embedded.listen;
         findings.push(if running {
-            served(format!("embedded broker on {listen}"))
+            served(&format!("embedded broker on {listen}"))
         } else {
             match embedded::bind(embedded).await {
                 Ok(_) => fine(format!("embedded broker: {listen} is free")),
@@ -28,7 +28,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     }
     let listen = config.api.listen;
     findings.push(if running {
-        served(format!("REST bridge on {listen}"))
+        served(&format!("REST bridge on {listen}"))
     } else {
         match http::bind(&config.api).await {
             Ok(_) => fine(format!("REST bridge: {listen} is free")),
@@ -42,7 +42,7 @@ fn fine(text: String) -> Finding {
     Finding::new(CHAPTER, Verdict::Fine, text)
 }
 
-fn served(text: String) -> Finding {
+fn served(text: &str) -> Finding {
     fine(format!("{text}, served by the running homewatch"))
 }
 

@@ -5,7 +5,7 @@ use crate::push;
 
 const CHAPTER: &str = "Push messages";
 
-pub(super) async fn examine(host: &Host, config: &Config, test: bool) -> Vec<Finding> {
+pub(super) async fn examine(host: &Host, config: &Config, send: bool) -> Vec<Finding> {
     let Some(ntfy) = &config.push.ntfy else {
         let absent = Finding::new(
             CHAPTER,
@@ -15,11 +15,9 @@ pub(super) async fn examine(host: &Host, config: &Config, test: bool) -> Vec<Fin
         .with("choose a topic nobody guesses and set push.ntfy.topic to it");
         return vec![absent];
     };
-    if !test {
-        let text = format!("ntfy at {}", ntfy.server);
-        return vec![
-            Finding::new(CHAPTER, Verdict::Fine, text).with("homewatch doctor --push tries it"),
-        ];
+    if !send {
+        let found = Finding::new(CHAPTER, Verdict::Fine, format!("ntfy at {}", ntfy.server));
+        return vec![found.with("homewatch doctor --push tries it")];
     }
     vec![
         match push::send_test(host, &config.push, &node(host, config)).await {

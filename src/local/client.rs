@@ -72,9 +72,12 @@ fn connect(dir: &Path) -> Result<UnixStream, LocalError> {
 }
 
 fn absent(error: io::Error) -> LocalError {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => LocalError::NotRunning,
-        io::ErrorKind::PermissionDenied => LocalError::Denied,
-        _ => LocalError::Io(error),
+    let is = |kind| error.kind() == kind;
+    if is(io::ErrorKind::NotFound) || is(io::ErrorKind::ConnectionRefused) {
+        LocalError::NotRunning
+    } else if is(io::ErrorKind::PermissionDenied) {
+        LocalError::Denied
+    } else {
+        LocalError::Io(error)
     }
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, glob};
 use crate::store::ExportFormat;
 
 /// The socket's file in the store's folder.
@@ -55,14 +55,16 @@ pub struct Export {
     pub from: Timestamp,
     /// Until then.
     pub to: Timestamp,
-    /// Patterns of series (`*` stands for anything); none means all.
+    /// Patterns of series or of subjects (`*` stands for anything but a slash); none means all.
     pub series: Vec<String>,
 }
 
 impl Export {
     /// Whether the series `id` is wanted.
     pub fn wants(&self, id: &str) -> bool {
-        self.series.is_empty() || self.series.iter().any(|one| crate::model::glob(one, id))
+        let subject = id.rsplit_once('/').map_or(id, |(subject, _)| subject);
+        let fits = |pattern: &String| glob(pattern, id) || glob(pattern, subject);
+        self.series.is_empty() || self.series.iter().any(fits)
     }
 }
 
@@ -85,7 +87,7 @@ impl Reply {
         }
     }
 
-    fn failed(error: impl ToString) -> Self {
+    fn failed(error: &impl ToString) -> Self {
         Self {
             ok: false,
             error: Some(error.to_string()),

@@ -100,7 +100,7 @@ async fn visit(mut stream: UnixStream, door: &Door) -> io::Result<()> {
         }
         Ok(Request::Backup { file }) => backup(door, file).await,
         Ok(Request::Export(export)) => return write_out(stream, door, export).await,
-        Err(error) => Reply::failed(format!("not understood: {error}")),
+        Err(error) => Reply::failed(&format!("not understood: {error}")),
     };
     let line = line_of(&reply)?;
     tokio::time::timeout(PATIENCE, stream.write_all(&line)).await?
@@ -108,13 +108,13 @@ async fn visit(mut stream: UnixStream, door: &Door) -> io::Result<()> {
 
 async fn backup(door: &Door, file: PathBuf) -> Reply {
     if !file.is_absolute() {
-        return Reply::failed("the file must be given by its absolute path");
+        return Reply::failed(&"the file must be given by its absolute path");
     }
     let store = door.store.clone();
     match tokio::task::spawn_blocking(move || store.backup(&file)).await {
         Ok(Ok(())) => Reply::done(None),
-        Ok(Err(error)) => Reply::failed(error),
-        Err(error) => Reply::failed(error),
+        Ok(Err(error)) => Reply::failed(&error),
+        Err(error) => Reply::failed(&error),
     }
 }
 

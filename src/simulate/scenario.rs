@@ -28,7 +28,7 @@ struct Event {
 /// stalls, a filesystem that fills up, a sensor that fails, and everything back to normal.
 const BUILT_IN: &str = include_str!("day.toml");
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Reads the scenario in `file`, or the built-in one; on failure every fault.
 pub fn read(file: Option<&Path>) -> Result<Scenario, Vec<Problem>> {
@@ -119,7 +119,7 @@ impl Scenario {
             let done = if event.over.is_zero() {
                 1.0
             } else {
-                ((now - event.at).as_secs_f64() / event.over.as_secs_f64()).min(1.0)
+                (now.saturating_sub(event.at).as_secs_f64() / event.over.as_secs_f64()).min(1.0)
             };
             controls.set(event.control, from + (event.value - from) * done);
         }
