@@ -17,8 +17,8 @@ use homewatch::bus::{Bus, State};
 use homewatch::host::Clock;
 use homewatch::http::{Api, History, Scope, Setup, TicketKey, Tokens, router};
 use homewatch::model::{
-    Action, Alert, AlertState, AlertTarget, Area, Batch, Command, CommandError, CommandResult,
-    Metric, Origin, Outcome, Reading, Severity, Subject, Timestamp, Unit,
+    Alert, AlertState, Area, Batch, CommandResult, Metric, Outcome, Reading, Severity, Subject,
+    Timestamp, Unit,
 };
 use homewatch::store::Point;
 use proptest::prelude::*;
@@ -46,34 +46,6 @@ impl History for Past {
         };
         Ok((series == "health/cpu/usage_pct").then(|| vec![point; points.min(3)]))
     }
-}
-
-fn parse(name: &str, payload: &[u8], origin: Origin) -> Result<Command, CommandError> {
-    let Some((id, "ack")) = name
-        .strip_prefix("alert/")
-        .and_then(|rest| rest.split_once('/'))
-    else {
-        return Err(CommandError("unknown command".to_owned()));
-    };
-    let json: Json = serde_json::from_slice(payload).unwrap_or_default();
-    let target = if id == "all" {
-        AlertTarget::All
-    } else {
-        AlertTarget::One(id.to_owned())
-    };
-    let note = json["note"].as_str().map(str::to_owned);
-    let action = Action::Ack {
-        target,
-        note,
-        for_: None,
-    };
-    Ok(Command {
-        id: None,
-        by: None,
-        name: name.to_owned(),
-        action,
-        origin,
-    })
 }
 
 struct Home {
@@ -149,7 +121,6 @@ fn home_with(budget: u64) -> Home {
         daily_budget: budget,
         history: Arc::new(Past),
         parts: Arc::new(Vec::new),
-        parse,
         tickets: key.clone(),
     });
     let router = router(&api);

@@ -65,11 +65,6 @@ impl Parts {
             daily_budget: config.api.daily_budget,
             history: Arc::new(ground.store.clone()),
             parts: well::parts(&ground.bus, config),
-            parse: |name, payload, origin| {
-                crate::model::Command::parse(name, payload, origin).map_err(|refused| {
-                    crate::model::CommandError(refused.error.unwrap_or_default())
-                })
-            },
             tickets,
         });
         builder.http(listener, config, api);

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::model::{AlertState, CommandResult, Severity};
+use crate::model::{AlertState, Command, CommandResult, Severity};
 
 use super::guard::Caller;
 use super::params::Params;
@@ -157,8 +157,9 @@ async fn command(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let payload = payload(caller, request).await?;
-    let command = (api.parse)(name, &payload, caller.origin())
-        .map_err(|error| Problem::bad_request(error.to_string()))?;
+    let command = Command::parse(name, &payload, caller.origin()).map_err(|refused| {
+        Problem::bad_request(refused.error.unwrap_or_else(|| "refused".to_owned()))
+    })?;
     let result = api.bus.command(command).await;
     match &result {
         CommandResult { ok: true, .. } => {

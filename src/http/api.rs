@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use crate::bus::Bus;
 use crate::host::Clock;
-use crate::model::{Command, CommandError, Origin};
 
 use super::answer::Cache;
 use super::events::Events;
@@ -15,9 +14,6 @@ use super::limiter::Limiter;
 use super::token::Tokens;
 use super::usage::Usage;
 use super::{History, TicketKey};
-
-/// How a command is read: the words below `cmd/`, the payload, where it came from.
-pub type Parse = fn(&str, &[u8], Origin) -> Result<Command, CommandError>;
 
 /// One part of the service, as `/healthz` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +45,6 @@ pub struct Setup<'a> {
     pub history: Arc<dyn History>,
     /// The state of the service's parts.
     pub parts: Parts,
-    /// How commands are read.
-    pub parse: Parse,
     /// Checks the tickets of push messages' buttons.
     pub tickets: TicketKey,
 }
@@ -63,7 +57,6 @@ pub struct Api {
     pub(super) daily_budget: u64,
     pub(super) history: Arc<dyn History>,
     pub(super) parts: Parts,
-    pub(super) parse: Parse,
     pub(super) tickets: TicketKey,
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter,
@@ -95,7 +88,6 @@ impl Api {
             daily_budget: setup.daily_budget,
             history: setup.history,
             parts: setup.parts,
-            parse: setup.parse,
             tickets: setup.tickets,
             tokens: Tokens::new(setup.data_dir),
             limiter: Limiter::default(),

@@ -28,7 +28,7 @@ mod ticket;
 mod token;
 mod usage;
 
-pub use api::{Api, Parse, Part, Parts, Setup};
+pub use api::{Api, Part, Parts, Setup};
 pub use history::History;
 pub use problem::Problem;
 pub use router::router;

@@ -132,11 +132,6 @@ impl Command {
     }
 }
 
-/// Why a command was not understood or not carried out; the text is for the sender.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct CommandError(pub String);
-
 /// The answer to a command, published on `<base>/<node>/result`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandResult {
