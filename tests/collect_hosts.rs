@@ -29,6 +29,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 struct Machine {
     dir: tempfile::TempDir,
     listener: Listener,
+    begun: bool,
     _frame: JoinSet<()>,
 }
 
@@ -56,6 +57,7 @@ impl Machine {
         Self {
             dir,
             listener,
+            begun: false,
             _frame: frame,
         }
     }
@@ -94,6 +96,11 @@ impl Machine {
     /// The next tick's readings by subject; no collector may fail.
     async fn tick(&mut self) -> BTreeMap<String, Reading> {
         let batch = self.batch().await;
+        if !self.begun {
+            // The one a second after the first sees nothing new: from now on an interval apart.
+            self.begun = true;
+            self.batch().await;
+        }
         let mut readings = BTreeMap::new();
         for outcome in &batch.outcomes {
             for reading in outcome.result.as_ref().unwrap_or_else(|e| panic!("{e}")) {

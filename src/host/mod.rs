@@ -6,12 +6,14 @@ mod exec;
 mod http;
 mod kept;
 mod root;
+mod space;
 
 pub use clock::Clock;
 pub use exec::{Exec, ExecError, Output};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
 pub use root::Root;
+pub use space::{SPACES, Space};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,11 +1,14 @@
 //! The simulated machine as files. Each is replaced by renaming, so that a reader never sees half
 //! of one.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+
+use crate::host::{SPACES, Space};
 
 use super::machine::{CORES, HZ, Machine, SERVICES};
 
@@ -302,26 +305,28 @@ fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
 /// A folder has no size of its own to play: the figures stand in a file that takes the place of
 /// `statvfs` on trees that are no real root.
 fn filesystems(root: &Files, machine: &Machine) -> io::Result<()> {
-    let mut list = serde_json::Map::new();
+    let mut spaces = BTreeMap::new();
     for (mount, blocks, control) in [
-        ("/", 120e6, "root_used_pct"),
-        ("/srv/media", 976e6, "media_used_pct"),
+        ("/", 120_000_000_u64, "root_used_pct"),
+        ("/srv/media", 976_000_000, "media_used_pct"),
     ] {
-        let free = blocks * (1.0 - machine.controls.get(control) / 100.0);
-        list.insert(
-            mount.to_owned(),
-            serde_json::json!({
-                "block_size": 4096,
-                "blocks": blocks.round(),
-                "blocks_free": free.round(),
-                "blocks_available": free.round(),
-                "inodes": 60_000_000,
-                "inodes_free": 58_000_000,
-            }),
-        );
+        // Thousandths are fine enough and keep to whole numbers.
+        let used = (machine.controls.get(control) * 10.0).clamp(0.0, 1000.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 1000, just above"
+        )]
+        let free = blocks / 1000 * (1000 - used as u64);
+        let space = Space {
+            block_size: 4096,
+            blocks,
+            blocks_free: free,
+            blocks_available: free,
+            inodes: 60_000_000,
+            inodes_free: 58_000_000,
+        };
+        spaces.insert(mount, space);
     }
-    root.put(
-        ".homewatch/statvfs.json",
-        serde_json::Value::Object(list).to_string(),
-    )
+    root.put(SPACES, serde_json::to_vec(&spaces)?)
 }

@@ -3,8 +3,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::statvfs;
-
 use super::mounts::{self, Mount};
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
@@ -84,19 +82,19 @@ fn subject(mount: &Mount) -> Arc<Subject> {
 
 /// The figures of one filesystem; `None` if it is not to be reached from here.
 fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading> {
-    let stat = match statvfs(root.path(&mount.point)) {
-        Ok(stat) => stat,
+    let space = match root.space(&mount.point) {
+        Ok(space) => space,
         Err(error) => {
             let point = mount.point.display();
             tracing::debug!(%point, source = mount.source, "cannot be measured: {error}");
             return None;
         }
     };
-    let unit = stat.f_frsize;
-    let size = stat.f_blocks.saturating_mul(unit);
-    let used = size.saturating_sub(stat.f_bfree.saturating_mul(unit));
-    let free = stat.f_bavail.saturating_mul(unit);
-    let inodes = stat.f_files.saturating_sub(stat.f_ffree);
+    let unit = space.block_size;
+    let size = space.blocks.saturating_mul(unit);
+    let used = size.saturating_sub(space.blocks_free.saturating_mul(unit));
+    let free = space.blocks_available.saturating_mul(unit);
+    let inodes = space.inodes.saturating_sub(space.inodes_free);
     let detail = [
         ("mount", mount.point.display().to_string()),
         ("filesystem", mount.kind.clone()),
@@ -107,7 +105,7 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
         .with(&FREE, figure(free))
         .with(&USED, figure(used))
         .with(&SIZE, figure(size))
-        .with_known(&INODES, percent(inodes, stat.f_files))
+        .with_known(&INODES, percent(inodes, space.inodes))
         .with(&READ_ONLY, mount.read_only);
     reading.detail = Some(
         detail
