@@ -140,6 +140,30 @@ fn every_shipped_configuration_loads_without_a_fault() {
 }
 
 #[test]
+fn the_readme_s_configurations_load_and_it_has_a_row_for_every_collector() {
+    let page = std::fs::read_to_string(shipped("README.md")).unwrap();
+    let mut parts = page.split("```");
+    let mut count = 0;
+    while let (Some(_), Some(block)) = (parts.next(), parts.next()) {
+        // Blocks within a list are indented.
+        if let Some(text) = block.strip_prefix("toml\n") {
+            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            fine(&lines.join("\n"));
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+    for entry in collect::ENTRIES {
+        let row = format!("\n| `{}` |", entry.name);
+        assert!(
+            page.contains(&row),
+            "the README has no row for {}",
+            entry.name
+        );
+    }
+}
+
+#[test]
 fn the_reference_as_it_stands_changes_nothing() {
     assert_eq!(meaning(fine(&reference())), meaning(fine("")));
     // Least of all may it start the broker inside beside an outside one.
