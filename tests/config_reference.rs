@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "test code"
 )]
 
@@ -53,11 +54,12 @@ fn named() -> BTreeSet<String> {
     for line in reference().lines() {
         let text = said(line, &["#", "##", "#or "]);
         if let Some(header) = text.strip_prefix('[') {
-            table = header.trim_end_matches(']').to_owned();
-            for (at, _) in table.match_indices('.') {
-                paths.insert(table[..at].to_owned());
+            header.trim_end_matches(']').clone_into(&mut table);
+            let parts: Vec<&str> = table.split('.').collect();
+            for count in 1..=parts.len() {
+                let path: Vec<&str> = parts.iter().take(count).copied().collect();
+                paths.insert(path.join("."));
             }
-            paths.insert(table.clone());
         } else if let Some((key, _)) = text.split_once(" = ") {
             paths.insert(if table.is_empty() {
                 key.to_owned()
