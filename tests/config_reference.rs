@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "test code"
 )]
 
@@ -53,11 +54,12 @@ fn named() -> BTreeSet<String> {
     for line in reference().lines() {
         let text = said(line, &["#", "##", "#or "]);
         if let Some(header) = text.strip_prefix('[') {
-            table = header.trim_end_matches(']').to_owned();
-            for (at, _) in table.match_indices('.') {
-                paths.insert(table[..at].to_owned());
+            header.trim_end_matches(']').clone_into(&mut table);
+            let parts: Vec<&str> = table.split('.').collect();
+            for count in 1..=parts.len() {
+                let path: Vec<&str> = parts.iter().take(count).copied().collect();
+                paths.insert(path.join("."));
             }
-            paths.insert(table.clone());
         } else if let Some((key, _)) = text.split_once(" = ") {
             paths.insert(if table.is_empty() {
                 key.to_owned()
@@ -137,6 +139,30 @@ fn every_shipped_configuration_loads_without_a_fault() {
         count += 1;
     }
     assert!(count > 0);
+}
+
+#[test]
+fn the_readme_s_configurations_load_and_it_has_a_row_for_every_collector() {
+    let page = std::fs::read_to_string(shipped("README.md")).unwrap();
+    let mut parts = page.split("```");
+    let mut count = 0;
+    while let (Some(_), Some(block)) = (parts.next(), parts.next()) {
+        // Blocks within a list are indented.
+        if let Some(text) = block.strip_prefix("toml\n") {
+            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            fine(&lines.join("\n"));
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+    for entry in collect::ENTRIES {
+        let row = format!("\n| `{}` |", entry.name);
+        assert!(
+            page.contains(&row),
+            "the README has no row for {}",
+            entry.name
+        );
+    }
 }
 
 #[test]

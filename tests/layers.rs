@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "test code"
 )]
 
@@ -51,7 +52,7 @@ fn files() -> Vec<PathBuf> {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() && name != "tests" {
                 walk(&path, out);
-            } else if name.ends_with(".rs") && name != "tests.rs" {
+            } else if path.extension().is_some_and(|ext| ext == "rs") && name != "tests.rs" {
                 out.push(path);
             }
         }
@@ -89,9 +90,8 @@ fn imports(file: &Path) -> BTreeSet<String> {
                 None => vec![after],
             };
             for head in heads {
-                let word = head.trim_start();
-                let end = word.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                let word = &word[..end.unwrap_or(word.len())];
+                let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+                let word = head.trim_start().split(ends).next().unwrap();
                 if word.starts_with(|c: char| c.is_ascii_lowercase()) {
                     found.insert(word.to_owned());
                 }

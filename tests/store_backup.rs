@@ -72,7 +72,7 @@ fn what_is_no_backup_is_refused_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (state, file) = (dir.path().join("state"), dir.path().join("backup"));
     drop(filled(&state, 10));
-    for garbage in [&b""[..], b"garbage", &[7; 100_000]] {
+    for garbage in [&b""[..], b"garbage", &vec![7; 100_000]] {
         std::fs::write(&file, garbage).unwrap();
         let text = restore(&file, &state).unwrap_err().to_string();
         assert!(text.contains("is no backup"), "{text}");

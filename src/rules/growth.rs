@@ -41,6 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "whole numbers are exact")]
     fn growth_is_what_came_within_the_time_and_survives_resets() {
         let over = Duration::from_mins(10);
         let mut growth = Growth::default();

@@ -1,3 +1,9 @@
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::float_cmp,
+    reason = "test code: any other is a failure, and figures are exact"
+)]
+
 use super::*;
 use crate::model::Severity;
 

@@ -143,7 +143,7 @@ fn an_acknowledgment_for_a_time_ends_with_it() {
     house
         .command(&format!("alert/{ID}/ack"), r#"{"for":"2h"}"#)
         .unwrap();
-    house.cpu_for(94.0, hours(2) - secs(10));
+    house.cpu_for(94.0, mins(119) + secs(50));
     assert_eq!(house.state(ID), Some(AlertState::Acknowledged));
     house.pass(secs(10));
     assert_eq!(house.state(ID), Some(AlertState::Firing));

@@ -34,10 +34,11 @@ pub(super) static STATE: Metric = Metric::state("state", "State", &["ok", "degra
 
 /// Nothing but the rules of the text.
 pub(super) fn only(rules: &str) -> RulesConfig {
-    let mut text = String::new();
-    for rule in RulesConfig::default().rules {
-        text.push_str(&format!("[{}]\nenabled = false\n", rule.id));
-    }
+    let all = RulesConfig::default().rules;
+    let off = all
+        .iter()
+        .map(|rule| format!("[{}]\nenabled = false\n", rule.id));
+    let text: String = off.collect();
     configured(&format!("{rules}\n{text}"))
 }
 
