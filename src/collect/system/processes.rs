@@ -51,6 +51,9 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     })
 }
 
+/// Shares over less than this tell little.
+const FIRST_LAP: Duration = Duration::from_secs(5);
+
 /// How many there are at every tick, and who uses most over a minute. The list of processes is
 /// read once a minute only, so no descriptors are kept for it: that is cheaper than 150 of them,
 /// and the figures of a minute change less than those of a tick.
@@ -90,8 +93,9 @@ impl Collect for Processes {
         reading.push(&THREADS, threads.map(figure));
         let now = Instant::now();
         let due = self.scan.as_ref().is_none_or(|scan| {
-            // Shares of CPU need two scans; at the start the second does not wait.
-            !scan.has_rates || now + Duration::from_secs(1) >= scan.at + self.every
+            // Shares of CPU need two scans; at the start the second does not wait for long.
+            let lap = if scan.has_rates { self.every } else { FIRST_LAP };
+            now + Duration::from_secs(1) >= scan.at + lap
         });
         if due {
             self.scan = Some(self.scan(now)?);
