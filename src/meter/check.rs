@@ -62,18 +62,18 @@ impl Pace {
         let (total, step) = counter;
         let (since, from) = *self.begun.get_or_insert((now, total));
         self.integral += grown;
-        let counted = total - from;
+        let moved = total - from;
         let most = most_w * now.duration_since(since).as_secs_f64() / 3.6e6;
         let enough = step.map_or(PATIENCE, |step| (5.0 * step).max(COMPARE));
-        if counted < enough && self.integral < enough {
+        if moved < enough && self.integral < enough {
             return;
         }
-        let share = self.integral / counted;
-        self.verdict = if counted > 1.2 * most + enough {
+        let share = self.integral / moved;
+        self.verdict = if moved > 1.2 * most + enough {
             Some(Verdict::FastCounter)
         } else if (0.0003..0.003).contains(&share) {
             Some(Verdict::SlowPower)
-        } else if counted <= 0.0 {
+        } else if moved <= 0.0 {
             Some(Verdict::Still)
         } else {
             None

@@ -32,15 +32,27 @@ pub(crate) struct Track {
     /// When its figures were first heard; long past if they were kept from before.
     begun: Begun,
     online: bool,
-    withheld: Option<Doubt>,
-    relay_off: Option<Doubt>,
+    wrong: Wrong,
     pace: Pace,
     /// How many counters the pace is of.
     counters: usize,
     still: Still,
+}
+
+/// What is wrong with a meter.
+#[derive(Debug, Clone, Default)]
+struct Wrong {
+    /// Why its watts are withheld.
+    withheld: Option<Doubt>,
+    /// It says watts while it is off.
+    relay_off: Option<Doubt>,
+    /// None of its figures moves.
     frozen: bool,
+    /// When its counter jumped last.
     jumped: Option<Instant>,
+    /// Its counter's last figure was none.
     absurd_counter: bool,
+    /// Its last message was.
     unreadable: bool,
 }
 
@@ -121,15 +133,10 @@ impl Track {
             heard: None,
             begun: Begun::NotYet,
             online: true,
-            withheld: None,
-            relay_off: None,
+            wrong: Wrong::default(),
             pace: Pace::default(),
             counters: 0,
             still: Still::default(),
-            frozen: false,
-            jumped: None,
-            absurd_counter: false,
-            unreadable: false,
         }
     }
 
@@ -176,7 +183,7 @@ impl Track {
         if retained {
             return;
         }
-        self.unreadable = heard.unreadable;
+        self.wrong.unreadable = heard.unreadable;
         if heard.parts.is_empty() {
             return;
         }
@@ -191,7 +198,7 @@ impl Track {
             Begun::Before => true,
         };
         self.heard = Some((now, at));
-        self.absurd_counter = false;
+        self.wrong.absurd_counter = false;
         for (number, figures) in &heard.parts {
             self.take(*number, figures, now, late);
         }
@@ -237,10 +244,10 @@ impl Track {
             match counter.take(raw * limits.energy.abs(), now, limits.max_w) {
                 Taken::Counted | Taken::Waiting => {}
                 Taken::Reset | Taken::RolledBack => {
-                    tracing::info!(part = number, "a meter's energy counter was set back")
+                    tracing::info!(part = number, "a meter's energy counter was set back");
                 }
-                Taken::Jumped => self.jumped = Some(now),
-                Taken::Absurd => self.absurd_counter = true,
+                Taken::Jumped => self.wrong.jumped = Some(now),
+                Taken::Absurd => self.wrong.absurd_counter = true,
             }
         }
     }
@@ -253,7 +260,7 @@ impl Track {
             .parts
             .iter()
             .any(|(_, figures)| figures.power_w.is_some());
-        self.withheld = judged.err();
+        self.wrong.withheld = judged.err();
         self.power = judged.ok().flatten().map(|watts| {
             // A message without watts makes the old ones no younger.
             let at = before.map_or(now, |(_, at)| if told { now } else { at });
@@ -290,13 +297,13 @@ impl Track {
         }
         if let [(number, _)] = heard.parts.as_slice() {
             let figures = self.parts.get(number).map(|part| part.figures);
-            self.frozen = figures.is_some_and(|figures| self.still.note(&figures, now));
+            self.wrong.frozen = figures.is_some_and(|figures| self.still.note(&figures, now));
         }
     }
 
     /// The watts of all parts, or why they cannot be.
     fn judge(&mut self, now: Instant) -> Result<Option<f64>, Doubt> {
-        self.relay_off = None;
+        self.wrong.relay_off = None;
         let mut sum = None;
         for part in self.parts.values() {
             let (Some(mut watts), Some(told)) = (part.figures.power_w, part.power_at) else {
@@ -309,7 +316,7 @@ impl Track {
                 return Err(Doubt::NoNumber);
             }
             if part.figures.relay == Some(false) && watts.abs() > LEAK {
-                self.relay_off = Some(Doubt::RelayOff(watts));
+                self.wrong.relay_off = Some(Doubt::RelayOff(watts));
                 watts = 0.0;
             }
             if let Some(doubt @ Doubt::Kilowatts(..)) = against_apparent(&part.figures) {
@@ -387,20 +394,21 @@ impl Track {
         });
         let watts = self.power.map(|(watts, _)| watts);
         let apparent = || {
-            let parts = self.parts.values();
-            parts
-                .filter_map(|part| against_apparent(&part.figures))
-                .next()
+            let mut parts = self.parts.values();
+            parts.find_map(|part| against_apparent(&part.figures))
         };
-        let jumped = self.jumped.is_some_and(|at| now.duration_since(at) < TOLD);
+        let jumped = self
+            .wrong
+            .jumped
+            .is_some_and(|at| now.duration_since(at) < TOLD);
         two.then_some(Doubt::TwoVoices)
-            .or(self.withheld)
+            .or(self.wrong.withheld)
             .or_else(|| self.pace.doubt(watts))
-            .or(self.relay_off)
-            .or_else(|| self.frozen.then_some(Doubt::Frozen(watts?)))
+            .or(self.wrong.relay_off)
+            .or_else(|| self.wrong.frozen.then_some(Doubt::Frozen(watts?)))
             .or_else(|| jumped.then_some(Doubt::Jumped))
-            .or_else(|| self.absurd_counter.then_some(Doubt::NoCounter))
+            .or_else(|| self.wrong.absurd_counter.then_some(Doubt::NoCounter))
             .or_else(apparent)
-            .or_else(|| self.unreadable.then_some(Doubt::Unreadable))
+            .or_else(|| self.wrong.unreadable.then_some(Doubt::Unreadable))
     }
 }

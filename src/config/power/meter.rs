@@ -140,11 +140,11 @@ pub struct Fields {
 /// The unit of a power figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerUnit {
-    /// mW.
+    /// Milliwatts.
     Milliwatt,
-    /// W.
+    /// Watts.
     Watt,
-    /// kW.
+    /// Kilowatts.
     Kilowatt,
 }
 
@@ -162,15 +162,15 @@ impl PowerUnit {
 /// The unit of an energy counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnergyUnit {
-    /// J.
+    /// Joules.
     Joule,
     /// Watt-minutes: 60 make a watt-hour.
     WattMinute,
-    /// Wh.
+    /// Watt-hours.
     WattHour,
-    /// kWh.
+    /// Kilowatt-hours.
     KilowattHour,
-    /// MWh.
+    /// Megawatt-hours.
     MegawattHour,
 }
 
@@ -322,20 +322,10 @@ impl Address {
         };
         let mut fields = |names: bool| Fields::read(section, names);
         Some(match dialect {
-            "tasmota" => {
-                let full_topic = section.parsed(
-                    "full_topic",
-                    "Tasmota's FullTopic with %prefix% and %topic%",
-                    |text| {
-                        let fine = text.contains("%prefix%") && text.contains("%topic%");
-                        fine.then(|| text.trim_end_matches('/').to_owned())
-                    },
-                );
-                Self::Tasmota {
-                    topic: place,
-                    full_topic: full_topic.unwrap_or_else(|| "%prefix%/%topic%".to_owned()),
-                }
-            }
+            "tasmota" => Self::Tasmota {
+                topic: place,
+                full_topic: full_topic(section),
+            },
             "shelly" => Self::Shelly { prefix: place },
             "shelly_gen1" => Self::ShellyGen1 { id: place },
             "zigbee2mqtt" => Self::Zigbee2mqtt {
@@ -354,20 +344,7 @@ impl Address {
             "homewizard" => Self::Homewizard { url: place },
             "iotawatt" => Self::Iotawatt {
                 url: place,
-                output: {
-                    let output = section.parsed(
-                        "power",
-                        "the name of an input or output of the IoTaWatt",
-                        |text| {
-                            let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-                            (!text.is_empty() && text.chars().all(fine)).then(|| text.to_owned())
-                        },
-                    );
-                    if !section.has("power") {
-                        section.fault("power", "must name an input or output of the IoTaWatt");
-                    }
-                    output?
-                },
+                output: output(section)?,
             },
             "homeassistant" => Self::HomeAssistant {
                 base: place,
@@ -405,6 +382,28 @@ impl Fields {
         }
         fields
     }
+}
+
+/// Tasmota's `FullTopic`, without the slash at its end.
+fn full_topic(section: &mut Section<'_>) -> String {
+    let must = "Tasmota's FullTopic with %prefix% and %topic%";
+    let given = section.parsed("full_topic", must, |text| {
+        let fine = text.contains("%prefix%") && text.contains("%topic%");
+        fine.then(|| text.trim_end_matches('/').to_owned())
+    });
+    given.unwrap_or_else(|| "%prefix%/%topic%".to_owned())
+}
+
+/// The name of an input or output of an `IoTaWatt`.
+fn output(section: &mut Section<'_>) -> Option<String> {
+    let must = "the name of an input or output of the IoTaWatt";
+    if !section.has("power") {
+        section.fault("power", format!("is missing; it must be {must}"));
+    }
+    section.parsed("power", must, |text| {
+        let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        (!text.is_empty() && text.chars().all(fine)).then(|| text.to_owned())
+    })
 }
 
 fn topic(section: &mut Section<'_>, key: &str) -> Option<String> {

@@ -14,8 +14,8 @@ pub(super) struct Emonhub {
 }
 
 impl Emonhub {
-    pub(super) fn new(topic: String, fields: Fields) -> Self {
-        let fields = Field::all(&fields);
+    pub(super) fn new(topic: String, fields: &Fields) -> Self {
+        let fields = Field::all(fields);
         Self { topic, fields }
     }
 }

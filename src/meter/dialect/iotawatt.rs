@@ -8,7 +8,7 @@ pub(super) struct Iotawatt {
 }
 
 impl Iotawatt {
-    pub(super) fn new(url: String, output: &str) -> Self {
+    pub(super) fn new(url: &str, output: &str) -> Self {
         let query = format!("select=[{output}.watts]&begin=s-10s&end=s&group=all");
         Self {
             url: format!("{url}/query?{query}"),

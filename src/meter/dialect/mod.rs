@@ -92,9 +92,9 @@ pub(crate) fn build(meter: &MeterConfig) -> Box<dyn Dialect> {
         }
         Address::Esphome { prefix, fields } => Box::new(esphome::Esphome::new(prefix, &fields)),
         Address::DsmrReader { base } => Box::new(dsmr_reader::DsmrReader::new(base)),
-        Address::Emonhub { topic, fields } => Box::new(emonhub::Emonhub::new(topic, fields)),
+        Address::Emonhub { topic, fields } => Box::new(emonhub::Emonhub::new(topic, &fields)),
         Address::Homewizard { url } => Box::new(homewizard::Homewizard::new(url)),
-        Address::Iotawatt { url, output } => Box::new(iotawatt::Iotawatt::new(url, &output)),
+        Address::Iotawatt { url, output } => Box::new(iotawatt::Iotawatt::new(&url, &output)),
         Address::HomeAssistant { base, fields } => {
             Box::new(homeassistant::HomeAssistant::new(&base, &fields))
         }
@@ -115,6 +115,11 @@ fn json(payload: &str) -> Option<Json> {
         }
     }
     serde_json::from_str(&mended).ok()
+}
+
+/// What `value` has at `key`, if it has.
+fn at<'j>(value: &'j Json, key: &str) -> &'j Json {
+    value.get(key).unwrap_or(&Json::Null)
 }
 
 /// A number, or a text that is one.
@@ -143,6 +148,3 @@ fn presence(text: &str) -> Option<bool> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value as Json};
 
-use super::{Dialect, Recogniser, json, number, presence};
+use super::{Dialect, Recogniser, at, json, number, presence};
 use crate::meter::figures::{Figures, Heard};
 use crate::meter::found::Found;
 
@@ -147,13 +147,13 @@ impl Dialect for Shelly {
         };
         match tail {
             "events/rpc" => {
-                let method = value["method"].as_str().unwrap_or_default();
+                let method = at(&value, "method").as_str().unwrap_or_default();
                 match method {
-                    "NotifyStatus" | "NotifyFullStatus" => self.components(&value["params"]),
+                    "NotifyStatus" | "NotifyFullStatus" => self.components(at(&value, "params")),
                     _ => Heard::default(),
                 }
             }
-            "homewatch/rpc" => self.components(&value["result"]),
+            "homewatch/rpc" => self.components(at(&value, "result")),
             _ => {
                 let mut heard = Heard::default();
                 if let Some(name) = tail.strip_prefix("status/") {
@@ -182,7 +182,7 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
         return Vec::new();
     };
     let (prefix, has_power) = if let Some(prefix) = topic.strip_suffix("/events/rpc") {
-        let parts = value["params"].as_object();
+        let parts = at(&value, "params").as_object();
         let has = parts
             .into_iter()
             .flatten()

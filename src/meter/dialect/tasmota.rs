@@ -1,6 +1,6 @@
 use serde_json::{Map, Value as Json};
 
-use super::{Dialect, Recogniser, json, number, presence, switch};
+use super::{Dialect, Recogniser, at, json, number, presence, switch};
 use crate::meter::figures::{Figures, Heard};
 use crate::meter::found::Found;
 
@@ -32,13 +32,11 @@ impl Tasmota {
     }
 
     fn sensor(&self, payload: &str, holder: Option<&str>) -> Heard {
-        let Some(mut value) = json(payload) else {
+        let Some(value) = json(payload) else {
             return Heard::unreadable();
         };
-        if let Some(holder) = holder {
-            value = value[holder].take();
-        }
-        match value.get("ENERGY").and_then(Json::as_object) {
+        let held = holder.map_or(&value, |holder| at(&value, holder));
+        match held.get("ENERGY").and_then(Json::as_object) {
             Some(energy) => self.energy(energy),
             // A sensor of something else is on the same topic.
             None => Heard::default(),
@@ -67,7 +65,7 @@ impl Tasmota {
             return Heard::part(0, figures);
         }
         // A voltage that is no list is that of every outlet.
-        let at = |key: &str, index: usize| {
+        let shared = |key: &str, index: usize| {
             let value = get(key)?;
             value.get(index).map_or_else(|| number(value), number)
         };
@@ -81,12 +79,12 @@ impl Tasmota {
                 power_w: each("Power", index),
                 energy_kwh: each("Total", index),
                 returned_kwh: each("ExportActive", index),
-                voltage_v: at("Voltage", index),
+                voltage_v: shared("Voltage", index),
                 current_a: each("Current", index),
                 apparent_va: each("ApparentPower", index),
                 reactive_var: each("ReactivePower", index),
                 factor: each("Factor", index),
-                frequency_hz: at("Frequency", index),
+                frequency_hz: shared("Frequency", index),
                 relay: None,
             };
             heard.parts.push((part, figures));
@@ -185,7 +183,8 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
     let Some(head) = topic.strip_suffix("/SENSOR") else {
         return Vec::new();
     };
-    let has_energy = json(payload).is_some_and(|value| value["ENERGY"]["Power"] != Json::Null);
+    let has_energy =
+        json(payload).is_some_and(|value| !at(at(&value, "ENERGY"), "Power").is_null());
     let words: Vec<&str> = head.split('/').collect();
     let (name, full_topic) = match words.as_slice() {
         ["tele", name] => (*name, None),

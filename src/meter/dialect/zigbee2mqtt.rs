@@ -64,7 +64,7 @@ impl Dialect for Zigbee2mqtt {
         let tail = topic.strip_prefix(&self.topic);
         let bridge = topic.strip_prefix(&self.base) == Some("/bridge/state");
         if bridge || tail == Some("/availability") {
-            let state = json(payload).and_then(|value| presence(value["state"].as_str()?));
+            let state = json(payload).and_then(|value| presence(value.get("state")?.as_str()?));
             let online = state.or_else(|| presence(payload));
             // That the bridge is there says nothing of the device.
             return Heard::online(online.filter(|online| !(bridge && *online)));
