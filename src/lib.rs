@@ -11,6 +11,7 @@ pub mod homeassistant;
 pub mod host;
 pub mod http;
 pub mod local;
+pub mod meter;
 pub mod model;
 pub mod power;
 pub mod push;

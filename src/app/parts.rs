@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use crate::collect::{self, Slot};
 use crate::config::{Config, Problems, RulesConfig};
 use crate::control::Control;
 use crate::homeassistant::{self, Settings};
+use crate::host::Host;
 use crate::http::{self, Api, Setup, TicketKey};
+use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
 use crate::push::Push;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
@@ -36,7 +39,8 @@ impl Parts {
         let api_addr = listener.addr()?;
         let dir = ground.data_dir.clone();
         let tickets = blocking(move || Ok(TicketKey::load(&dir)?)).await?;
-        let slots = slots(ground, config);
+        let meters = Meters::new(&config.power.meters);
+        let slots = slots(&ground.host, &config.collect, &meters);
         let collectors: Vec<_> = slots.iter().map(Slot::name).collect();
         let periods: Vec<_> = slots
             .iter()
@@ -68,7 +72,8 @@ impl Parts {
             tickets,
         });
         builder.http(listener, config, api);
-        builder.collectors(slots, config);
+        builder.meters(&meters);
+        builder.collectors(slots, config, meters);
         Ok(Self {
             supervisor: builder.tasks,
             token,
@@ -115,10 +120,12 @@ impl Parts {
     }
 }
 
-/// The collectors that `config` switches on.
-fn slots(ground: &Ground, config: &Config) -> Vec<Slot> {
+/// The collectors that are switched on, and the meters' place among them.
+fn slots(host: &Host, tables: &BTreeMap<String, config::Value>, meters: &Meters) -> Vec<Slot> {
     // Its faults were told when the configuration was read.
-    collect::build_all(&ground.host, &config.collect, &Problems::default())
+    let mut slots = collect::build_all(host, tables, &Problems::default());
+    slots.push(meters.slot());
+    slots
 }
 
 struct Builder<'a> {
@@ -224,7 +231,26 @@ impl Builder<'_> {
             });
     }
 
-    fn collectors(&mut self, slots: Vec<Slot>, config: &Config) {
+    fn meters(&mut self, meters: &Meters) {
+        let ground = self.ground;
+        let (host, bus, store) = (
+            ground.host.clone(),
+            ground.bus.clone(),
+            ground.store.clone(),
+        );
+        let (meters, cancel) = (meters.clone(), self.token.clone());
+        self.tasks
+            .spawn("meters", Policy::Restart, Stop::Await, move || {
+                let (bus, host, store) = (bus.clone(), host.clone(), store.clone());
+                let run = meter::run(meters.clone(), bus, host, store, cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn collectors(&mut self, slots: Vec<Slot>, config: &Config, meters: Meters) {
         let ground = self.ground;
         let (host, bus) = (ground.host.clone(), ground.bus.clone());
         let (tables, interval) = (config.collect.clone(), config.node.interval);
@@ -232,8 +258,7 @@ impl Builder<'_> {
         self.tasks
             .spawn("collectors", Policy::Restart, Stop::Await, move || {
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let slots = ready
-                    .unwrap_or_else(|| collect::build_all(&host, &tables, &Problems::default()));
+                let slots = ready.unwrap_or_else(|| self::slots(&host, &tables, &meters));
                 let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
                 async move {
                     collect::run(slots, host, bus, interval, cancel).await;

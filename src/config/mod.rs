@@ -7,6 +7,7 @@ mod homeassistant;
 mod load;
 mod mqtt;
 mod node;
+mod power;
 mod problem;
 mod push;
 mod rules;
@@ -23,6 +24,7 @@ pub use mqtt::{
     Scheme,
 };
 pub use node::{HostConfig, NodeConfig};
+pub use power::{Address, EnergyUnit, Fields, MeterConfig, PowerConfig, PowerUnit};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};
 pub use rules::{Condition, Levels, Relative, Rule, RulesConfig, Side, Threshold};
@@ -54,6 +56,8 @@ pub struct Config {
     pub rules: RulesConfig,
     /// Push messages.
     pub push: PushConfig,
+    /// Power, energy and money.
+    pub power: PowerConfig,
     /// Each collector's own table, by its name; the collector checks it when it is built.
     pub collect: BTreeMap<String, config::Value>,
 }
@@ -74,6 +78,7 @@ impl Config {
             homeassistant: HomeAssistantConfig::read(root.section("homeassistant")),
             rules: RulesConfig::read(root.section("rules")),
             push: PushConfig::read(root.section("push")),
+            power: PowerConfig::read(root.section("power")),
             collect: root.tables("collect"),
             data_dir,
         };

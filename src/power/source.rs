@@ -15,7 +15,7 @@ pub enum SourceKind {
     Ups,
     /// A power supply that tells its figures.
     Psu,
-    /// A sensor on the board (INA2xx and the like).
+    /// A sensor on the board (`INA226` and the like).
     Hwmon,
     /// The processor's energy counters.
     Rapl,

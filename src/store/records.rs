@@ -21,11 +21,13 @@ pub enum Collection {
     Tokens,
     /// This installation's identity.
     Identity,
+    /// Counters of meters by name.
+    Meters,
 }
 
 impl Collection {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Alerts,
         Self::Silences,
         Self::Push,
@@ -34,6 +36,7 @@ impl Collection {
         Self::Outbox,
         Self::Tokens,
         Self::Identity,
+        Self::Meters,
     ];
 
     pub(super) const fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
@@ -46,6 +49,7 @@ impl Collection {
             Self::Outbox => "outbox",
             Self::Tokens => "tokens",
             Self::Identity => "identity",
+            Self::Meters => "meters",
         })
     }
 }

@@ -1,0 +1,107 @@
+use serde_json::Value as Json;
+
+use super::{json, number};
+
+/// Where in a payload a figure is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The payload is the number, perhaps with a unit behind it.
+    Whole,
+    /// A JSON pointer, RFC 6901.
+    Pointer(String),
+}
+
+impl Place {
+    /// Reads a pointer, a template of Home Assistant's for one value, or nothing for the whole
+    /// payload. Anything else is taken as the name of a key.
+    pub(super) fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            return Self::Whole;
+        }
+        if text.starts_with('/') {
+            return Self::Pointer(text.to_owned());
+        }
+        let inner = text
+            .strip_prefix("{{")
+            .and_then(|text| text.strip_suffix("}}"));
+        let path = inner.unwrap_or(text).trim();
+        if path == "value" {
+            return Self::Whole;
+        }
+        // A filter such as `| float` says nothing that is not known here.
+        let path = path.split('|').next().unwrap_or(path).trim();
+        let path = path.strip_prefix("value_json").unwrap_or(path);
+        let mut pointer = String::new();
+        let words = path.split(['.', '[', ']', '\'', '"']);
+        for word in words.filter(|word| !word.is_empty()) {
+            pointer.push('/');
+            pointer.push_str(&word.replace('~', "~0").replace('/', "~1"));
+        }
+        Self::Pointer(pointer)
+    }
+
+    /// The figure in `payload`: `Ok(None)` if it is not in this one, an error if the payload makes
+    /// no sense.
+    pub(super) fn find(&self, payload: &str) -> Result<Option<f64>, ()> {
+        match self {
+            Self::Whole => {
+                let text = payload.trim().trim_matches('"').trim_start();
+                let end = text
+                    .find(|c: char| c.is_ascii_whitespace())
+                    .unwrap_or(text.len());
+                let (digits, unit) = text.split_at_checked(end).ok_or(())?;
+                let is_unit = unit.len() < 8;
+                digits
+                    .parse()
+                    .map(Some)
+                    .map_err(drop)
+                    .and_then(|value| if is_unit { Ok(value) } else { Err(()) })
+            }
+            Self::Pointer(pointer) => {
+                let value: Json = json(payload).ok_or(())?;
+                Ok(value.pointer(pointer).and_then(number))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_by_pointer_template_key_or_as_the_whole() {
+        for (place, payload, want) in [
+            ("", "12.5", Ok(Some(12.5))),
+            ("", " 12.5 W ", Ok(Some(12.5))),
+            ("", "\"12.5\"", Ok(Some(12.5))),
+            ("{{ value }}", "7", Ok(Some(7.0))),
+            ("", "on", Err(())),
+            ("", "1 and then a sentence", Err(())),
+            ("/a/1/b", r#"{"a":[0,{"b":3}]}"#, Ok(Some(3.0))),
+            ("/a", r#"{"a":"4.5"}"#, Ok(Some(4.5))),
+            ("/a", r#"{"b":1}"#, Ok(None)),
+            ("/a", r#"{"a":null}"#, Ok(None)),
+            ("/a", "no json", Err(())),
+            (
+                "{{ value_json.ENERGY.Power }}",
+                r#"{"ENERGY":{"Power":9}}"#,
+                Ok(Some(9.0)),
+            ),
+            (
+                "{{ value_json['a b'][0] | float }}",
+                r#"{"a b":[2]}"#,
+                Ok(Some(2.0)),
+            ),
+            ("power", r#"{"power":5}"#, Ok(Some(5.0))),
+            ("{{value_json['a/b']}}", r#"{"a/b":6}"#, Ok(Some(6.0))),
+        ] {
+            assert_eq!(
+                Place::parse(place).find(payload),
+                want,
+                "{place} in {payload}"
+            );
+        }
+    }
+}

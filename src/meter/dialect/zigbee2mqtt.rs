@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::{Dialect, Recogniser, json, number, presence, switch};
+use crate::meter::figures::{Figures, Heard};
+use crate::meter::found::Found;
+
+/// Zigbee2MQTT: all of a device in one object on `<base>/<friendly name>`; outlets and phases have
+/// suffixes. Its power may keep its last value when the outlet is switched off. Plugs report when
+/// something changes, and without change about once an hour.
+pub(super) struct Zigbee2mqtt {
+    topic: String,
+    base: String,
+    channel: Option<u8>,
+}
+
+/// The suffixes of outlets, endpoints and phases; the first is none.
+const SUFFIXES: [&str; 9] = [
+    "", "_l1", "_l2", "_l3", "_l4", "_l5", "_l6", "_left", "_right",
+];
+
+impl Zigbee2mqtt {
+    pub(super) fn new(name: &str, base: String, channel: Option<u8>) -> Self {
+        Self {
+            topic: format!("{base}/{name}"),
+            base,
+            channel,
+        }
+    }
+}
+
+fn figures(state: &Json, suffix: &str) -> Figures {
+    let get = |key: &str| state.get(format!("{key}{suffix}")).and_then(number);
+    let relay = state.get(format!("state{suffix}")).and_then(Json::as_str);
+    Figures {
+        power_w: get("power"),
+        energy_kwh: get("energy"),
+        returned_kwh: get("produced_energy"),
+        voltage_v: get("voltage"),
+        current_a: get("current"),
+        apparent_va: get("power_apparent"),
+        reactive_var: get("power_reactive"),
+        factor: get("power_factor"),
+        frequency_hz: get("ac_frequency"),
+        relay: relay.and_then(switch),
+    }
+}
+
+impl Dialect for Zigbee2mqtt {
+    fn maker(&self) -> &'static str {
+        "Zigbee2MQTT"
+    }
+
+    fn filters(&self) -> Vec<String> {
+        vec![
+            self.topic.clone(),
+            format!("{}/availability", self.topic),
+            format!("{}/bridge/state", self.base),
+        ]
+    }
+
+    fn hear(&mut self, topic: &str, payload: &str) -> Heard {
+        let tail = topic.strip_prefix(&self.topic);
+        let bridge = topic.strip_prefix(&self.base) == Some("/bridge/state");
+        if bridge || tail == Some("/availability") {
+            let state = json(payload).and_then(|value| presence(value.get("state")?.as_str()?));
+            let online = state.or_else(|| presence(payload));
+            // That the bridge is there says nothing of the device.
+            return Heard::online(online.filter(|online| !(bridge && *online)));
+        }
+        if tail != Some("") {
+            return Heard::default();
+        }
+        let Some(state) = json(payload).filter(Json::is_object) else {
+            return Heard::unreadable();
+        };
+        let mut heard = Heard::default();
+        let whole = figures(&state, "");
+        if self.channel.is_none() && (whole.power_w.is_some() || whole.energy_kwh.is_some()) {
+            let mut whole = whole;
+            // With a phase A beside it the plain figure is the sum; without, it is phase A.
+            if figures(&state, "_phase_a").power_w.is_none() {
+                let more = ["_phase_b", "_phase_c"].map(|suffix| figures(&state, suffix).power_w);
+                let more: f64 = more.into_iter().flatten().sum();
+                whole.power_w = whole.power_w.map(|watts| watts + more);
+            }
+            return Heard::part(0, whole);
+        }
+        for (part, suffix) in (0u8..).zip(SUFFIXES.iter().skip(1)) {
+            let figures = figures(&state, suffix);
+            let wanted = self.channel.is_none_or(|channel| channel == part);
+            if wanted && (figures.power_w.is_some() || figures.energy_kwh.is_some()) {
+                heard.parts.push((part, figures));
+            }
+        }
+        heard
+    }
+
+    fn silent_after(&self) -> Duration {
+        Duration::from_mins(70)
+    }
+}
+
+pub(super) const RECOGNISER: Recogniser = Recogniser {
+    filters: &["zigbee2mqtt/+", "zigbee2mqtt/+/+"],
+    find,
+};
+
+fn find(topic: &str, payload: &str) -> Vec<Found> {
+    let Some(name) = topic.strip_prefix("zigbee2mqtt/") else {
+        return Vec::new();
+    };
+    let ours = name.starts_with("bridge/") || name.ends_with("/availability");
+    let Some(state) = json(payload).filter(|_| !ours) else {
+        return Vec::new();
+    };
+    let is_metered = SUFFIXES.iter().any(|suffix| {
+        let figures = figures(&state, suffix);
+        figures.power_w.is_some() || (figures.energy_kwh.is_some() && figures.voltage_v.is_some())
+    });
+    if !is_metered {
+        return Vec::new();
+    }
+    vec![Found::new("zigbee2mqtt", name)]
+}

@@ -1,0 +1,175 @@
+//! Meters as they really speak: recorded dialogues of every dialect, with what is published of
+//! each meter then. The dialogues run on the memory bus in paused time; `power_brokers` carries
+//! some of them over real brokers.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+mod power_support;
+
+use std::time::Duration;
+
+use power_support::{Dialogue, Line, Rig, TICK, meters};
+
+async fn play(name: &str) {
+    let dialogue = Dialogue::read(name);
+    let mut rig = Rig::start(&dialogue.config).await;
+    rig.play(&dialogue).await;
+}
+
+macro_rules! dialogues {
+    ($($name:ident)*) => {$(
+        #[tokio::test(start_paused = true)]
+        async fn $name() {
+            play(stringify!($name)).await;
+        }
+    )*};
+}
+
+dialogues! {
+    tasmota tasmota_channels tasmota_phases
+    shelly shelly_3em shelly_em1 shelly_gen1 shelly_gen1_em
+    zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_phases
+    esphome dsmr_reader emonhub homeassistant generic generic_plain
+}
+
+#[test]
+fn every_dialogue_is_played() {
+    let source = include_str!("power_meters.rs");
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/power/dialects");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".txt").unwrap();
+        let played = source.split_whitespace().any(|word| word == name);
+        assert!(played, "{name} is not in the list");
+    }
+}
+
+/// What is offered when nobody has configured the meter of a dialogue.
+async fn offers(name: &str) -> Vec<String> {
+    let rig = Rig::start("").await;
+    for (_, line) in Dialogue::read(name).lines {
+        if let Line::Say { topic, payload, .. } = line {
+            rig.say(&topic, &payload, false);
+        }
+    }
+    rig.wait(TICK).await;
+    rig.meters.offers()
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_meters_are_offered_as_one_line_that_adopts_them() {
+    for (name, want) in [
+        ("tasmota", r#"plug1 = { tasmota = "plug1" }"#),
+        (
+            "tasmota_channels",
+            r#"strip = { tasmota = "strip", full_topic = "%topic%/%prefix%" }"#,
+        ),
+        (
+            "tasmota_phases",
+            r#"meter = { tasmota = "meter", full_topic = "%prefix%/cellar/%topic%" }"#,
+        ),
+        (
+            "shelly",
+            r#"shellyplusplugs-a8032ab1c2d3 = { shelly = "shellyplusplugs-a8032ab1c2d3" }"#,
+        ),
+        (
+            "shelly_3em",
+            r#"shellypro3em-0cb815fcaff4 = { shelly = "shellypro3em-0cb815fcaff4" }"#,
+        ),
+        (
+            "shelly_gen1",
+            r#"shellyplug-s-1a2b3c = { shelly_gen1 = "shellyplug-s-1A2B3C" }"#,
+        ),
+        (
+            "shelly_gen1_em",
+            r#"shellyem3-8caab5 = { shelly_gen1 = "shellyem3-8CAAB5" }"#,
+        ),
+        (
+            "zigbee2mqtt",
+            r#"living-room-desk-plug = { zigbee2mqtt = "Living room/desk plug" }"#,
+        ),
+        (
+            "dsmr_reader",
+            r#"dsmr = { dsmr_reader = "dsmr", feeds = "house" }"#,
+        ),
+        (
+            "emonhub",
+            r#"emon-emonpi = { emonhub = "emon/emonpi", power = "power1" }"#,
+        ),
+    ] {
+        let lines = offers(name).await;
+        assert_eq!(lines, [format!("power.meters.{want}")], "{name}");
+        assert_eq!(meters(&lines[0]).unwrap().len(), 1, "{lines:?}");
+    }
+    // Those of which one cannot know.
+    for name in ["generic", "generic_plain", "esphome"] {
+        assert_eq!(offers(name).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sensors_are_found_by_what_home_assistant_is_told_of_them() {
+    let rig = Rig::start("").await;
+    let config = |class: &str, unit: &str, id: &str| {
+        format!(
+            r#"{{"dev_cla":"{class}","unit_of_meas":"{unit}","stat_t":"plug3/sensor/{id}/state","name":"x"}}"#
+        )
+    };
+    for (class, unit, id) in [
+        ("energy", "Wh", "total"),
+        ("temperature", "°C", "heat"),
+        ("power", "kW", "load"),
+        ("power", "W", "other"),
+    ] {
+        let topic = format!("homeassistant/sensor/plug3/{id}/config");
+        rig.say(&topic, &config(class, unit, id), true);
+    }
+    rig.say("ha/sensor/fridge_power/unit_of_measurement", "\"kW\"", true);
+    rig.say("ha/sensor/fridge_heat/unit_of_measurement", "\"°C\"", true);
+    rig.wait(TICK).await;
+    let lines = rig.meters.offers();
+    assert_eq!(
+        lines,
+        [
+            r#"power.meters.plug3 = { esphome = "plug3", energy = "total", energy_unit = "Wh", power = "load", power_unit = "kW" }"#,
+            r#"power.meters.fridge-power = { homeassistant = "ha", power = "sensor.fridge_power", power_unit = "kW" }"#,
+        ]
+    );
+    for line in lines {
+        meters(&line).unwrap();
+    }
+    // Where there are no meters, they are asked for rarely.
+    rig.wait(Duration::from_mins(11)).await;
+    let state = rig.bus.state().subject("power/meters").unwrap();
+    let published = String::from_utf8_lossy(&state.published).into_owned();
+    assert!(published.contains("\"found_count\":2"), "{published}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configured_meter_is_not_offered_and_unknown_ones_are_looked_for_again() {
+    let rig = Rig::start("[power.meters.it]\ntasmota = \"plug1\"").await;
+    let reading = r#"{"ENERGY":{"Total":1.0,"Power":5}}"#;
+    rig.say("tele/plug1/SENSOR", reading, false);
+    rig.wait(TICK).await;
+    assert_eq!(rig.meters.offers(), Vec::<String>::new());
+    // The search is over after ten minutes, and begins again a day later.
+    rig.wait(Duration::from_mins(11)).await;
+    rig.say("tele/late/SENSOR", reading, false);
+    rig.wait(TICK).await;
+    assert_eq!(rig.meters.offers(), Vec::<String>::new());
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    rig.say("tele/late/SENSOR", reading, false);
+    rig.wait(TICK).await;
+    assert_eq!(
+        rig.meters.offers(),
+        [r#"power.meters.late = { tasmota = "late" }"#]
+    );
+}
