@@ -304,10 +304,10 @@ async fn rates_are_exact_and_a_reset_gives_none() {
 async fn a_process_number_that_is_used_again_is_another_process() {
     let mut machine = Machine::boot("desktop");
     machine.tick().await;
-    // 2 s of CPU in 10 s by a new process of the old number, which had used 55 s.
+    // 2.2 s of CPU in 11 s by a new process of the old number, which had used 55 s.
     machine.write(
         "proc/77/stat",
-        "77 (new) S 1 77 77 0 -1 0 9 9 9 9 150 50 0 0 20 0 9 0 99999 100000 512 0",
+        "77 (new) S 1 77 77 0 -1 0 9 9 9 9 165 55 0 0 20 0 9 0 99999 100000 512 0",
     );
     machine.remove("proc/1/stat");
     let readings = machine.tick().await;
