@@ -329,3 +329,45 @@ async fn a_key_that_does_not_fit_its_certificate_is_reported() {
         assert!(error.to_string().contains(what), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_message_names_every_subscription_that_caught_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(), dir.path()).await;
+    let (client, mut events) = client_v5(&broker, "identified");
+    let qos = v5::mqttbytes::QoS::AtLeastOnce;
+    client
+        .publish("kept/a", qos, true, "retained")
+        .await
+        .unwrap();
+    for (filter, id) in [("kept/#", Some(7)), ("kept/a", Some(300)), ("#", None)] {
+        let properties = v5::mqttbytes::v5::SubscribeProperties {
+            id,
+            user_properties: Vec::new(),
+        };
+        client
+            .subscribe_with_properties(filter, qos, properties)
+            .await
+            .unwrap();
+    }
+    let ids = |publish: &v5::mqttbytes::v5::Publish| {
+        let properties = publish.properties.clone().unwrap_or_default();
+        properties.subscription_identifiers
+    };
+    // What is retained comes once for each subscription, with the identifier of that one.
+    for want in [vec![7], vec![300]] {
+        assert_eq!(ids(&next_v5(&mut events).await), want);
+    }
+    assert_eq!(ids(&next_v5(&mut events).await), Vec::<usize>::new());
+    client.publish("kept/a", qos, false, "live").await.unwrap();
+    client.publish("else", qos, false, "live").await.unwrap();
+    let mut live = Vec::new();
+    while live.len() < 2 {
+        let publish = next_v5(&mut events).await;
+        if publish.payload == "live" {
+            live.push((publish.topic.clone(), ids(&publish)));
+        }
+    }
+    assert_eq!(live[0].1, [7, 300]);
+    assert_eq!((&live[1].0[..], live[1].1.len()), (&b"else"[..], 0));
+}

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::BufMut as _;
 use futures_util::FutureExt as _;
 use rumqttd::protocol::{
-    ConnAck, ConnAckProperties, ConnectReturnCode, Filter, Packet, PingResp, PubComp,
-    PubCompReason, PubRel, PubRelReason, QoS, RetainForwardRule, SubAck, Subscribe,
-    SubscribeReasonCode, UnsubAck, UnsubAckReason, Unsubscribe,
+    ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PingResp, PubComp, PubCompReason,
+    PubRel, PubRelReason, QoS, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode, UnsubAck,
+    UnsubAckReason, Unsubscribe,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
@@ -38,6 +38,13 @@ const BURST: usize = 100;
 /// Bytes written at once.
 const CHUNK: usize = 16 << 10;
 
+/// What a client wants to hear.
+struct Subscription {
+    qos: u8,
+    /// Goes with every message that it catches (MQTT 5, 3.3.2.3.8).
+    id: Option<usize>,
+}
+
 /// One client that has been let in.
 struct Client<S> {
     wire: Wire<S>,
@@ -45,7 +52,7 @@ struct Client<S> {
     level: Level,
     rights: Rights,
     outbox: Outbox,
-    filters: BTreeMap<String, Filter>,
+    filters: BTreeMap<String, Subscription>,
     link: Option<Subscriber>,
     unreleased: HashSet<u16>,
     keep_alive: Option<Duration>,
@@ -115,7 +122,6 @@ where
         max_packet_size: u32::try_from(wire.max_packet()).ok(),
         assigned_client_identifier: assigned.then_some(id),
         topic_alias_max: Some(0),
-        subscription_identifiers_available: Some(0),
         shared_subscription_available: Some(0),
         ..ConnAckProperties::default()
     };
@@ -252,15 +258,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let Some(mut message) = message else {
             return;
         };
-        let caught = self
-            .filters
-            .values()
-            .filter(|filter| matches(&filter.path, &message.topic));
-        let granted = caught.map(|filter| filter.qos as u8).max();
+        let mut granted = None;
+        let mut ids = Vec::new();
+        for (filter, subscription) in &self.filters {
+            if matches(filter, &message.topic) {
+                granted = granted.max(Some(subscription.qos));
+                ids.extend(subscription.id);
+            }
+        }
         let Some(granted) = granted.filter(|_| self.rights.may_read(&message.topic)) else {
             return;
         };
         message.qos = lower(message.qos, granted);
+        name(&mut message, ids);
         self.outbox.push(message);
     }
 
@@ -269,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         match packet {
             Incoming::Connect(_) => return Err(Violation::Protocol("a second CONNECT").into()),
             Incoming::Publish(message, pkid) => self.publish(message, pkid).await?,
-            Incoming::Subscribe(subscribe) => self.subscribe(subscribe)?,
+            Incoming::Subscribe(subscribe, id) => self.subscribe(subscribe, id)?,
             Incoming::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe)?,
             Incoming::PubAck(pkid) | Incoming::PubComp(pkid) => {
                 self.outbox.acknowledged(pkid);
@@ -340,7 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
+    fn subscribe(&mut self, subscribe: Subscribe, id: Option<usize>) -> Result<(), End> {
         let mut codes = Vec::with_capacity(subscribe.filters.len());
         let mut welcome = Vec::new();
         for filter in subscribe.filters {
@@ -361,9 +371,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 QoS::AtLeastOnce => SubscribeReasonCode::QoS1,
                 QoS::ExactlyOnce => SubscribeReasonCode::QoS2,
             });
+            let qos = filter.qos as u8;
+            let subscription = Subscription { qos, id };
             let new = self
                 .filters
-                .insert(filter.path.clone(), filter.clone())
+                .insert(filter.path.clone(), subscription)
                 .is_none();
             let wanted = match filter.retain_forward_rule {
                 RetainForwardRule::OnEverySubscribe => true,
@@ -384,6 +396,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             for mut message in self.hub.retained().matching(&filter.path) {
                 if self.rights.may_read(&message.topic) {
                     message.qos = lower(message.qos, filter.qos as u8);
+                    name(&mut message, id.into_iter().collect());
                     self.outbox.push(message);
                 }
             }
@@ -424,6 +437,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             reasons,
         };
         self.wire.put(self.level, Packet::UnsubAck(ack, None))
+    }
+}
+
+/// Puts the identifiers of the subscriptions that caught it on a message.
+fn name(message: &mut Message, ids: Vec<usize>) {
+    if !ids.is_empty() {
+        let properties = message.properties.get_or_insert_default();
+        properties.subscription_identifiers = ids;
     }
 }
 

@@ -65,7 +65,8 @@ pub(super) struct Message {
 pub(super) enum Incoming {
     Connect(Box<Hello>),
     Publish(Message, u16),
-    Subscribe(Subscribe),
+    /// Filters, and the identifier that goes with what they catch (MQTT 5).
+    Subscribe(Subscribe, Option<usize>),
     Unsubscribe(Unsubscribe),
     PubAck(u16),
     PubRec(u16),
@@ -222,13 +223,14 @@ impl Guard {
                 Ok(Incoming::Publish(message, pkid))
             }
             Packet::Subscribe(subscribe, properties) => {
-                if properties.is_some_and(|properties| properties.id.is_some()) {
-                    return Err(Violation::Protocol("a subscription identifier"));
+                let id = properties.and_then(|properties| properties.id);
+                if id == Some(0) {
+                    return Err(Violation::Protocol("a subscription identifier of 0"));
                 }
                 if subscribe.filters.is_empty() || subscribe.pkid == 0 {
                     return Err(Violation::Protocol("an empty SUBSCRIBE"));
                 }
-                Ok(Incoming::Subscribe(subscribe))
+                Ok(Incoming::Subscribe(subscribe, id))
             }
             Packet::Unsubscribe(unsubscribe, _) => Ok(Incoming::Unsubscribe(unsubscribe)),
             Packet::PubAck(ack, _) => Ok(Incoming::PubAck(ack.pkid)),
@@ -421,8 +423,8 @@ mod tests {
         for (name, packet) in [
             ("topic alias", &b"\x30\x08\0\x01t\x03\x23\0\x01x"[..]),
             (
-                "subscription identifier",
-                &b"\x82\x09\0\x01\x02\x0b\x01\0\x01t\0"[..],
+                "subscription identifier of 0",
+                &b"\x82\x09\0\x01\x02\x0b\0\0\x01t\0"[..],
             ),
             (
                 "response topic with a wildcard",

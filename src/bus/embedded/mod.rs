@@ -9,8 +9,8 @@
 //! - `router`: the part of rumqttd that hands messages to subscribers, rebuilt should it die.
 //!
 //! Every session is clean: a client that comes back subscribes again (the retained state then
-//! tells it all it missed). There are no shared subscriptions, no topic aliases, no subscription
-//! identifiers and no `$SYS`; clients are told so in the words of their protocol.
+//! tells it all it missed). There are no shared subscriptions, no topic aliases and no `$SYS`;
+//! clients are told so in the words of their protocol.
 
 mod client;
 mod guard;

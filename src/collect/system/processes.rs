@@ -94,7 +94,11 @@ impl Collect for Processes {
         let now = Instant::now();
         let due = self.scan.as_ref().is_none_or(|scan| {
             // Shares of CPU need two scans; at the start the second does not wait for long.
-            let lap = if scan.has_rates { self.every } else { FIRST_LAP };
+            let lap = if scan.has_rates {
+                self.every
+            } else {
+                FIRST_LAP
+            };
             now + Duration::from_secs(1) >= scan.at + lap
         });
         if due {
