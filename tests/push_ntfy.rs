@@ -334,7 +334,7 @@ async fn an_alert_reaches_the_phone_and_its_button_comes_back_without_an_open_po
     let mut program = Program::start(&store, ntfy_config(address), None);
     program.bus.alert(alert("hot-cpu", AlertState::Firing));
     let message = ntfy.wait("house", 1).await.remove(0);
-    assert_eq!(message["title"], "Critical: health/cpu on nas");
+    assert_eq!(message["title"], "Critical on nas");
     assert_eq!(message["message"], "CPU is at 95 °C, limit 90 °C");
     assert_eq!(message["priority"], 5);
     assert_eq!(message["tags"], json!(["rotating_light", "nas"]));
@@ -401,7 +401,7 @@ async fn what_could_not_be_sent_survives_a_kill_and_goes_out_once() {
     let messages = ntfy.wait("house", 2).await;
     assert_eq!(messages.len(), 2);
     assert_eq!(
-        messages[1]["title"], "Critical: health/cpu on nas",
+        messages[1]["title"], "Critical on nas",
         "one alert, not two"
     );
     program.stop().await;

@@ -125,27 +125,19 @@ fn stories<'a>(notices: &[&'a Notice]) -> Vec<Story<'a>> {
 }
 
 fn single(node: &str, story: &Story<'_>, now: Timestamp) -> (String, String) {
-    let Notice {
-        subject,
-        summary,
-        since,
-        ..
-    } = story.last;
+    let Notice { summary, since, .. } = story.last;
     let lasted = words(age(story.last.at, *since));
     match story.last.kind {
         NoticeKind::Resolved if story.over_unheard => (
-            format!("Over already: {subject} on {node}"),
+            format!("Over already on {node}"),
             format!("{summary} (lasted {lasted})"),
         ),
         NoticeKind::Resolved => (
-            format!("Resolved: {subject} on {node}"),
+            format!("Resolved on {node}"),
             format!("{summary} (lasted {lasted})"),
         ),
         NoticeKind::Reminder => (
-            format!(
-                "Still {}: {subject} on {node}",
-                story.last.severity.as_str()
-            ),
+            format!("Still {} on {node}", story.last.severity.as_str()),
             format!("{summary} (for {})", words(age(now, *since))),
         ),
         NoticeKind::Fired => {
@@ -154,7 +146,7 @@ fn single(node: &str, story: &Story<'_>, now: Timestamp) -> (String, String) {
                 count => format!(" (time {count})"),
             };
             (
-                format!("{}{again}: {subject} on {node}", name(story.last.severity)),
+                format!("{}{again} on {node}", name(story.last.severity)),
                 summary.clone(),
             )
         }

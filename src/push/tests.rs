@@ -137,7 +137,7 @@ fn a_firing_alert_is_told_once_and_its_end_too() {
     let mut house = House::new(policy());
     assert_eq!(house.alert(firing("cpu")), None, "others may follow");
     let message = house.delivered().unwrap();
-    assert_eq!(message.title, "Critical: health/cpu on nas");
+    assert_eq!(message.title, "Critical on nas");
     assert_eq!(message.body, "cpu is too hot");
     assert_eq!(message.priority, 5);
     assert_eq!(message.tags, ["rotating_light", "nas"]);
@@ -147,7 +147,7 @@ fn a_firing_alert_is_told_once_and_its_end_too() {
     house.up += 120;
     house.alert(resolved("cpu"));
     let message = house.delivered().unwrap();
-    assert_eq!(message.title, "Resolved: health/cpu on nas");
+    assert_eq!(message.title, "Resolved on nas");
     assert_eq!((message.priority, message.open.len()), (2, 0));
     assert!(message.body.contains("lasted 2 min"), "{}", message.body);
     assert_eq!(house.records, [], "nothing is kept of what is over");
@@ -157,7 +157,7 @@ fn a_firing_alert_is_told_once_and_its_end_too() {
         ..firing("cpu")
     });
     let again = house.delivered().unwrap();
-    assert_eq!(again.title, "Critical (time 2): health/cpu on nas");
+    assert_eq!(again.title, "Critical (time 2) on nas");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn an_alert_that_was_put_off_is_told_again_when_that_ends_even_over_a_restart() 
         house.up = 70;
         house.alert(firing("cpu"));
         let message = house.delivered().unwrap();
-        assert_eq!(message.title, "Still critical: health/cpu on nas");
+        assert_eq!(message.title, "Still critical on nas");
         assert_eq!(house.wait(86_400), None);
     }
 }
@@ -287,7 +287,7 @@ fn nothing_is_told_twice_over_a_restart_and_nothing_that_waited_is_lost() {
         Arc::new(firing("disk")),
     ]));
     let message = house.delivered().unwrap();
-    assert_eq!(message.title, "Critical: health/disk on nas");
+    assert_eq!(message.title, "Critical on nas");
     house.restart();
     house.alert(resolved("cpu"));
     assert!(
@@ -349,7 +349,7 @@ fn a_short_absence_is_no_fault_and_no_digest() {
     house.wait(5).unwrap();
     house.step(away());
     let message = house.wait(8).unwrap();
-    assert_eq!(message.title, "Critical: health/cpu on nas");
+    assert_eq!(message.title, "Critical on nas");
     house.step(Input::Sent);
     assert_eq!(house.health, []);
 }
@@ -362,7 +362,7 @@ fn an_alert_that_came_and_went_unheard_is_told_as_over() {
     house.step(away());
     house.alert(resolved("cpu"));
     let message = house.wait(10).unwrap();
-    assert_eq!(message.title, "Over already: health/cpu on nas");
+    assert_eq!(message.title, "Over already on nas");
     assert_eq!(message.priority, 2);
 }
 
@@ -444,7 +444,7 @@ fn a_reminder_comes_while_nobody_has_taken_note() {
     assert_eq!(house.wait(3590), None);
     house.wait(10);
     let message = house.delivered().unwrap();
-    assert_eq!(message.title, "Still critical: health/cpu on nas");
+    assert_eq!(message.title, "Still critical on nas");
     house.alert(alert("cpu", Severity::Critical, AlertState::Acknowledged));
     house.wait(7200);
     assert_eq!(house.delivered(), None);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::chip::Chip;
+use super::naming;
 use super::sensor::{CRITICAL, FAN_MIN, MAX, Quantity, Sensor};
 use crate::collect::{Collect, CollectError, Disk, Entry};
 use crate::config::Section;
@@ -197,13 +198,10 @@ impl Place<'_> {
             id = format!("{id}-{file}");
         }
         taken.push(id.clone());
-        let owner = self
-            .disk
-            .map_or(self.chip.name.as_str(), |disk| &disk.label);
-        let label = match &told {
-            Some(label) => format!("{owner} {label}"),
-            None if index == 1 => owner.to_owned(),
-            None => format!("{owner} {file}"),
+        let (name, first) = (told.as_deref(), index == 1);
+        let label = match self.disk {
+            Some(disk) => naming::in_disk(&disk.label, name, &file, first),
+            None => naming::label(&self.chip.name, name, &file, first),
         };
         let device = self.disk.map_or(Device::Host, |disk| disk.device.clone());
         let subject: Arc<Subject> = Subject::of_device(Area::Health, &id, &label, device);

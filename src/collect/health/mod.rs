@@ -4,5 +4,6 @@
 
 mod chip;
 pub(super) mod hwmon;
+mod naming;
 mod sensor;
 pub(super) mod thermal;
