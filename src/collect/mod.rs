@@ -10,6 +10,7 @@ mod frame;
 mod health;
 mod lane;
 mod own;
+mod power;
 mod rate;
 mod read;
 mod slot;
@@ -68,4 +69,8 @@ pub const ENTRIES: &[Entry] = &[
     system::network::ENTRY,
     health::hwmon::ENTRY,
     health::thermal::ENTRY,
+    power::rapl::ENTRY,
+    power::sensors::ENTRY,
+    power::nvidia::ENTRY,
+    power::battery::ENTRY,
 ];

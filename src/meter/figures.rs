@@ -1,5 +1,3 @@
-use crate::model::{FlagMeaning, Metric, Unit};
-
 /// What a meter, or one of its outlets or phases, says at one moment; what it does not say is
 /// `None`. In the unit of each field's name, if the dialect's own unit is the right one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -67,44 +65,3 @@ impl Heard {
         }
     }
 }
-
-pub(crate) static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
-    .decimals(1)
-    .dead_band(0.5);
-pub(crate) static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
-    .decimals(4)
-    .dead_band(0.001);
-pub(crate) static RETURNED: Metric =
-    Metric::total("returned_kwh", "Returned energy", Unit::KilowattHour)
-        .decimals(4)
-        .dead_band(0.001);
-pub(crate) static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
-    .decimals(1)
-    .dead_band(2.0)
-    .diagnostic();
-pub(crate) static CURRENT: Metric = Metric::gauge("current_a", "Current", Unit::Ampere)
-    .decimals(3)
-    .dead_band(0.02)
-    .diagnostic();
-pub(crate) static APPARENT: Metric =
-    Metric::gauge("apparent_va", "Apparent power", Unit::VoltAmpere)
-        .decimals(1)
-        .dead_band(2.0)
-        .diagnostic();
-pub(crate) static REACTIVE: Metric = Metric::gauge("reactive_var", "Reactive power", Unit::Var)
-    .decimals(1)
-    .dead_band(2.0)
-    .diagnostic();
-pub(crate) static FACTOR: Metric = Metric::gauge("power_factor", "Power factor", Unit::None)
-    .decimals(2)
-    .dead_band(0.05)
-    .diagnostic();
-pub(crate) static FREQUENCY: Metric = Metric::gauge("frequency_hz", "Frequency", Unit::Hertz)
-    .decimals(2)
-    .dead_band(0.1)
-    .diagnostic();
-pub(crate) static RELAY: Metric =
-    Metric::flag("relay", "Outlet", FlagMeaning::Running).diagnostic();
-pub(crate) static FAULT: Metric =
-    Metric::flag("fault", "Meter fault", FlagMeaning::Problem).diagnostic();
-pub(crate) static MEASURED: Metric = Metric::moment("measured_at", "Last reading").hidden();

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 
-use super::figures::{
-    APPARENT, CURRENT, ENERGY, FACTOR, FAULT, FREQUENCY, MEASURED, POWER, REACTIVE, RELAY,
-    RETURNED, VOLTAGE,
-};
 use super::track::{Look, View};
 use super::{Meter, Meters};
 use crate::collect::{Collect, CollectError, Slot};
 use crate::model::{Area, Metric, Reading, Source, Subject, Unit, spoken};
 use crate::power::PowerSample;
+use crate::power::metrics::{
+    APPARENT, CURRENT, ENERGY, FACTOR, FAULT, FREQUENCY, MEASURED, POWER, REACTIVE, RELAY,
+    RETURNED, VOLTAGE,
+};
 
 static COUNT: Metric = Metric::gauge("meters_count", "Meters", Unit::None).diagnostic();
 static SILENT: Metric = Metric::gauge("silent_count", "Silent meters", Unit::None).diagnostic();

@@ -3,6 +3,7 @@
 //! What measures (plugs, meters, the machine's own counters) publishes plain readings on the bus;
 //! [`PowerSample`] is what this part reads out of them.
 
+pub(crate) mod metrics;
 mod source;
 
 pub use source::{PowerSample, Scope, SourceKind};

@@ -59,7 +59,7 @@ impl Dialogue {
             let number = number + 1;
             let (head, rest) = line.split_once(' ').unwrap_or((line, ""));
             match head {
-                "config" => config.push_str(&format!("{rest}\n")),
+                "config" => config.extend([rest, "\n"]),
                 "<" | "<r" => {
                     let (topic, payload) = said(rest);
                     let retained = head == "<r";
@@ -264,12 +264,12 @@ pub fn holds(state: Option<&SubjectState>, want: &str) -> Result<(), String> {
         };
     }
     let state = state.filter(|_| available).ok_or("is away")?;
-    let text = |key: &str| match key {
-        "source" => state.source.map(|source| source.as_str().to_owned()),
-        _ => {
-            let value = state.detail.as_ref()?.get(key)?;
-            value.as_str().map(str::to_owned)
+    let text = |key: &str| {
+        if key == "source" {
+            return state.source.map(|source| source.as_str().to_owned());
         }
+        let value = state.detail.as_ref()?.get(key)?;
+        value.as_str().map(str::to_owned)
     };
     if let Some((key, part)) = want.split_once('~') {
         let text = text(key).unwrap_or_default();

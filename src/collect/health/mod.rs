@@ -2,7 +2,7 @@
 //! `fan-<chip>[-<label>]`. A chip is known by its driver and the path of its device, never by
 //! the number that it got at boot; the temperatures of disks by the disk (`temp-<disk>-…`).
 
-mod chip;
+pub(super) mod chip;
 pub(super) mod hwmon;
 mod naming;
 mod sensor;
