@@ -150,6 +150,19 @@ async fn a_counter_that_jumps_by_a_million_counts_on_from_where_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn copies_of_a_message_confirm_nothing() {
+    let glitch = r#"< tele/plug1/SENSOR {"ENERGY":{"Total":0.0,"Power":60}}"#;
+    let lines = [
+        &says(r#""Total":100.0,"Power":60"#),
+        &format!("{glitch}\n{glitch}\n{glitch}\n+10s\n"),
+        "? energy_kwh=100\n",
+        &says(r#""Total":100.001,"Power":60"#),
+        "? energy_kwh=100.001 fault=false\n",
+    ];
+    play(TASMOTA, &lines.concat()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_plugs_of_one_name_are_told_and_the_counter_stays_with_one() {
     let mut lines = String::new();
     for round in 0..6 {
