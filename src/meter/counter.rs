@@ -8,6 +8,8 @@ const ROUNDING: f64 = 0.002;
 const COARSE: f64 = 1.1;
 /// No counter of a house has more, kWh.
 const MOST: f64 = 1e8;
+/// After so many readings that follow neither the last good one nor each other it is adrift.
+const ADRIFT: u8 = 5;
 /// Of the last eight readings so many may be odd before somebody else must be speaking.
 const ODD_OF_EIGHT: u32 = 3;
 
@@ -27,6 +29,8 @@ pub(crate) struct Counter {
     total: f64,
     last: Option<Seen>,
     odd: Option<Seen>,
+    /// So many readings in a row could not be followed.
+    waiting: u8,
     /// One bit a reading, the newest lowest: whether it was odd.
     recent: u8,
     /// The smallest growth so far: what the counter can tell.
@@ -66,6 +70,7 @@ impl Counter {
             total: 0.0,
             last: None,
             odd: None,
+            waiting: 0,
             recent: 0,
             step: None,
         }
@@ -111,6 +116,12 @@ impl Counter {
         self.recent.count_ones() >= ODD_OF_EIGHT
     }
 
+    /// Whether its readings have made no sense for a while: most likely it counts in another unit
+    /// and outruns the most power.
+    pub(crate) const fn is_adrift(&self) -> bool {
+        self.waiting >= ADRIFT
+    }
+
     /// Takes the device's figure, kWh, read at `now`; `most_w` is the most that it can measure.
     pub(crate) fn take(&mut self, raw: f64, now: Instant, most_w: f64) -> Taken {
         if !(0.0..=MOST).contains(&raw) {
@@ -129,8 +140,11 @@ impl Counter {
         let taken = self.judge(last, seen, most_w);
         let is_odd = taken != Taken::Counted;
         let was_glitch = !is_odd && self.odd.is_some();
-        if !matches!(taken, Taken::Waiting) {
+        if taken == Taken::Waiting {
+            self.waiting = self.waiting.saturating_add(1);
+        } else {
             self.odd = None;
+            self.waiting = 0;
         }
         self.recent = self.recent << 1 | u8::from(was_glitch || is_odd && taken != Taken::Waiting);
         taken
@@ -254,6 +268,18 @@ mod tests {
             &[Counted, Waiting, Counted],
             100.02,
         );
+    }
+
+    #[test]
+    fn a_counter_that_outruns_every_power_is_adrift() {
+        let mut counter = Counter::new();
+        let raws: Vec<f64> = (0..8)
+            .map(|minute| 100.0 + 5.0 * f64::from(minute))
+            .collect();
+        let (_, total) = feed(&mut counter, &raws);
+        assert!(counter.is_adrift() && (total - 100.0).abs() < 1e-9);
+        feed(&mut counter, &[100.0]);
+        assert!(!counter.is_adrift());
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod track;
 
 pub use run::run;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ use crate::config::{Address, MeterConfig};
 use crate::model::{Area, Device, Subject, Timestamp};
 use crate::power::Scope;
 
+/// Brokers may send a message once for each filter that catches it: the same one again within this
+/// time is a copy, which must not confirm itself.
+const COPY: Duration = Duration::from_millis(500);
 /// How often meters are asked by HTTP unless `interval` says otherwise.
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -90,6 +94,8 @@ struct Meter {
     /// The topics on which it speaks.
     filters: Vec<String>,
     track: Track,
+    /// Its last message, as a digest, and when it came.
+    last: Option<(u64, Instant)>,
     /// Why its last answer by HTTP was none.
     trouble: Option<String>,
 }
@@ -176,6 +182,7 @@ impl Meter {
             filters: dialect.filters(),
             dialect,
             track: Track::new(limits),
+            last: None,
             trouble: None,
             config: config.clone(),
         }
@@ -186,6 +193,13 @@ impl Meter {
     }
 
     fn hear(&mut self, topic: &str, payload: &str, retained: bool, now: (Instant, Timestamp)) {
+        let mut hasher = DefaultHasher::new();
+        (topic, payload, retained).hash(&mut hasher);
+        let digest = hasher.finish();
+        let last = self.last.replace((digest, now.0));
+        if last.is_some_and(|(same, at)| same == digest && now.0.duration_since(at) < COPY) {
+            return;
+        }
         let heard = self.dialect.hear(topic, payload);
         if heard.unreadable {
             tracing::debug!(meter = self.config.name, topic, "a message makes no sense");

@@ -388,10 +388,15 @@ impl Track {
 
     /// The gravest of what is wrong.
     fn doubt(&self, now: Instant) -> Option<Doubt> {
-        let two = self.parts.values().any(|part| {
-            let counters = [&part.energy, &part.returned];
-            counters.into_iter().flatten().any(Counter::is_of_two)
-        });
+        let any = |is: fn(&Counter) -> bool| {
+            let counters = self
+                .parts
+                .values()
+                .flat_map(|part| [&part.energy, &part.returned]);
+            counters.flatten().any(is)
+        };
+        let two = any(Counter::is_of_two);
+        let adrift = any(Counter::is_adrift);
         let watts = self.power.map(|(watts, _)| watts);
         let apparent = || {
             let mut parts = self.parts.values();
@@ -402,6 +407,7 @@ impl Track {
             .jumped
             .is_some_and(|at| now.duration_since(at) < TOLD);
         two.then_some(Doubt::TwoVoices)
+            .or_else(|| adrift.then_some(Doubt::FastCounter))
             .or(self.wrong.withheld)
             .or_else(|| self.pace.doubt(watts))
             .or(self.wrong.relay_off)

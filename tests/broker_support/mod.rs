@@ -255,6 +255,7 @@ impl Watcher {
         let id = format!("watcher-{}", free_port());
         let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options.set_inflight(100);
+        options.set_max_packet_size(1 << 20, 1 << 20);
         if let Some((user, password)) = login {
             options.set_credentials(user, password);
         }
@@ -346,4 +347,20 @@ impl Drop for Watcher {
 pub fn event(bus: &Bus, number: usize) {
     let what = serde_json::json!({ "n": number });
     bus.emit(homewatch::bus::Event::Happened("test", Arc::new(what)));
+}
+
+/// Publishes a payload that is larger than a [`Watcher`] sends.
+pub async fn publish_large(port: u16, topic: &str, payload: &str, retain: bool) {
+    let mut options = MqttOptions::new(format!("large-{}", free_port()), "127.0.0.1", port);
+    options.set_max_packet_size(1 << 20, 1 << 20);
+    let (client, mut events) = AsyncClient::new(options, 10);
+    let sent = client.publish(topic, QoS::AtLeastOnce, retain, payload);
+    sent.await.unwrap();
+    let acknowledged = async {
+        while !matches!(
+            events.poll().await.unwrap(),
+            Event::Incoming(Packet::PubAck(_))
+        ) {}
+    };
+    tokio::time::timeout(PATIENCE, acknowledged).await.unwrap();
 }

@@ -144,6 +144,16 @@ impl Rig {
     }
 
     pub async fn with(config: &str, bus: Bus, store: Store, clock: Clock) -> Self {
+        Self::with_tick(config, bus, store, clock, TICK).await
+    }
+
+    pub async fn with_tick(
+        config: &str,
+        bus: Bus,
+        store: Store,
+        clock: Clock,
+        tick: Duration,
+    ) -> Self {
         let meters = Meters::new(&meters(config).unwrap());
         let host = Host::captured(Path::new("/nonexistent"), clock.clone());
         let cancel = CancellationToken::new();
@@ -156,15 +166,15 @@ impl Rig {
             cancel.clone(),
         ));
         // A test and the frame must not meet at the same moment.
-        tokio::time::sleep(TICK / 2).await;
+        tokio::time::sleep(tick / 2).await;
         tasks.spawn(collect::run(
             vec![meters.slot()],
             host,
             bus.clone(),
-            TICK,
+            tick,
             cancel.clone(),
         ));
-        tokio::time::sleep(TICK / 2).await;
+        tokio::time::sleep(tick / 2).await;
         Self {
             edge: Edge {
                 name: "memory",
