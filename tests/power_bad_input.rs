@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::wildcard_enum_match_arm,
+    clippy::format_push_string,
     clippy::disallowed_methods,
     reason = "test code"
 )]
@@ -88,9 +90,7 @@ fn hours(watts: &str, per_minute: f64) -> String {
     let mut lines = String::new();
     for minute in 0..600 {
         let total = 100.0 + per_minute * f64::from(minute);
-        lines.push_str("< p ");
-        lines.push_str(&format!("{{\"w\":{watts},\"e\":{total:.5}}}"));
-        lines.push_str("\n+1m\n");
+        lines += &format!("< p {{\"w\":{watts},\"e\":{total:.5}}}\n+1m\n");
     }
     lines
 }
@@ -298,7 +298,7 @@ async fn a_meter_is_asked_only_if_its_owner_wants_it() {
         let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
         let store = Store::open(dir.path()).unwrap();
         let rig = Rig::with(&config, bus, store, clock).await;
-        rig.wait(Duration::from_secs(60)).await;
+        rig.wait(Duration::from_mins(1)).await;
         rig.bus
             .emit(Event::Happened("end", std::sync::Arc::default()));
         let mut asked = Vec::new();

@@ -2,6 +2,7 @@
 //! install it. Looks and never changes anything; one file a chapter.
 
 mod collectors;
+mod meters;
 mod mqtt;
 mod network;
 mod push;
@@ -61,6 +62,7 @@ pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
     let mut findings = collectors::examine(&host, config).await;
     findings.extend(network::examine(&host));
     findings.extend(mqtt::examine(config).await);
+    findings.extend(meters::examine(config).await);
     findings.extend(store::examine(config));
     findings.extend(push::examine(&host, config, test_push).await);
     findings

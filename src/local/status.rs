@@ -18,6 +18,13 @@ pub struct Status {
     pub failing: Vec<PartLine>,
     /// Everything that is watched, in the order of its topics.
     pub subjects: Vec<SubjectLine>,
+    /// How each meter fares, by name.
+    #[serde(default)]
+    pub meters: Vec<(String, String)>,
+    /// The lines of configuration that would adopt the meters that were heard and are not
+    /// watched.
+    #[serde(default)]
+    pub offers: Vec<String>,
 }
 
 /// A part that fails.
@@ -53,6 +60,7 @@ impl Status {
         let mut alerts: Vec<_> = state.alerts();
         alerts.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since));
         let failing = state.collectors().into_iter();
+        let (meters, offers) = meters(state).unwrap_or_default();
         Self {
             node: node.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,8 +76,20 @@ impl Status {
                 })
                 .collect(),
             subjects: state.subjects().iter().map(subject_line).collect(),
+            meters,
+            offers,
         }
     }
+}
+
+/// What `power/meters` tells.
+fn meters(state: &State) -> Option<(Vec<(String, String)>, Vec<String>)> {
+    let detail = state.subject("power/meters")?.detail?;
+    let fares = detail.get("meters")?.as_object()?.iter();
+    let fares = fares.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
+    let offers = detail.get("found")?.as_array()?.iter();
+    let offers = offers.filter_map(|line| line.as_str().map(str::to_owned));
+    Some((fares.collect(), offers.collect()))
 }
 
 fn subject_line(state: &SubjectState) -> SubjectLine {
