@@ -10,6 +10,9 @@ mod client;
 mod serve;
 mod status;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{LocalError, ask, export, find};
 pub use serve::{Door, serve};
 pub use status::{PartLine, Status, SubjectLine};

@@ -71,20 +71,31 @@ fn listen(dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// The socket by way of its open folder: the path of a socket may have 107 bytes only.
+/// The longest path a socket may have, bytes (`sun_path` holds one more).
+const LONGEST: usize = 107;
+
+/// Where the socket is. If its path is too long for a socket, by way of its open folder.
 pub(super) struct Place {
-    dir: File,
+    socket: PathBuf,
+    /// Held open for as long as the path is used.
+    _dir: Option<File>,
 }
 
 impl Place {
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let socket = dir.join(SOCKET);
+        if socket.as_os_str().len() <= LONGEST {
+            return Ok(Self { socket, _dir: None });
+        }
+        let dir = File::open(dir)?;
         Ok(Self {
-            dir: File::open(dir)?,
+            socket: format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()).into(),
+            _dir: Some(dir),
         })
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
-        format!("/proc/self/fd/{}/{SOCKET}", self.dir.as_raw_fd()).into()
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
     }
 }
 
