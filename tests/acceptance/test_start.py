@@ -91,14 +91,14 @@ def test_offline_is_told_before_it_ends(home):
 
 def test_a_simulated_home_shows_what_a_real_one_would(home):
     service = home().start("--simulate")
-    assert "simulated" in service.banner()
+    assert "a simulated home" in service.banner()
     mqtt = service.mqtt("homewatch/box/#")
     mqtt.wait("homewatch/box/health/+", lambda m: "temperature_c" in m.json)
     mqtt.wait("homewatch/box/health/+", lambda m: "fan_rpm" in m.json)
     mqtt.wait("homewatch/box/health/cpu", lambda m: "usage_pct" in m.json)
     service.stop()
     service.start()
-    assert "simulated" not in service.banner()
+    assert "this machine" in service.banner()
     simulated = {m.topic for m in mqtt.heard("homewatch/box/health/temp-#")}
     assert simulated.isdisjoint(service.mqtt("homewatch/box/health/+").latest())
 
