@@ -130,7 +130,9 @@ impl Service {
         let (supervisor, token) = ground.supervise(&config);
         let mut below = pin!(supervisor.run(ground::STOP_LIMIT));
         let mut parts = Parts::build(&ground, &config).await?;
-        if !self.told {
+        if self.told {
+            tracing::info!("the configuration was read again and is in force");
+        } else {
             self.told = true;
             banner::write(out, &config, &ground, &parts, &self.called)?;
             tracing::info!(node = ground.topics.node(), "started");

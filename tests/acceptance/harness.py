@@ -193,7 +193,7 @@ class Service:
         """Has it read its configuration again, and waits for its verdict in the log."""
         before = len(self.log())
         self.process.send_signal(signal.SIGHUP)
-        verdict = re.compile("stays in force|is in force| started")
+        verdict = re.compile("stays in force|is in force")
         return until(lambda: verdict.search(self.log()[before:]) and self.log()[before:],
                      "the reload")
 
