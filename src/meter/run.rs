@@ -3,7 +3,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +79,8 @@ async fn search(meters: &Meters, bus: &Bus) {
                 }
             }
         };
-        // Time is the only way out.
-        let _: Result<(), Elapsed> = timeout(SEARCH, hear).await;
+        let over: Result<(), _> = timeout(SEARCH, hear).await;
+        debug_assert!(over.is_err(), "hearing has no end");
         drop(inbox);
         sleep(SEARCH_AGAIN).await;
     }
