@@ -202,29 +202,50 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_stops_the_history_but_not_the_watching(home, host, small_disk):
-    service = home({"data_dir": str(small_disk / "data"), "host": host.config("sys"),
-                    "rules": {"history_failing": {"for": "0s", "clear_for": "0s"}}}).start()
-    mqtt = service.mqtt("homewatch/box/#")
-    service.token()
-    until(lambda: "health/cpu/usage_pct" in service.series(), "the first figures")
-    ballast = small_disk / "ballast"
+def fill(folder):
+    """Leaves no free byte on the folder's disk."""
+    ballast = folder / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    mqtt.wait("homewatch/box/alert/+", lambda m: m.payload and
-              m.json["rule"] == "history_failing" and m.json["state"] == "firing")
+    return ballast
+
+
+def test_on_a_full_disk_the_watching_goes_on_and_nothing_is_damaged(home, host, small_disk):
+    service = home({"data_dir": str(small_disk / "data"), "host": host.config("sys"),
+                    "rules": {"temperature_high": {"for": "0s", "clear_for": "0s"}}}).start()
+    mqtt = service.mqtt("homewatch/box/#")
+    service.token()
+    series = "health/temp-coretemp-package-id-0/temperature_c"
+    until(lambda: series in service.series(), "the first figures")
+    host.processor(59)
+
+    def values():
+        answer = service.get("history", series=series, **{"from": "-1h"})
+        return [value for _, value in answer["series"][0]["points"]]
+
+    until(lambda: 59 in values(), "59 °C in the history")
+
+    ballast = fill(small_disk)
+    host.processor(97)
+    mqtt.wait("homewatch/box/alert/+", lambda m: m.payload and m.json["state"] == "firing")
     host.processor(61)
     mqtt.wait("homewatch/box/health/temp-coretemp-package-id-0",
               lambda m: m.json["temperature_c"] == 61)
+    service.crash()
     ballast.unlink()
-    mqtt.wait("homewatch/box/alert/+", lambda m: m.payload and
-              m.json["rule"] == "history_failing" and m.json["state"] == "resolved")
-    service.stop()
     service.start()
-    answer = service.get("history", series="health/temp-coretemp-package-id-0/temperature_c",
-                         **{"from": "-1h"})
-    assert answer["series"][0]["points"]
+    assert 59 in values(), "what was committed before is there"
+
+
+def test_a_store_that_finds_no_room_is_told_and_leaves_nothing_behind(home, small_disk):
+    ballast = fill(small_disk)
+    service = home({"data_dir": str(small_disk / "data")})
+    text = service.run("run", code=1)
+    assert str(small_disk) in text and "space" in text.lower(), text
+    ballast.unlink()
+    service.start()
+    assert service.get("summary")
 
 
 def test_a_folder_that_cannot_be_written_is_told(home):
