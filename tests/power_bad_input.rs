@@ -358,8 +358,8 @@ async fn every_reading_of_a_meter_is_a_sample_for_the_power_core() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_joins_late_adds_no_energy_and_one_that_falls_silent_no_watts() {
-    let lines = "< shellies/em/emeter/0/power 100\n< shellies/em/emeter/0/total 5000\n+10s\n\
-                 ? power_w=100 energy_kwh=5\n+3m\n\
+    let lines = "< shellies/em/emeter/0/power 100\n< shellies/em/emeter/0/total 5000\n+2m\n\
+                 ? power_w=100 energy_kwh=5\n+1m\n\
                  < shellies/em/emeter/1/power 50\n< shellies/em/emeter/1/total 9000\n+10s\n\
                  ? power_w=150 energy_kwh=5\n\
                  < shellies/em/emeter/1/total 9100\n+10s\n? energy_kwh=5.1\n+2m\n\
