@@ -356,6 +356,25 @@ async fn every_reading_of_a_meter_is_a_sample_for_the_power_core() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_part_that_joins_late_adds_no_energy_and_one_that_falls_silent_no_watts() {
+    let lines = "< shellies/em/emeter/0/power 100\n< shellies/em/emeter/0/total 5000\n+2m\n\
+                 ? power_w=100 energy_kwh=5\n+1m\n\
+                 < shellies/em/emeter/1/power 50\n< shellies/em/emeter/1/total 9000\n+10s\n\
+                 ? power_w=150 energy_kwh=5\n\
+                 < shellies/em/emeter/1/total 9100\n+10s\n? energy_kwh=5.1\n+2m\n\
+                 < shellies/em/emeter/1/power 50\n+10s\n? power_w=50 energy_kwh=5.1\n";
+    play("config shelly_gen1 = \"em\"\n", lines).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_meter_that_only_ever_said_goodbye_is_away() {
+    let rig = play(TASMOTA, "<r tele/plug1/LWT Offline\n+10s\n? away\n").await;
+    let summary = rig.bus.state().subject("power/meters").unwrap();
+    let text = String::from_utf8_lossy(&summary.published).into_owned();
+    assert!(text.contains("says that it is offline"), "{text}");
+}
+
 #[test]
 fn faults_of_the_configuration_are_told_with_what_would_be_right() {
     let faults = |text: &str| meters(text).unwrap_err().join("\n");

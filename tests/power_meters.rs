@@ -35,7 +35,7 @@ macro_rules! dialogues {
 
 dialogues! {
     tasmota tasmota_channels tasmota_phases
-    shelly shelly_3em shelly_em1 shelly_gen1 shelly_gen1_em
+    shelly shelly_3em shelly_3em_phase shelly_em1 shelly_gen1 shelly_gen1_em
     zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_phases
     esphome dsmr_reader emonhub homeassistant generic generic_plain
 }
@@ -62,6 +62,204 @@ async fn offers(name: &str) -> Vec<String> {
     }
     rig.wait(TICK).await;
     rig.meters.offers()
+}
+
+/// One meter of every dialect, with every name that it may be given.
+const ALL: &str = r#"
+[power.meters.a]
+tasmota = "t"
+[power.meters.a1]
+tasmota = "t"
+channel = 1
+[power.meters.b]
+shelly = "s"
+[power.meters.b1]
+shelly = "s"
+channel = 1
+[power.meters.b9]
+shelly = "s"
+channel = 9
+[power.meters.c]
+shelly_gen1 = "g"
+[power.meters.c1]
+shelly_gen1 = "g"
+channel = 1
+[power.meters.d]
+zigbee2mqtt = "z"
+[power.meters.d1]
+zigbee2mqtt = "z"
+channel = 1
+[power.meters.e]
+esphome = "e"
+power = "p"
+[power.meters.f]
+dsmr_reader = "d"
+[power.meters.g]
+emonhub = "emon/m"
+power = "power1"
+[power.meters.h]
+homeassistant = "ha"
+power = "sensor.p"
+[power.meters.i]
+mqtt = "m"
+power = "/p"
+"#;
+
+/// Topics on and beside those of [`ALL`].
+const TOPICS: [&str; 40] = [
+    "tele/t/SENSOR",
+    "tele/t/STATE",
+    "tele/t/LWT",
+    "tele/t/INFO1",
+    "stat/t/STATUS8",
+    "stat/t/RESULT",
+    "stat/t/POWER",
+    "stat/t/POWER2",
+    "stat/t/POWER0",
+    "s/status/switch:0",
+    "s/status/switch:1",
+    "s/status/em:0",
+    "s/status/emdata:0",
+    "s/status/em1:1",
+    "s/status/pm1:0",
+    "s/status/sys",
+    "s/status/switch:x",
+    "s/events/rpc",
+    "s/online",
+    "s/homewatch/rpc",
+    "shellies/g/online",
+    "shellies/g/relay/0",
+    "shellies/g/relay/0/power",
+    "shellies/g/relay/1/energy",
+    "shellies/g/relay/x",
+    "shellies/g/emeter/0/pf",
+    "shellies/g/input/0",
+    "zigbee2mqtt/z",
+    "zigbee2mqtt/z/availability",
+    "zigbee2mqtt/bridge/state",
+    "zigbee2mqtt/bridge/devices",
+    "e/status",
+    "e/sensor/p/state",
+    "d/json",
+    "d/reading/electricity_currently_delivered",
+    "d/reading/timestamp",
+    "emon/m",
+    "emon/m/power1",
+    "ha/sensor/p/state",
+    "m",
+];
+
+const PAYLOADS: [&str; 24] = [
+    "",
+    " ",
+    "0",
+    "-1",
+    "1e400",
+    "nan",
+    "ON",
+    "online",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "[[]]",
+    "{\"ENERGY\":null}",
+    "{\"ENERGY\":{\"Power\":[1,\"x\"],\"Total\":[]}}",
+    "{\"StatusSNS\":7}",
+    "{\"POWER\":1,\"POWER2\":\"ON\",\"POWER300\":\"ON\"}",
+    "{\"method\":\"NotifyStatus\",\"params\":{\"switch:0\":7,\"em:0\":{},\"switch:999\":{},\"ts\":1}}",
+    "{\"method\":\"NotifyStatus\"}",
+    "{\"result\":{\"switch:0\":{\"apower\":\"x\",\"aenergy\":7}}}",
+    "{\"apower\":null,\"output\":\"yes\",\"aenergy\":{\"total\":null}}",
+    "{\"state\":7,\"power\":{},\"energy\":[1],\"power_l1\":true}",
+    "{\"electricity_currently_delivered\":[],\"electricity_delivered_1\":\"x\"}",
+    "\u{1F4A9}",
+];
+
+#[tokio::test(start_paused = true)]
+async fn every_dialect_survives_everything_and_believes_nothing_of_it() {
+    let rig = Rig::start(ALL).await;
+    let mut count = 0;
+    for topic in TOPICS {
+        for payload in PAYLOADS {
+            rig.say(topic, payload, count % 7 == 0);
+            count += 1;
+            // Slower than the queue is long.
+            if count % 50 == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+    rig.wait(TICK).await;
+    for state in rig.bus.state().subjects() {
+        for (metric, value) in &state.values {
+            let number = value.as_number().unwrap_or(0.0);
+            assert!(
+                number.is_finite(),
+                "{}: {}",
+                state.subject.key(),
+                metric.key
+            );
+            let plausible = metric.key != "power_w" || (0.0..=4000.0).contains(&number);
+            assert!(plausible, "{}: {number} W", state.subject.key());
+        }
+    }
+    assert_eq!(format!("{:?}", rig.meters).matches('"').count(), 28);
+    // None of these, all configured, is offered.
+    let known = [
+        "tasmota",
+        "shelly",
+        "zigbee2mqtt",
+        "esphome",
+        "emonhub",
+        "homeassistant",
+    ];
+    rig.say("ha/sensor/p/unit_of_measurement", "W", true);
+    rig.say("tele/t/SENSOR", "{\"ENERGY\":{\"Power\":1}}", false);
+    rig.wait(TICK).await;
+    for line in rig.meters.offers() {
+        assert!(
+            !known.iter().any(|dialect| line.contains(dialect)),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_meter_is_not_offered() {
+    let rig = Rig::start("").await;
+    for (topic, payload) in [
+        ("tele/plug/SENSOR", "{\"Time\":\"x\",\"SI7021\":{}}"),
+        ("a/b/c/SENSOR", "{\"ENERGY\":{\"Power\":1}}"),
+        ("button/events/rpc", "{\"method\":\"NotifyEvent\"}"),
+        ("button/events/rpc", "x"),
+        ("relay/status/switch:0", "{\"id\":0,\"output\":true}"),
+        ("relay/status/switch:0", "x"),
+        ("zigbee2mqtt/bridge/info", "{\"power\":1}"),
+        ("zigbee2mqtt/lamp", "{\"state\":\"ON\",\"energy\":1}"),
+        ("zigbee2mqtt/lamp", "x"),
+        ("x/json", "{}"),
+        ("emon/pi/temperature", "21"),
+        ("homeassistant/sensor/x/y/config", "x"),
+        (
+            "homeassistant/sensor/x/y/config",
+            "{\"stat_t\":\"a/b\",\"dev_cla\":\"power\"}",
+        ),
+        ("ha/sensor/p/unit_of_measurement", "\"°C\""),
+    ] {
+        rig.say(topic, payload, false);
+    }
+    rig.wait(TICK).await;
+    assert_eq!(rig.meters.offers(), Vec::<String>::new());
+    for (topic, full_topic) in [
+        ("home/tele/a/SENSOR", "home/%prefix%/%topic%"),
+        ("home/b/tele/SENSOR", "home/%topic%/%prefix%"),
+    ] {
+        rig.say(topic, "{\"ENERGY\":{\"Power\":1}}", false);
+        rig.wait(TICK).await;
+        let lines = rig.meters.offers().join("\n");
+        assert!(lines.contains(full_topic), "{lines}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

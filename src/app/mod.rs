@@ -13,6 +13,7 @@ mod signal;
 mod well;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 
 use crate::collect;
@@ -76,14 +77,22 @@ pub async fn run(program: Program, out: &mut dyn Write) -> anyhow::Result<()> {
         called,
         told: false,
     };
+    let broker = plug_broker(&config);
     let serve = service.serve(config, out);
     match simulation {
         None => serve.await,
         Some(simulation) => tokio::select! {
             result = serve => result,
-            result = simulation.run() => Ok(result?),
+            result = simulation.run(broker) => Ok(result?),
         },
     }
+}
+
+/// Where the smart plugs of a simulated home may publish: the broker inside, if it knows no users.
+fn plug_broker(config: &Config) -> Option<SocketAddr> {
+    let embedded = config.mqtt.embedded.as_ref()?;
+    let fits = embedded.users.is_empty() && embedded.listen.port() != 0;
+    fits.then_some(embedded.listen)
 }
 
 struct Service {
@@ -130,7 +139,9 @@ impl Service {
         let (supervisor, token) = ground.supervise(&config);
         let mut below = pin!(supervisor.run(ground::STOP_LIMIT));
         let mut parts = Parts::build(&ground, &config).await?;
-        if !self.told {
+        if self.told {
+            tracing::info!("the configuration was read again and is in force");
+        } else {
             self.told = true;
             banner::write(out, &config, &ground, &parts, &self.called)?;
             tracing::info!(node = ground.topics.node(), "started");

@@ -42,6 +42,8 @@ struct Want {
     queue: mpsc::Sender<Foreign>,
     /// The queue was full; told once until it is not.
     full: bool,
+    /// Whether that is worth a warning.
+    matters: bool,
 }
 
 /// Where wanted messages arrive. Dropping it ends the want.
@@ -93,7 +95,7 @@ impl Wants {
         self.wants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn want(self: &Arc<Self>, filters: Vec<String>) -> Inbox {
+    pub(super) fn want(self: &Arc<Self>, filters: Vec<String>, matters: bool) -> Inbox {
         let (sender, queue) = mpsc::channel(QUEUE);
         let mut id = 0;
         self.changes.send_modify(|count| {
@@ -105,6 +107,7 @@ impl Wants {
             filters,
             queue: sender,
             full: false,
+            matters,
         });
         // Once more, so that nobody who looked in between misses it.
         self.changes.send_modify(|count| *count += 1);
@@ -151,7 +154,7 @@ impl Wants {
                 at: Instant::now(),
             };
             let full = want.queue.try_send(message).is_err();
-            if full && !want.full {
+            if full && !want.full && want.matters {
                 tracing::warn!(
                     topic,
                     "more messages of meters than can be read; some are dropped"
@@ -175,8 +178,8 @@ mod tests {
     async fn everybody_gets_what_they_want_and_nothing_else() {
         let wants = Wants::new();
         let mut changes = wants.changes();
-        let mut one = wants.want(filters(&["tele/+/SENSOR", "tele/plug/#"]));
-        let mut other = wants.want(filters(&["dsmr/#"]));
+        let mut one = wants.want(filters(&["tele/+/SENSOR", "tele/plug/#"]), true);
+        let mut other = wants.want(filters(&["dsmr/#"]), false);
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();
         let seen: Vec<String> = wants.filters().into_iter().collect();
@@ -199,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_huge_or_too_much_is_dropped_and_the_rest_arrives() {
         let wants = Wants::new();
-        let mut inbox = wants.want(filters(&["#"]));
+        let mut inbox = wants.want(filters(&["#"]), true);
         wants.deliver("huge", &Bytes::from(vec![b'x'; MAX_FOREIGN + 1]), false);
         for _ in 0..2 * QUEUE {
             wants.deliver("t", &Bytes::from_static(b"1"), false);

@@ -143,7 +143,12 @@ impl Bus {
     /// From now on gets what other clients publish on `filters`, by whichever edge, and first what
     /// brokers have kept of it.
     pub fn want(&self, filters: Vec<String>) -> Inbox {
-        self.wants.want(filters)
+        self.wants.want(filters, true)
+    }
+
+    /// The same for somebody who only looks round: what is too much for them is no loss.
+    pub fn overhear(&self, filters: Vec<String>) -> Inbox {
+        self.wants.want(filters, false)
     }
 
     /// Every filter that is wanted of other clients.

@@ -68,6 +68,7 @@ fn one((name, fares): &(String, String)) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::Verdict::{Broken, Fine, Hint};
     use super::*;
 
     #[test]
@@ -89,7 +90,6 @@ mod tests {
         }
         let findings = tell(&status);
         let verdicts: Vec<_> = findings.iter().map(|one| one.verdict).collect();
-        use Verdict::{Broken, Fine, Hint};
         assert_eq!(verdicts, [Fine, Broken, Hint, Broken, Hint]);
         assert!(
             findings[1]

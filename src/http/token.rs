@@ -163,14 +163,21 @@ impl Tokens {
 
     /// Whether there is any token at all, as of the last second.
     pub fn is_empty(&self) -> bool {
-        self.fresh(BTreeMap::is_empty)
+        self.fresh(false, BTreeMap::is_empty)
     }
 
-    /// The name and scopes of `token`, if it is on file as of the last second. Takes equally long
-    /// whatever is given: every token on file is compared, each in constant time.
+    /// The name and scopes of `token`, if it is on file; a new one counts at once, one that was
+    /// revoked ends within a second. Every token on file is compared, each in constant time.
     pub fn check(&self, token: &str) -> Option<(String, Vec<Scope>)> {
         let hash = hash(token);
-        self.fresh(|tokens| {
+        // Whoever has just made a token uses it now.
+        [false, true]
+            .into_iter()
+            .find_map(|now| self.find(&hash, now))
+    }
+
+    fn find(&self, hash: &str, now: bool) -> Option<(String, Vec<Scope>)> {
+        self.fresh(now, |tokens| {
             let mut found = None;
             for (name, entry) in tokens {
                 if same(entry.sha256.as_bytes(), hash.as_bytes()) {
@@ -181,14 +188,15 @@ impl Tokens {
         })
     }
 
-    /// Looks at the file at most once a second, and reads it (a few KB) only when it has changed.
-    /// A file that has become unreadable leaves no token valid.
-    fn fresh<T>(&self, use_: impl FnOnce(&BTreeMap<String, Token>) -> T) -> T {
+    /// Looks at the file at most once a second (unless `at_once`), and reads it (a few KB) only
+    /// when it has changed. A file that has become unreadable leaves no token valid.
+    fn fresh<T>(&self, at_once: bool, use_: impl FnOnce(&BTreeMap<String, Token>) -> T) -> T {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let due = cached
-            .looked
-            .is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
+        let due = at_once
+            || cached
+                .looked
+                .is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
         if due {
             cached.looked = Some(now);
             let stamp = std::fs::metadata(&self.path)

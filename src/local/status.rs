@@ -20,7 +20,7 @@ pub struct Status {
     pub subjects: Vec<SubjectLine>,
     /// How each meter fares, by name.
     #[serde(default)]
-    pub meters: Vec<(String, String)>,
+    pub meters: Fares,
     /// The lines of configuration that would adopt the meters that were heard and are not
     /// watched.
     #[serde(default)]
@@ -82,8 +82,11 @@ impl Status {
     }
 }
 
+/// Names, and how each of them fares.
+type Fares = Vec<(String, String)>;
+
 /// What `power/meters` tells.
-fn meters(state: &State) -> Option<(Vec<(String, String)>, Vec<String>)> {
+fn meters(state: &State) -> Option<(Fares, Vec<String>)> {
     let detail = state.subject("power/meters")?.detail?;
     let fares = detail.get("meters")?.as_object()?.iter();
     let fares = fares.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));

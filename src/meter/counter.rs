@@ -197,6 +197,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Feeds readings a minute apart and returns what each came to and the total.
     fn feed(counter: &mut Counter, raws: &[f64]) -> (Vec<Taken>, f64) {
@@ -331,5 +332,94 @@ mod tests {
         let (_, total) = feed(&mut counter, &[70.0, 70.5, 70.6]);
         assert!((total - 0.6).abs() < 1e-9);
         assert!(counter.step().is_some_and(|step| (step - 0.1).abs() < 1e-9));
+    }
+
+    /// What a device may do between two readings a minute apart.
+    #[derive(Debug, Clone, Copy)]
+    enum Act {
+        Draw(u32),
+        Glitch(u32),
+        Reset,
+        Round,
+        Silence(u32),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            6 => (0u32..4000).prop_map(Act::Draw),
+            1 => (0u32..50_000_000).prop_map(Act::Glitch),
+            1 => Just(Act::Reset),
+            1 => Just(Act::Round),
+            1 => (1u32..600).prop_map(Act::Silence),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a device shows: the total is a number and never goes back.
+        #[test]
+        fn the_total_never_goes_back(raws in prop::collection::vec(any::<f64>(), 0..60)) {
+            let start = Instant::now();
+            let mut counter = Counter::new();
+            let mut last = 0.0;
+            for (minute, raw) in (0u64..).zip(raws) {
+                counter.take(raw, start + Duration::from_secs(60 * minute), 4000.0);
+                let total = counter.total().unwrap_or(0.0);
+                prop_assert!(total.is_finite() && total >= last, "{total} after {last}");
+                last = total;
+            }
+        }
+
+        /// Through resets to zero, glitches, rounding and silences not a watt-minute is lost or
+        /// made up, but for what a counter's resolution hides.
+        #[test]
+        fn energy_is_that_of_the_device(acts in prop::collection::vec(act(), 1..80)) {
+            let mut now = Instant::now();
+            let mut counter = Counter::new();
+            // What the device shows, and what really went through it, kWh.
+            let (mut shown, mut truth) = (500.0, 500.0);
+            counter.take(shown, now, 4000.0);
+            let mut step = |shown: f64, minutes: u32| {
+                now += Duration::from_secs(60 * u64::from(minutes));
+                counter.take(shown, now, 4000.0);
+                counter.total().unwrap_or(f64::NAN)
+            };
+            for act in acts {
+                match act {
+                    Act::Draw(watts) => {
+                        let grown = f64::from(watts) / 60_000.0;
+                        (shown, truth) = (shown + grown, truth + grown);
+                        step(shown, 1);
+                    }
+                    Act::Glitch(height) => {
+                        // One that is near the truth is no glitch that anybody could see.
+                        let false_reading = f64::from(height) / 1000.0;
+                        if (false_reading - shown).abs() > 2.0 {
+                            step(false_reading, 1);
+                            step(shown, 1);
+                        }
+                    }
+                    Act::Reset => {
+                        // Seen twice before anything else happens, as devices that were reset do;
+                        // one that had counted next to nothing cannot be told from rounding.
+                        if shown > 0.01 {
+                            shown = 0.0;
+                            step(shown, 1);
+                            step(shown, 1);
+                        }
+                    }
+                    Act::Round => {
+                        step(shown - 0.001, 1);
+                        step(shown, 1);
+                    }
+                    Act::Silence(minutes) => {
+                        let grown = f64::from(minutes) * 150.0 / 60_000.0;
+                        (shown, truth) = (shown + grown, truth + grown);
+                        step(shown, minutes);
+                    }
+                }
+            }
+            let total = step(shown, 1);
+            prop_assert!((total - truth).abs() < 1e-6, "{total}, not {truth}");
+        }
     }
 }

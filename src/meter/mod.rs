@@ -31,6 +31,8 @@
 //! | counter to and fro (two plugs of one name) | the first one's line is kept; `suspect` |
 //! | the meter's clock | never read |
 //! | a retained reading | never taken for now; retained presence (`LWT`, `online`) is |
+//! | figures that come in a message each | energy is told once 90 s have gone by without one more counter, so that no total leaps |
+//! | the same message again within half a second | a copy for another filter: ignored |
 //! | silence, or the device's last will | the subject is unavailable |
 //! | a payload above 16 KiB | dropped before it gets here |
 //! | two tables for one outlet | a fault of the configuration |

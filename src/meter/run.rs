@@ -3,13 +3,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, MissedTickBehavior, sleep};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::found::Finder;
 use super::track::Record;
 use super::{INTERVAL, Meter, Meters};
-use crate::bus::{Bus, Event, Foreign, Inbox};
+use crate::bus::{Bus, Event, Foreign};
 use crate::host::{Clock, Host};
 use crate::store::{Change, Collection, Store};
 
@@ -35,6 +35,7 @@ pub async fn run(meters: Meters, bus: Bus, host: Host, store: Store, cancel: Can
     let work = async {
         tokio::join!(
             listen(&meters, &bus, &host.clock),
+            search(&meters, &bus),
             poll_all(&meters, &host),
             ask_all(&meters, &bus),
             keep_always(&meters, &host.clock, &store),
@@ -46,46 +47,52 @@ pub async fn run(meters: Meters, bus: Bus, host: Host, store: Store, cancel: Can
     keep(&meters, &host.clock, &store).await;
 }
 
-/// Hears what meters say, and for a while what others say that might be meters.
+/// Hears what meters say.
 async fn listen(meters: &Meters, bus: &Bus, clock: &Clock) {
     let own: Vec<String> = {
         let known = meters.lock();
         let filters = known.meters.iter().flat_map(|meter| meter.filters.clone());
         filters.collect()
     };
-    let mut all = own.clone();
-    all.extend(Finder::filters());
-    let mut inbox = bus.want(all.clone());
+    let mut inbox = bus.want(own);
     loop {
-        hear_for(SEARCH, true, &mut inbox, meters, clock).await;
-        inbox.want(own.clone());
-        hear_for(SEARCH_AGAIN, false, &mut inbox, meters, clock).await;
-        inbox.want(all.clone());
-    }
-}
-
-async fn hear_for(time: Duration, search: bool, inbox: &mut Inbox, meters: &Meters, clock: &Clock) {
-    let end = sleep(time);
-    tokio::pin!(end);
-    loop {
-        tokio::select! {
-            () = &mut end => return,
-            message = inbox.next() => hear(meters, &message, search, clock),
+        let message = inbox.next().await;
+        if let Some(payload) = text(&message) {
+            let now = (message.at, clock.now());
+            let mut known = meters.lock();
+            known.hear(&message.topic, payload, message.retained, now);
         }
     }
 }
 
-fn hear(meters: &Meters, message: &Foreign, search: bool, clock: &Clock) {
-    let Ok(payload) = std::str::from_utf8(&message.payload) else {
-        tracing::debug!(topic = message.topic, "no text; no meter speaks so");
-        return;
-    };
-    let now = (message.at, clock.now());
-    let mut known = meters.lock();
-    known.hear(&message.topic, payload, message.retained, now);
-    if search && known.finder.hear(&message.topic, payload) {
-        tracing::debug!(topic = message.topic, "a meter that could be adopted");
+/// Looks for meters that nobody has configured, now and then.
+async fn search(meters: &Meters, bus: &Bus) {
+    loop {
+        let mut inbox = bus.overhear(Finder::filters());
+        let hear = async {
+            loop {
+                let message = inbox.next().await;
+                let new = text(&message)
+                    .is_some_and(|text| meters.lock().finder.hear(&message.topic, text));
+                if new {
+                    tracing::debug!(topic = message.topic, "a meter that could be adopted");
+                }
+            }
+        };
+        let over: Result<(), _> = timeout(SEARCH, hear).await;
+        debug_assert!(over.is_err(), "hearing has no end");
+        drop(inbox);
+        sleep(SEARCH_AGAIN).await;
     }
+}
+
+/// What a meter says is text.
+fn text(message: &Foreign) -> Option<&str> {
+    let text = std::str::from_utf8(&message.payload).ok();
+    if text.is_none() {
+        tracing::debug!(topic = message.topic, "no text; no meter speaks so");
+    }
+    text
 }
 
 /// Reads every meter that is asked by HTTP, each at its own pace.

@@ -14,8 +14,10 @@ use crate::model::Timestamp;
 const NOISE: f64 = 1.0;
 /// Watts of an outlet that is off are not worth a word below this.
 const LEAK: f64 = 0.5;
-/// The counters of a device that tells each in a message of its own are all there after this long.
-const GATHERING: Duration = Duration::from_mins(2);
+/// The figures of a device that tells each in a message of its own are all there after this long.
+/// Until then its energy is not told: a total that leaps when one more counter is heard of would
+/// be taken for energy.
+const GATHERING: Duration = Duration::from_secs(90);
 /// A counter's jump is told for so long.
 const TOLD: Duration = Duration::from_hours(1);
 
@@ -60,8 +62,20 @@ struct Wrong {
 #[derive(Debug, Clone, Copy)]
 enum Begun {
     NotYet,
+    /// Its figures are being gathered since then.
     At(Instant),
-    Before,
+    /// All of them are known.
+    Whole,
+}
+
+impl Begun {
+    fn is_whole(self, now: Instant) -> bool {
+        match self {
+            Self::NotYet => false,
+            Self::At(begun) => now.duration_since(begun) >= GATHERING,
+            Self::Whole => true,
+        }
+    }
 }
 
 /// What a meter may say.
@@ -146,7 +160,7 @@ impl Track {
         let away = Duration::try_from(at.duration_since(record.at)).unwrap_or_default();
         let away = away + Duration::from_hours(1);
         self.integral = record.integral;
-        self.begun = Begun::Before;
+        self.begun = Begun::Whole;
         for (number, counters) in &record.parts {
             let resume = |kept: Option<(f64, f64)>| {
                 let (total, raw) = kept.filter(|(total, raw)| total.is_finite() && *raw >= 0.0)?;
@@ -189,14 +203,18 @@ impl Track {
         }
         // Whatever was said before, it speaks.
         self.online = true;
-        let late = match self.begun {
-            Begun::NotYet => {
-                self.begun = Begun::At(now);
-                false
-            }
-            Begun::At(begun) => now.duration_since(begun) > GATHERING,
-            Begun::Before => true,
-        };
+        let late = self.begun.is_whole(now);
+        if !late {
+            // Who says both in one message says all.
+            let figures = || heard.parts.iter().map(|(_, figures)| figures);
+            let whole = figures().any(|one| one.power_w.is_some())
+                && figures().any(|one| one.energy_kwh.is_some());
+            self.begun = match self.begun {
+                _ if whole => Begun::Whole,
+                Begun::NotYet => Begun::At(now),
+                begun @ (Begun::At(_) | Begun::Whole) => begun,
+            };
+        }
         self.heard = Some((now, at));
         self.wrong.absurd_counter = false;
         for (number, figures) in &heard.parts {
@@ -375,14 +393,17 @@ impl Track {
         }
         let counted = self.counted();
         let integrated = (self.integral > 0.0 || self.power.is_some()).then_some(self.integral);
+        let gathered = self.begun.is_whole(now);
         figures.energy_kwh = match counted {
+            _ if !gathered => None,
             Some(_) if doubt == Some(Doubt::FastCounter) => None,
             Some(counted) => Some(counted + self.integral),
             None => integrated,
         };
         let out = self.parts.values();
         let out = out.filter_map(|part| part.returned.as_ref()?.total());
-        figures.returned_kwh = out.reduce(|sum, total| sum + total);
+        let out = out.reduce(|sum, total| sum + total);
+        figures.returned_kwh = out.filter(|_| gathered);
         Look::Live(View { figures, at, doubt })
     }
 
@@ -416,5 +437,128 @@ impl Track {
             .or_else(|| self.wrong.absurd_counter.then_some(Doubt::NoCounter))
             .or_else(apparent)
             .or_else(|| self.wrong.unreadable.then_some(Doubt::Unreadable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn track(feeds_in: bool) -> Track {
+        Track::new(Limits {
+            max_w: 4000.0,
+            feeds_in,
+            power: 1.0,
+            energy: 1.0,
+            silent_after: Duration::from_mins(15),
+        })
+    }
+
+    fn view(track: &Track, now: Instant) -> Option<View> {
+        match track.look(now) {
+            Look::Live(view) => Some(view),
+            Look::NeverHeard | Look::Offline | Look::Silent(_) => None,
+        }
+    }
+
+    fn wild() -> impl Strategy<Value = Option<f64>> {
+        prop_oneof![
+            2 => Just(None),
+            4 => (0.0..5000.0).prop_map(Some),
+            1 => any::<f64>().prop_map(Some),
+        ]
+    }
+
+    fn figures() -> impl Strategy<Value = Figures> {
+        (
+            wild(),
+            wild(),
+            wild(),
+            wild(),
+            wild(),
+            any::<Option<bool>>(),
+        )
+            .prop_map(
+                |(power_w, energy_kwh, returned_kwh, voltage_v, current_a, relay)| Figures {
+                    power_w,
+                    energy_kwh,
+                    returned_kwh,
+                    voltage_v,
+                    current_a,
+                    relay,
+                    ..Figures::default()
+                },
+            )
+    }
+
+    proptest! {
+        /// Whatever a meter says: what is told of it is a number within its bounds, its energy
+        /// never goes back, and silence is silence.
+        #[test]
+        fn nothing_absurd_is_ever_told(
+            said in prop::collection::vec((0u8..3, figures(), 1u64..2000, any::<bool>()), 1..60),
+            feeds_in in any::<bool>(),
+        ) {
+            let mut track = track(feeds_in);
+            let (mut now, at) = (Instant::now(), Timestamp::UNIX_EPOCH);
+            let (mut energy, mut returned) = (0.0, 0.0);
+            for (part, figures, seconds, retained) in said {
+                now += Duration::from_secs(seconds);
+                let heard = Heard::part(part, figures);
+                let empty = heard.parts.is_empty();
+                track.hear(&heard, retained, now, at);
+                let Some(view) = view(&track, now) else {
+                    prop_assert!(retained || empty, "it has just spoken");
+                    continue;
+                };
+                let told = view.figures;
+                if let Some(watts) = told.power_w {
+                    let least = if feeds_in { -4000.0 } else { 0.0 };
+                    prop_assert!((least..=4000.0).contains(&watts), "{watts} W");
+                }
+                for (last, new) in [(&mut energy, told.energy_kwh), (&mut returned, told.returned_kwh)] {
+                    if let Some(new) = new {
+                        prop_assert!(new.is_finite() && new >= *last, "{new} after {last}");
+                        *last = new;
+                    }
+                }
+                for figure in [told.voltage_v, told.current_a].into_iter().flatten() {
+                    prop_assert!(figure.is_finite());
+                }
+                let later = now + Duration::from_mins(16);
+                prop_assert!(matches!(track.look(later), Look::Silent(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_taken_up_and_nonsense_is_not() {
+        let now = Instant::now();
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut before = track(false);
+        assert_eq!(before.record(at), None);
+        let figures = Figures {
+            power_w: Some(60.0),
+            energy_kwh: Some(7.0),
+            returned_kwh: Some(1.0),
+            ..Figures::default()
+        };
+        before.hear(&Heard::part(0, figures), false, now, at);
+        let kept = serde_json::to_string(&before.record(at)).unwrap();
+        let record: Record = serde_json::from_str(&kept).unwrap();
+        let mut after = track(false);
+        after.restore(&record, at, now);
+        assert_eq!(view(&after, now), None, "nobody has spoken yet");
+        after.hear(&Heard::part(0, figures), false, now, at);
+        let told = view(&after, now).unwrap().figures;
+        assert_eq!((told.energy_kwh, told.returned_kwh), (Some(7.0), Some(1.0)));
+        let odd = r#"{"at":"2020-01-01T00:00:00Z","integral":0.5,"parts":{"0":[[1.0,-5.0],null]}}"#;
+        let record: Record = serde_json::from_str(odd).unwrap();
+        let mut other = track(false);
+        other.restore(&record, at, now);
+        other.hear(&Heard::part(0, figures), false, now, at);
+        // The counter is a late one then; what was integrated before stays.
+        assert_eq!(view(&other, now).unwrap().figures.energy_kwh, Some(0.5));
     }
 }

@@ -97,8 +97,15 @@ pub(super) struct Machine {
     pub(super) disk_ms: f64,
     /// Bytes received by the network card.
     pub(super) received: f64,
+    /// What the processor has used, J.
+    pub(super) package: f64,
+    /// What the whole machine has drawn at the wall, kWh.
+    pub(super) wall: f64,
     wobble: u32,
 }
+
+/// Where the processor's energy counter wraps, µJ.
+pub(super) const RANGE: f64 = 262_143_328_850.0;
 
 /// The machine was up this long when the simulation began.
 const UP_BEFORE: f64 = 19.0 * 86_400.0;
@@ -120,6 +127,8 @@ impl Machine {
         let bytes = self.controls.get("disk_mb_s") * 1e6 * step;
         self.sectors += bytes / 512.0;
         self.disk_ms += (bytes / 150e6 * 1000.0).min(step * 1000.0);
+        self.package += step * (5.0 + 48.0 * load.powf(0.8));
+        self.wall += step * self.wall_w() / 3.6e6;
         self.received += self.controls.get("network_mbit_s") * 125_000.0 * step;
     }
 
@@ -131,6 +140,11 @@ impl Machine {
             .wrapping_mul(1_664_525)
             .wrapping_add(1_013_904_223);
         (f64::from(self.wobble >> 8) / f64::from(1u32 << 23) - 1.0) * size
+    }
+
+    /// What it draws at the wall, W.
+    pub(super) fn wall_w(&self) -> f64 {
+        31.0 + 64.0 * self.load().powf(0.8)
     }
 
     /// Load as a share of one.

@@ -3,19 +3,23 @@
 //! simulated; everything above it is the real code.
 
 mod machine;
+mod plug;
 mod scenario;
 mod tree;
 
 pub use scenario::{Scenario, read};
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::host::{Clock, Exec, Host, Http, Root};
 use machine::Machine;
+use plug::Wall;
 
 /// How often the simulated machine moves on.
 const STEP: Duration = Duration::from_secs(1);
@@ -63,14 +67,33 @@ impl Simulation {
         tree::write(&self.dir, &self.machine)
     }
 
-    /// Lives on until it is dropped.
-    pub async fn run(mut self) -> std::io::Result<()> {
+    /// Lives on until it is dropped; its smart plugs publish to the broker at `broker`, if there
+    /// is one that lets them in.
+    pub async fn run(self, broker: Option<SocketAddr>) -> std::io::Result<()> {
+        let (plug, wall) = watch::channel(Wall::default());
+        let plugs = async {
+            match broker {
+                Some(broker) => plug::run(broker, wall).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = plugs => Ok(()),
+            result = self.live(&plug) => result,
+        }
+    }
+
+    async fn live(mut self, plug: &watch::Sender<Wall>) -> std::io::Result<()> {
         let start = Instant::now();
         let mut ticks = tokio::time::interval(STEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             self.step(start.elapsed())?;
+            plug.send_replace(Wall {
+                watts: self.machine.wall_w(),
+                kwh: self.machine.wall,
+            });
         }
     }
 }

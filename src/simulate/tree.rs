@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::host::{SPACES, Space};
 
-use super::machine::{CORES, HZ, Machine, SERVICES};
+use super::machine::{CORES, HZ, Machine, RANGE, SERVICES};
 
 const MEMORY_KB: f64 = 16.0 * 1_048_576.0;
 
@@ -21,6 +21,8 @@ pub(super) fn write(dir: &Path, machine: &Machine) -> io::Result<()> {
     }
     procfs(&Files(dir.join("proc")), machine)?;
     sensors(&Files(dir.join("sys/devices")), machine)?;
+    let package = format!("{:.0}\n", machine.package * 1e6 % RANGE);
+    Files(dir.join("sys/class/powercap/intel-rapl:0")).put("energy_uj", package)?;
     filesystems(&Files(dir.join("root")), machine)
 }
 
@@ -98,6 +100,10 @@ fn lay(dir: &Path) -> io::Result<()> {
     for disk in &DISKS {
         lay_disk(&sys, disk)?;
     }
+    let package = sys.dir("class/powercap/intel-rapl:0")?;
+    package.put("name", "package-0")?;
+    package.put("max_energy_range_uj", format!("{RANGE:.0}"))?;
+    package.put("constraint_0_power_limit_uw", "65000000")?;
     let card = sys.dir("class/net/eth0")?;
     for (name, text) in [
         ("operstate", "up"),

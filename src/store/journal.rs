@@ -16,6 +16,8 @@ const SLOT: usize = 4096;
 const HEAD: usize = 32;
 const ROOM: usize = SLOT - HEAD;
 const MAGIC: &[u8; 4] = b"hwj1";
+/// How many slots of a new journal are written at once.
+const AT_ONCE: usize = 64;
 
 /// Aligned as direct writes need it.
 #[derive(Debug)]
@@ -153,10 +155,12 @@ impl Journal {
             slot: Box::new(Slot([0; SLOT])),
         };
         journal.medium.set_len((slots + 1) * SLOT as u64)?;
-        for number in 1..=slots {
-            journal
-                .medium
-                .write(number * SLOT as u64, &journal.slot.0)?;
+        // Each write waits for the disk: few large ones, or the first start takes long.
+        let blank = vec![0; SLOT * AT_ONCE];
+        for first in (1..=slots).step_by(AT_ONCE) {
+            let count = (slots + 1 - first).min(AT_ONCE as u64);
+            let (piece, _) = blank.split_at(SLOT * usize::try_from(count).unwrap_or(AT_ONCE));
+            journal.medium.write(first * SLOT as u64, piece)?;
         }
         journal.medium.sync_data()?;
         let head = Head {

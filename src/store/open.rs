@@ -88,7 +88,15 @@ impl Store {
                 builder().create_with_backend(file)
             }
         };
-        let db = Db::new(Box::new(opener)).map_err(|error| fault(&path, describe(&error)))?;
+        let is_new = std::fs::metadata(&path).map_or(true, |file| file.len() == 0);
+        let db = Db::new(Box::new(opener)).map_err(|error| {
+            if is_new {
+                // Half a database would be taken for a damaged one next time; if it cannot be
+                // removed, that is what is told then.
+                drop(std::fs::remove_file(&path));
+            }
+            fault(&path, describe(&error))
+        })?;
         let meta = Meta::read(&db).map_err(|error| fault(&path, damaged(&error.to_string())))?;
         if let Some(layout) = meta.layout.filter(|layout| *layout > LAYOUT) {
             return Err(fault(&path, newer(layout)));

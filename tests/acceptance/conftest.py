@@ -54,6 +54,7 @@ def desktop(tmp_path_factory):
         service.close()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_json_modifyreport(json_report):
     """Keeps what proves something: which tests there were and how they ended. The machine it ran
     on and each phase's seconds would only make every run differ."""

@@ -110,10 +110,10 @@ impl Collect for Rapl {
 /// Reading them was allowed to everybody until it was found that they give keys away.
 fn forbidden(path: &std::path::Path, error: &io::Error) -> CollectError {
     CollectError::Broken(format!(
-        "{}: {error}; since CVE-2020-8694 only root may read it: give the service the capability \
-         CAP_DAC_READ_SEARCH (systemd: AmbientCapabilities=CAP_DAC_READ_SEARCH), or until the \
-         next boot: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj \
-         /sys/class/powercap/intel-rapl*/intel-rapl*/energy_uj",
+        "{}: {error}; since CVE-2020-8694 only root may read it: give it to the group homewatch by \
+         the udev rule packaging/60-homewatch-rapl.rules, or to everybody until the next boot by \
+         sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj; or set \
+         collect.rapl.enabled = false",
         path.display()
     ))
 }
@@ -307,7 +307,7 @@ mod tests {
         let CollectError::Broken(text) = error else {
             panic!("{error:?}")
         };
-        assert!(text.contains("CAP_DAC_READ_SEARCH") && text.contains("/sys/x/energy_uj"));
+        assert!(text.contains("60-homewatch-rapl.rules") && text.contains("/sys/x/energy_uj"));
     }
 
     #[test]

@@ -61,11 +61,20 @@ impl Shelly {
                 ..Figures::default()
             },
             "em" => return self.phases(status, heard),
-            "emdata" => Figures {
-                energy_kwh: get("total_act").map(|wh| wh / 1000.0),
-                returned_kwh: get("total_act_ret").map(|wh| wh / 1000.0),
-                ..Figures::default()
-            },
+            "emdata" => {
+                let (bought, sold) = match self.channel.and_then(phase) {
+                    None => ("total_act".to_owned(), "total_act_ret".to_owned()),
+                    Some(letter) => (
+                        format!("{letter}_total_act_energy"),
+                        format!("{letter}_total_act_ret_energy"),
+                    ),
+                };
+                Figures {
+                    energy_kwh: get(&bought).map(|wh| wh / 1000.0),
+                    returned_kwh: get(&sold).map(|wh| wh / 1000.0),
+                    ..Figures::default()
+                }
+            }
             _ => return,
         };
         if figures != Figures::default() {
@@ -76,16 +85,13 @@ impl Shelly {
     /// A three-phase meter: all together, or the phase that `channel` names.
     fn phases(&self, status: &Map<String, Json>, heard: &mut Heard) {
         let get = |key: &str| status.get(key).and_then(number);
-        let figures = match self.channel.map(usize::from) {
+        let figures = match self.channel.and_then(phase) {
             None => Figures {
                 power_w: get("total_act_power"),
                 apparent_va: get("total_aprt_power"),
                 ..Figures::default()
             },
-            Some(phase) => {
-                let Some(letter) = ["a", "b", "c"].get(phase) else {
-                    return;
-                };
+            Some(letter) => {
                 let get = |key: &str| get(&format!("{letter}_{key}"));
                 Figures {
                     power_w: get("act_power"),
@@ -115,6 +121,11 @@ impl Shelly {
     fn asker(&self) -> String {
         format!("{}/homewatch", self.prefix)
     }
+}
+
+/// The letter of a phase; there are three.
+fn phase(channel: u8) -> Option<char> {
+    "abc".chars().nth(channel.into())
 }
 
 /// The counter of a component, Wh, as kWh.
