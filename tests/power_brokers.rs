@@ -120,6 +120,33 @@ async fn the_broker_inside_carries_every_dialogue() {
     }
 }
 
+/// The simulated home's own plug, found and read as a real one is.
+#[tokio::test]
+async fn the_plugs_of_the_simulated_home_speak_like_real_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = embedded::Broker::start(embedded::config(), dir.path()).await;
+    let scenario = homewatch::simulate::read(None).unwrap();
+    let simulation = homewatch::simulate::Simulation::new(dir.path(), scenario).unwrap();
+    let mut home = tokio::task::JoinSet::new();
+    home.spawn(simulation.run(Some(broker.addr)));
+    let store = tempfile::tempdir().unwrap();
+    let store = Store::open(store.path()).unwrap();
+    let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
+    let config = "[power.meters.it]\ntasmota = \"server\"\nfeeds = \"host\"\n";
+    let rig = Rig::with_tick(config, broker.bus.clone(), store, clock, TICK).await;
+    let speaks = || {
+        let state = rig.subject();
+        let all = ["relay=true", "fault=false", "covers=host", "voltage_v=231"];
+        let offers = rig.meters.offers();
+        all.iter().all(|want| holds(state.as_ref(), want).is_ok())
+            && offers.iter().any(|line| line.contains("{ shelly = "))
+    };
+    tokio::time::timeout(PATIENCE, until(speaks)).await.unwrap();
+    home.shutdown().await;
+    let (_store, _) = rig.stop().await;
+    broker.stop().await;
+}
+
 async fn mosquitto(protocol: Protocol, names: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let Some(broker) = Mosquitto::start(dir.path(), "") else {

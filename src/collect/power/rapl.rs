@@ -91,19 +91,11 @@ impl Collect for Rapl {
                     let watts = zone.take(raw, lap);
                     readings.push((zone.scope.clone(), watts, zone.reading(watts)));
                 }
-                // A part of a processor that is asleep or gone says nothing for now.
-                Err(error) => {
-                    zone.last = None;
-                    if error.kind() == io::ErrorKind::PermissionDenied {
-                        denied = Some(forbidden(zone.energy.path(), &error));
-                    }
-                }
+                Err(error) => denied = zone.fail(&error).or(denied),
             }
         }
-        match denied {
-            Some(error) if readings.is_empty() => Err(error),
-            _ => Ok(judged(readings)),
-        }
+        let refused = denied.filter(|_| readings.is_empty());
+        refused.map_or_else(|| Ok(judged(readings)), Err)
     }
 }
 
@@ -219,6 +211,14 @@ impl Zone {
         Some(joules / seconds)
     }
 
+    /// What it means that it could not be read: a part of a processor that is asleep or gone says
+    /// nothing for now, which is no error.
+    fn fail(&mut self, error: &io::Error) -> Option<CollectError> {
+        self.last = None;
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        denied.then(|| forbidden(self.energy.path(), error))
+    }
+
     fn reading(&self, watts: Option<f64>) -> Reading {
         let mut reading = Reading::new(&self.subject)
             .with_known(&POWER, watts)
@@ -302,12 +302,15 @@ mod tests {
 
     #[test]
     fn the_remedy_for_a_forbidden_file_is_told() {
+        let mut zone = zone(1, 1.0);
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(zone.fail(&gone), None);
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
-        let error = forbidden(std::path::Path::new("/sys/x/energy_uj"), &denied);
+        let error = zone.fail(&denied).unwrap();
         let CollectError::Broken(text) = error else {
             panic!("{error:?}")
         };
-        assert!(text.contains("60-homewatch-rapl.rules") && text.contains("/sys/x/energy_uj"));
+        assert!(text.contains("60-homewatch-rapl.rules") && text.contains("/nowhere"));
     }
 
     #[test]
