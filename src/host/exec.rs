@@ -116,3 +116,50 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(exec: &Exec, argv: &[&str], limit: Duration) -> Result<Output, ExecError> {
+        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
+        exec.run(&argv, limit).await
+    }
+
+    #[tokio::test]
+    async fn a_program_gives_its_output_and_code() {
+        let long = Duration::from_mins(1);
+        let argv = ["sh", "-c", "echo out; echo err >&2; exit 3"];
+        let output = run(&Exec::Real, &argv, long).await.unwrap();
+        assert_eq!(output.code, Some(3));
+        assert_eq!(output.stdout, b"out\n");
+        assert_eq!(output.stderr, b"err\n");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_absent_hangs_or_cannot_be_started_is_told() {
+        let long = Duration::from_mins(1);
+        let absent = run(&Exec::Real, &["/absent/program"], long).await;
+        assert!(matches!(absent, Err(ExecError::Absent(_))), "{absent:?}");
+        let empty = run(&Exec::Real, &[], long).await;
+        assert!(matches!(empty, Err(ExecError::Absent(_))), "{empty:?}");
+        let folder = run(&Exec::Real, &["/"], long).await;
+        assert!(matches!(folder, Err(ExecError::Io { .. })), "{folder:?}");
+        let hangs = run(&Exec::Real, &["sleep", "600"], Duration::from_millis(10)).await;
+        assert!(matches!(hangs, Err(ExecError::TimeOut { .. })), "{hangs:?}");
+    }
+
+    #[tokio::test]
+    async fn a_replayed_program_gives_what_was_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("smartctl -a _dev_sda"), "4\n{}\n").unwrap();
+        let exec = Exec::Replay(dir.path().to_owned());
+        let long = Duration::from_mins(1);
+        let output = run(&exec, &["smartctl", "-a", "/dev/sda"], long)
+            .await
+            .unwrap();
+        assert_eq!((output.code, output.stdout), (Some(4), b"{}\n".to_vec()));
+        let other = run(&exec, &["smartctl", "-a", "/dev/sdb"], long).await;
+        assert!(matches!(other, Err(ExecError::Absent(_))), "{other:?}");
+    }
+}

@@ -87,3 +87,37 @@ fn is_pseudo(file: &File) -> bool {
         kind == PROC_SUPER_MAGIC || kind == SYSFS_MAGIC
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_it_is_now_also_when_it_was_replaced_or_has_grown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stat");
+        let mut kept = KeptFile::new(path.clone());
+        let mut buffer = Vec::new();
+        assert!(kept.read(&mut buffer).is_err(), "not there yet");
+        std::fs::write(&path, "one").unwrap();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "one");
+        std::fs::remove_file(&path).unwrap();
+        let long = "x".repeat(100_000);
+        std::fs::write(&path, &long).unwrap();
+        assert_eq!(kept.read(&mut buffer).unwrap(), long);
+        std::fs::write(&path, "s").unwrap();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "s");
+    }
+
+    #[test]
+    fn what_is_no_text_or_too_large_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stat");
+        let mut kept = KeptFile::new(path.clone());
+        for bytes in [vec![0xff, 0xfe], vec![b'x'; MAX_LEN + 1]] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = kept.read(&mut Vec::new()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}

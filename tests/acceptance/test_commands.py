@@ -75,3 +75,38 @@ def test_tokens_are_refused_that_make_no_sense(home):
     service.run("token", "add", "phone", "--scope", "read")
     assert "phone" in service.run("token", "add", "phone", "--scope", "read", code=1)
     assert "█" in service.run("token", "add", "tablet", "--scope", "read", "--qr")
+
+
+def test_the_doctor_knows_the_running_service_its_store_and_its_tokens(home):
+    service = home({"history": {"max_size": "16MB"}}).start()
+    service.token()
+    text = service.run("doctor")
+    assert f"127.0.0.1:{service.mqtt_port}, served by the running homewatch" in text
+    assert f"127.0.0.1:{service.api_port}, served by the running homewatch" in text
+    assert "in use by the running homewatch" in text and "1 access token" in text
+    service.stop()
+    assert f"{service.data} can be used" in service.run("doctor")
+
+
+def test_the_doctor_tells_what_cannot_work_with_its_remedy(home, mosquitto):
+    taken = home().start()
+    service = home({
+        "api": {"listen": f"127.0.0.1:{taken.api_port}"},
+        "history": {"max_size": "1000TB"},
+        "mqtt": {"broker": {"url": f"mqtt://127.0.0.1:{mosquitto.port}"}},
+        "push": {"ntfy": {"server": "http://127.0.0.1:1", "topic": "box"}},
+    })
+    service.data.mkdir()
+    (service.data / "homewatch.redb").write_text("no store")
+    text = service.run("doctor", "--push", code=1)
+    assert f"the broker mqtt://127.0.0.1:{mosquitto.port} lets us in" in text
+    for told in ("is taken by", "is damaged", "less than history.max_size", "127.0.0.1:1"):
+        assert told in text, text
+    phone = home({"push": {"ntfy": {"topic": "box"}}})
+    assert "homewatch doctor --push" in phone.run("doctor")
+
+
+def test_the_doctor_names_collectors_that_read_nonsense(home, host):
+    host.write("proc/meminfo", "nonsense")
+    text = home({"host": host.config()}).run("doctor")
+    assert "memory:" in text
