@@ -77,3 +77,6 @@ fn is_running(config: &Config) -> bool {
 fn node(host: &Host, config: &Config) -> String {
     app::node_name(config, host)
 }
+
+#[cfg(test)]
+mod tests;

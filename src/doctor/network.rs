@@ -33,19 +33,21 @@ fn gateway(line: &str) -> Option<(&str, Ipv4Addr)> {
     (destination == 0 && flags & 3 == 3).then(|| (device, Ipv4Addr::from(address.to_ne_bytes())))
 }
 
-/// Whether this user may send echo requests without being root (`ping_group_range`).
 fn icmp(host: &Host) -> Finding {
     let file = host.root.proc("sys/net/ipv4/ping_group_range");
     let range = Root::read_trimmed(&file).unwrap_or_default();
+    let (group, user) = (rustix::process::getegid(), rustix::process::geteuid());
+    echo(&range, group.as_raw(), user.is_root())
+}
+
+/// Whether a user of `group` may send echo requests, with `ping_group_range` as it is.
+fn echo(range: &str, group: u32, is_root: bool) -> Finding {
     let mut bounds = range.split_whitespace().map(str::parse::<u32>);
-    let group = rustix::process::getegid().as_raw();
     match (bounds.next(), bounds.next()) {
         (Some(Ok(from)), Some(Ok(to))) if (from..=to).contains(&group) => {
             Finding::new(CHAPTER, Verdict::Fine, "ICMP echo may be sent without root")
         }
-        _ if rustix::process::geteuid().is_root() => {
-            Finding::new(CHAPTER, Verdict::Fine, "ICMP echo may be sent (as root)")
-        }
+        _ if is_root => Finding::new(CHAPTER, Verdict::Fine, "ICMP echo may be sent (as root)"),
         _ => Finding::new(
             CHAPTER,
             Verdict::Hint,
@@ -76,6 +78,17 @@ mod tests {
             "eth0 0000A8C0 00000000 0001",
         ] {
             assert_eq!(gateway(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn who_may_not_ping_is_told_how_to() {
+        assert_eq!(echo("0 2147483647", 1000, false).verdict, Verdict::Fine);
+        assert_eq!(echo("1 0", 0, true).verdict, Verdict::Fine);
+        for range in ["1 0", "0 999", "", "what"] {
+            let finding = echo(range, 1000, false);
+            assert_eq!(finding.verdict, Verdict::Hint, "{range}");
+            assert!(finding.remedy.unwrap().contains("ping_group_range"));
         }
     }
 }

@@ -2,6 +2,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// Of each stream of a program so many bytes are kept.
+const MAX_OUTPUT: u64 = 4 << 20;
+
 /// How outside programs are run.
 #[derive(Debug, Clone)]
 pub enum Exec {
@@ -90,7 +95,7 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
             ExecError::Io { program, cause }
         }
     };
-    let child = tokio::process::Command::new(program)
+    let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -99,16 +104,14 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
         .kill_on_drop(true)
         .spawn()
         .map_err(io)?;
-    match tokio::time::timeout(limit, child.wait_with_output()).await {
-        Ok(Ok(mut output)) => {
-            output.stdout.truncate(4 << 20);
-            output.stderr.truncate(4 << 20);
-            Ok(Output {
-                code: output.status.code(),
-                stdout: output.stdout,
-                stderr: output.stderr,
-            })
-        }
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let whole = async { tokio::try_join!(head(out), head(err), child.wait()) };
+    match tokio::time::timeout(limit, whole).await {
+        Ok(Ok((stdout, stderr, status))) => Ok(Output {
+            code: status.code(),
+            stdout,
+            stderr,
+        }),
         Ok(Err(cause)) => Err(io(cause)),
         Err(_) => Err(ExecError::TimeOut {
             program: program.to_owned(),
@@ -117,49 +120,76 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
     }
 }
 
+/// The first [`MAX_OUTPUT`] bytes; the rest is read as well, so that the program can end.
+async fn head(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(MAX_OUTPUT).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn run(exec: &Exec, argv: &[&str], limit: Duration) -> Result<Output, ExecError> {
-        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        exec.run(&argv, limit).await
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
     }
 
     #[tokio::test]
-    async fn a_program_gives_its_output_and_code() {
-        let long = Duration::from_mins(1);
-        let argv = ["sh", "-c", "echo out; echo err >&2; exit 3"];
-        let output = run(&Exec::Real, &argv, long).await.unwrap();
+    async fn a_program_tells_its_output_and_its_end() {
+        let script = sh("echo out; echo err >&2; exit 3");
+        let output = Exec::Real.run(&script, LIMIT).await.unwrap();
         assert_eq!(output.code, Some(3));
-        assert_eq!(output.stdout, b"out\n");
-        assert_eq!(output.stderr, b"err\n");
+        assert_eq!(
+            (&*output.stdout, &*output.stderr),
+            (&b"out\n"[..], &b"err\n"[..])
+        );
+        let killed = Exec::Real.run(&sh("kill -9 $$"), LIMIT).await.unwrap();
+        assert_eq!(killed.code, None);
     }
 
     #[tokio::test]
-    async fn one_that_is_absent_hangs_or_cannot_be_started_is_told() {
-        let long = Duration::from_mins(1);
-        let absent = run(&Exec::Real, &["/absent/program"], long).await;
-        assert!(matches!(absent, Err(ExecError::Absent(_))), "{absent:?}");
-        let empty = run(&Exec::Real, &[], long).await;
-        assert!(matches!(empty, Err(ExecError::Absent(_))), "{empty:?}");
-        let folder = run(&Exec::Real, &["/"], long).await;
-        assert!(matches!(folder, Err(ExecError::Io { .. })), "{folder:?}");
-        let hangs = run(&Exec::Real, &["sleep", "600"], Duration::from_millis(10)).await;
-        assert!(matches!(hangs, Err(ExecError::TimeOut { .. })), "{hangs:?}");
+    async fn a_program_that_hangs_is_ended_and_one_that_floods_is_cut() {
+        let short = Duration::from_millis(50);
+        let hangs = Exec::Real.run(&sh("sleep 600"), short).await.unwrap_err();
+        assert!(matches!(hangs, ExecError::TimeOut { .. }), "{hangs}");
+        assert!(hangs.to_string().starts_with("sh: no answer within"));
+        let script = sh("head -c 9000000 /dev/zero");
+        let floods = Exec::Real.run(&script, LIMIT).await.unwrap();
+        assert_eq!((floods.code, floods.stdout.len()), (Some(0), 4 << 20));
     }
 
     #[tokio::test]
-    async fn a_replayed_program_gives_what_was_recorded() {
+    async fn what_is_not_there_or_cannot_be_run_is_told() {
+        let run = async |argv: &[&str]| {
+            let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
+            Exec::Real.run(&argv, LIMIT).await.unwrap_err().to_string()
+        };
+        assert_eq!(
+            run(&["homewatch-no-such-program"]).await,
+            "homewatch-no-such-program: not found"
+        );
+        assert!(run(&["/proc/version"]).await.starts_with("/proc/version: "));
+        assert_eq!(run(&[]).await, "an empty command: not found");
+    }
+
+    #[tokio::test]
+    async fn a_captured_machine_answers_from_its_files() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("smartctl -a _dev_sda"), "4\n{}\n").unwrap();
+        std::fs::write(dir.path().join("odd"), "no number").unwrap();
         let exec = Exec::Replay(dir.path().to_owned());
-        let long = Duration::from_mins(1);
-        let output = run(&exec, &["smartctl", "-a", "/dev/sda"], long)
-            .await
-            .unwrap();
-        assert_eq!((output.code, output.stdout), (Some(4), b"{}\n".to_vec()));
-        let other = run(&exec, &["smartctl", "-a", "/dev/sdb"], long).await;
-        assert!(matches!(other, Err(ExecError::Absent(_))), "{other:?}");
+        let argv = ["smartctl", "-a", "/dev/sda"].map(str::to_owned);
+        let output = exec.run(&argv, LIMIT).await.unwrap();
+        assert_eq!((output.code, &*output.stdout), (Some(4), &b"{}\n"[..]));
+        let odd = exec.run(&["odd".to_owned()], LIMIT).await.unwrap();
+        assert_eq!((odd.code, odd.stdout.len()), (None, 0));
+        let absent = exec.run(&["zpool".to_owned()], LIMIT).await.unwrap_err();
+        assert!(matches!(absent, ExecError::Absent(_)));
     }
 }
