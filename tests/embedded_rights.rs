@@ -277,18 +277,10 @@ async fn commands_reach_the_bus_and_a_retained_one_is_refused_and_forgotten() {
         (topic.to_owned(), false),
         "only the second"
     );
-    // Understood, it reaches the bus; otherwise its sender is told. Nothing is lost in between.
-    tokio::select! {
-        request = timeout(PATIENCE, broker.requests.recv()) => {
-            let command = request.unwrap().unwrap().command;
-            assert_eq!(command.name, "alert/cpu-hot/ack");
-            assert_eq!(command.id.as_deref(), Some("2"));
-        }
-        result = client.packet() => {
-            let result = String::from_utf8_lossy(&result).into_owned();
-            assert!(result.contains("alert/cpu-hot/ack"), "{result}");
-        }
-    }
+    let request = timeout(PATIENCE, broker.requests.recv()).await;
+    let command = request.unwrap().unwrap().command;
+    assert_eq!(command.name, "alert/cpu-hot/ack");
+    assert_eq!(command.id.as_deref(), Some("2"));
 }
 
 #[tokio::test]

@@ -121,10 +121,7 @@ impl Edge {
                     .emit(Event::Answered(Answer { result, reply }.into()));
             }
             Received::Birth => self.bus.emit(Event::HomeAssistantBirth { edge: self.name }),
-            Received::NodeStatus { name, online } => self.bus.emit(Event::Node {
-                name: name.into(),
-                online,
-            }),
+            Received::NodeStatus { name, online } => self.bus.node(&name, online),
             Received::OwnOffline => return Some(self.status(true)),
             Received::Other => {}
         }

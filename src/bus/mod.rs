@@ -40,7 +40,7 @@ pub enum Event {
     /// A request to somebody else's device, by its whole topic; sent once, not retained, and only
     /// to brokers that are there right now.
     Ask(Arc<str>, Bytes),
-    /// Another node's status on the same base topic.
+    /// Another node's status on the same base topic; the state store already has it.
     Node {
         /// The node's name.
         name: Arc<str>,
@@ -111,6 +111,13 @@ impl Listener {
             Err(broadcast::error::RecvError::Lagged(count)) => Heard::Missed(count),
             Err(broadcast::error::RecvError::Closed) => Heard::Closed,
         }
+    }
+}
+
+const fn refusal(error: &mpsc::error::TrySendError<Request>) -> &'static str {
+    match error {
+        mpsc::error::TrySendError::Full(_) => TOO_MANY,
+        mpsc::error::TrySendError::Closed(_) => STOPPING,
     }
 }
 
@@ -191,6 +198,17 @@ impl Bus {
         self.emit(Event::Retain(topic, payload));
     }
 
+    /// Takes another node's status into the state and tells everybody. Of too many nodes none but
+    /// those that are known already are heard.
+    pub fn node(&self, name: &str, online: bool) {
+        let name = Arc::from(name);
+        if self.state.put_node(&name, online) {
+            self.emit(Event::Node { name, online });
+        } else {
+            tracing::debug!(%name, "too many nodes on this base topic: not watched");
+        }
+    }
+
     /// Tells everybody; nobody listening is no error.
     pub fn emit(&self, event: Event) {
         drop(self.events.send(event));
@@ -203,10 +221,8 @@ impl Bus {
         let Err(error) = self.commands.try_send(Request { command, respond }) else {
             return;
         };
-        let (text, request) = match error {
-            mpsc::error::TrySendError::Full(request) => (TOO_MANY, request),
-            mpsc::error::TrySendError::Closed(request) => (STOPPING, request),
-        };
+        let text = refusal(&error);
+        let request = error.into_inner();
         let Command {
             id, name, origin, ..
         } = request.command;
@@ -235,12 +251,8 @@ impl Bus {
             detail: None,
         };
         let (respond, answer) = oneshot::channel();
-        if self
-            .commands
-            .try_send(Request { command, respond })
-            .is_err()
-        {
-            return refused(TOO_MANY);
+        if let Err(error) = self.commands.try_send(Request { command, respond }) {
+            return refused(refusal(&error));
         }
         match answer.await {
             Ok(result) => result,

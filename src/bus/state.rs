@@ -45,6 +45,9 @@ pub struct Changed {
     pub available: Option<bool>,
 }
 
+/// So many other nodes are known at most: whoever may publish makes them up as they please.
+const NODES: usize = 1_000;
+
 /// The latest of everything: what REST serves and what an MQTT edge sends when it connects.
 #[derive(Debug)]
 pub struct State {
@@ -61,6 +64,8 @@ struct Inner {
     /// The revision at which something was last taken out.
     removal: u64,
     retained: BTreeMap<Arc<str>, Bytes>,
+    /// Other nodes, and whether each is online.
+    nodes: BTreeMap<Arc<str>, bool>,
     revision: u64,
     heard: Option<Instant>,
 }
@@ -250,6 +255,25 @@ impl State {
             .iter()
             .map(|(k, v)| (Arc::clone(k), v.clone()))
             .collect()
+    }
+
+    /// Every other node that was heard of, and whether it is online.
+    pub fn nodes(&self) -> Vec<(Arc<str>, bool)> {
+        let inner = self.read();
+        let nodes = inner.nodes.iter();
+        nodes
+            .map(|(name, online)| (Arc::clone(name), *online))
+            .collect()
+    }
+
+    /// `false` if there is no room for another node.
+    pub(super) fn put_node(&self, name: &Arc<str>, online: bool) -> bool {
+        let inner = &mut *self.write();
+        let room = inner.nodes.len() < NODES || inner.nodes.contains_key(name);
+        if room {
+            inner.nodes.insert(Arc::clone(name), online);
+        }
+        room
     }
 
     pub(super) fn put_retained(&self, topic: &Arc<str>, payload: &Bytes) {

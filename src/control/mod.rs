@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::{Answer, Bus, Event, Heard, Listener, Request};
 use crate::config::RulesConfig;
 use crate::host::Clock;
-use crate::model::{Batch, Command, CommandResult, Origin, Outcome};
+use crate::model::{Alert, Batch, Command, CommandResult, Origin, Outcome, Reading};
 use crate::rules::{Effect, Engine, Input, Ledger, Moment};
 use crate::store::{Change, Collection, Store, StoreError};
 
@@ -22,6 +22,9 @@ use crate::store::{Change, Collection, Store, StoreError};
 const NAME: &str = "alerts";
 /// What could not be kept is tried again after this long.
 const RETRY: Duration = Duration::from_mins(1);
+
+/// After so many alerts the others get their turn to hear of them: the bus holds 256 events.
+const AT_ONCE: usize = 32;
 
 /// The rule engine in its place on the bus.
 #[derive(Debug)]
@@ -70,10 +73,34 @@ impl Control {
             unsaved: Vec::new(),
             retry_at: None,
         };
+        control.clear_others(&effects);
         control.carry_out(effects, None).await;
-        let known = snapshot::batch(control.bus.state(), control.clock.now());
-        control.hear_batch(&known).await;
+        control.read_state().await;
         Ok(control)
+    }
+
+    /// Takes from the bus what whoever kept the alerts before has left there (until a reload, or
+    /// a crash) and nobody keeps now: alerts that only pended, or whose rule is gone.
+    fn clear_others(&self, effects: &[Effect]) {
+        let ours = |id: &str| {
+            let told = |effect: &Effect| matches!(effect, Effect::Alert(alert) if alert.id == id);
+            effects.iter().any(told)
+        };
+        for alert in self.bus.state().alerts() {
+            if !ours(&alert.id) {
+                self.bus.clear_alert(Alert::clone(&alert));
+            }
+        }
+    }
+
+    /// Hears all that is known now: at the start, and when events were lost.
+    async fn read_state(&mut self) {
+        let known = snapshot::batch(self.bus.state(), self.clock.now());
+        self.hear_batch(&known).await;
+        for (name, online) in self.bus.state().nodes() {
+            let name = &*name;
+            self.step(Input::Node { name, online }).await;
+        }
     }
 
     /// Hears the bus and takes commands until `cancel`. Commands that wait then are answered by
@@ -92,8 +119,7 @@ impl Control {
                     Heard::Event(event) => self.hear(event).await,
                     Heard::Missed(count) => {
                         tracing::warn!(count, "the rules missed events of the bus; read anew");
-                        let known = snapshot::batch(self.bus.state(), self.clock.now());
-                        self.hear_batch(&known).await;
+                        self.read_state().await;
                     }
                     Heard::Closed => return,
                 },
@@ -174,7 +200,10 @@ impl Control {
             }
         }
         let saved = self.keep(changes).await;
-        for effect in told {
+        for (number, effect) in told.into_iter().enumerate() {
+            if number % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             match effect {
                 Effect::Alert(alert) => self.bus.alert(alert),
                 Effect::Cleared(alert) => self.bus.clear_alert(alert),
@@ -262,7 +291,7 @@ impl Control {
     }
 
     /// Tells how keeping fares, as a collector would.
-    fn tell(&self, result: Result<Vec<crate::model::Reading>, String>) {
+    fn tell(&self, result: Result<Vec<Reading>, String>) {
         self.bus.publish(Batch {
             at: self.clock.now(),
             outcomes: vec![Outcome {
