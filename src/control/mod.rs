@@ -52,12 +52,11 @@ impl Control {
     ) -> Result<Self, StoreError> {
         let listener = bus.listen();
         let start = Instant::now();
-        let reader = store.clone();
-        let read = move || {
-            let alerts = reader.all(Collection::Alerts)?;
-            Ok((alerts, reader.all(Collection::Silences)?))
-        };
-        let (alerts, silences) = blocking(read).await?;
+        let read = store.blocking(|store| {
+            let alerts = store.all(Collection::Alerts)?;
+            Ok((alerts, store.all(Collection::Silences)?))
+        });
+        let (alerts, silences) = read.await?;
         let now = Moment {
             wall: clock.now(),
             up: Duration::ZERO,
@@ -266,8 +265,8 @@ impl Control {
             self.unsaved.retain(|old| place(old) != place(&change));
             self.unsaved.push(change);
         }
-        let (store, all) = (self.store.clone(), self.unsaved.clone());
-        let result = blocking(move || store.write(&all)).await;
+        let all = self.unsaved.clone();
+        let result = self.store.blocking(move |store| store.write(&all)).await;
         let failed_before = self.retry_at.is_some();
         match result {
             Ok(()) => {
@@ -312,16 +311,6 @@ const fn collection(ledger: Ledger) -> Collection {
 fn place(change: &Change) -> (Collection, &str) {
     match change {
         Change::Put(collection, key, _) | Change::Remove(collection, key) => (*collection, key),
-    }
-}
-
-/// Runs what blocks on a thread where it may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(StoreError::Io(error.to_string())),
     }
 }
 

@@ -72,7 +72,9 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut listener = bus.listen();
-    let records = blocking(store.clone(), |store| store.all(Collection::Discovery)).await?;
+    let records = store
+        .blocking(|store| store.all(Collection::Discovery))
+        .await?;
     let jitter = jitter(&identity.installation);
     let directory = Directory::restore(identity, topics, settings.limits, records);
     let mut runner = Runner {
@@ -306,7 +308,8 @@ impl Runner {
                 None => Change::Remove(Collection::Discovery, key),
             })
             .collect();
-        if let Err(error) = blocking(self.store.clone(), move |store| store.write(&changes)).await {
+        let kept = self.store.blocking(move |store| store.write(&changes));
+        if let Err(error) = kept.await {
             tracing::warn!(%error, "what Home Assistant was told could not be kept");
         }
     }
@@ -318,14 +321,4 @@ fn jitter(installation: &str) -> Duration {
         sum.wrapping_mul(31).wrapping_add(u32::from(byte))
     });
     JITTER.mul_f64(f64::from(sum % 1_000) / 1_000.0)
-}
-
-async fn blocking<T: Send + 'static>(
-    store: Store,
-    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(move || work(&store)).await {
-        Ok(result) => result,
-        Err(error) => Err(StoreError::Io(error.to_string())),
-    }
 }

@@ -96,8 +96,8 @@ impl Push {
         // From here on nothing is missed; what was before is in the state.
         let listener = self.bus.listen();
         let ntfy = Ntfy::new(&self.host.http, config.clone())?;
-        let store = self.store.clone();
-        let records = blocking(move || store.all(Collection::Push)).await?;
+        let read = self.store.blocking(|store| store.all(Collection::Push));
+        let records = read.await?;
         let replies = self.replies(&config, &records);
         let buttons = match (&self.public_url, &replies) {
             _ if !config.buttons => Buttons::Off,
@@ -161,9 +161,9 @@ impl Push {
     }
 
     async fn persist(&self, changes: Vec<Change>) {
-        let store = self.store.clone();
+        let kept = self.store.blocking(move |store| store.write(&changes));
         // A full disk must not stop the messages: they go out, and may go out twice.
-        if let Err(error) = blocking(move || store.write(&changes)).await {
+        if let Err(error) = kept.await {
             tracing::warn!(%error, "push messages cannot be kept over a restart");
         }
     }
@@ -350,14 +350,5 @@ fn moment(clock: &Clock, start: Instant) -> Moment {
     Moment {
         wall: clock.now(),
         up: start.elapsed(),
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(StoreError::Io(error.to_string())),
     }
 }

@@ -92,7 +92,8 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     }
 }
 
-/// The open store. Cheap to clone. Its calls block: from async code use `spawn_blocking`.
+/// The open store. Cheap to clone. Its calls block: from async code use
+/// [`Store::blocking`].
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -107,6 +108,23 @@ struct Inner {
 }
 
 impl Store {
+    /// Does `work` on a thread where it may block, for async code.
+    ///
+    /// # Errors
+    /// Those of `work`; [`StoreError::Io`] if it crashed.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Io(format!(
+                "a fault of homewatch itself: {error}"
+            ))),
+        }
+    }
+
     fn db(&self) -> &Db {
         &self.inner.db
     }

@@ -56,7 +56,7 @@ pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
     while let Some(Heard::Event(event)) = listener.next().now_or_never() {
         keeper.take(event).await;
     }
-    if let Err(error) = keeper.blocking(|store| store.sync()).await {
+    if let Err(error) = keeper.store.blocking(Store::sync).await {
         tracing::error!("the last readings are not in the history: {error}");
     }
 }
@@ -78,7 +78,8 @@ impl Keeper {
             .outcomes
             .iter()
             .all(|outcome| outcome.collector == NAME);
-        let result = self.blocking(move |store| store.append(&batch)).await;
+        let result = self.store.blocking(move |store| store.append(&batch)).await;
+        let result = result.map_err(|error| error.to_string());
         if own {
             return;
         }
@@ -100,17 +101,6 @@ impl Keeper {
             (Ok(()) | Err(_), _) => {}
         }
         self.batches = self.batches.wrapping_add(1);
-    }
-
-    async fn blocking<F>(&self, work: F) -> Result<(), String>
-    where
-        F: FnOnce(Store) -> Result<(), super::StoreError> + Send + 'static,
-    {
-        let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || work(store)).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(error) => Err(format!("a fault of homewatch itself: {error}")),
-        }
     }
 
     #[expect(

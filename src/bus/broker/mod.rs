@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::link::Link;
 use self::session::{End, Session};
 use self::wire::{Hello, Wire};
-use self::worker::{Worker, blocking};
+use self::worker::Worker;
 use super::Bus;
 use crate::config::{BrokerConfig, Protocol};
 use crate::host::Clock;
@@ -173,7 +173,7 @@ async fn client_id(config: &BrokerConfig, topics: &Topics, store: &Store) -> Str
         return id.clone();
     }
     let fresh = format!("{:08x}", getrandom::u32().unwrap_or(0));
-    let kept = blocking(store, move |store| {
+    let kept = store.blocking(move |store| {
         if let Some(kept) = store.get(Collection::Identity, KEY)?
             && let Ok(kept) = String::from_utf8(kept)
         {
@@ -184,7 +184,7 @@ async fn client_id(config: &BrokerConfig, topics: &Topics, store: &Store) -> Str
     });
     let suffix = kept.await.unwrap_or_else(|error| {
         tracing::warn!(
-            error,
+            %error,
             "the MQTT client id cannot be kept; using one for this run"
         );
         format!("{:08x}", getrandom::u32().unwrap_or(0))

@@ -49,12 +49,12 @@ impl Worker {
     /// Listens from now on; takes up what the store kept.
     pub(super) async fn start(topics: Topics, bus: Bus, clock: Clock, store: Store) -> Self {
         let listener = bus.listen();
-        let loaded = blocking(&store, |store| store.all(Collection::Outbox)).await;
+        let loaded = store.blocking(|store| store.all(Collection::Outbox)).await;
         let (outbox, broken) = match loaded {
             Ok(records) => Outbox::load(records),
             Err(error) => {
                 tracing::error!(
-                    error,
+                    %error,
                     "the messages that wait for the broker cannot be read"
                 );
                 (Outbox::default(), 0)
@@ -249,27 +249,16 @@ impl Worker {
             return;
         }
         let changes = self.outbox.changes();
-        match blocking(&self.store, move |store| store.write(&changes)).await {
+        let kept = self.store.blocking(move |store| store.write(&changes));
+        match kept.await {
             Ok(()) => self.outbox.saved(),
             Err(error) => {
                 tracing::error!(
-                    error,
+                    %error,
                     "the messages that wait for the broker cannot be stored"
                 );
                 self.save_at = Some(Instant::now() + REPORT_EVERY);
             }
         }
-    }
-}
-
-/// Runs `work` where it may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    store: &Store,
-    work: impl FnOnce(&Store) -> Result<T, crate::store::StoreError> + Send + 'static,
-) -> Result<T, String> {
-    let store = store.clone();
-    match tokio::task::spawn_blocking(move || work(&store)).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
     }
 }
