@@ -172,7 +172,7 @@ fn a_second_instance_is_told_who_has_the_store() {
 
 #[test]
 fn a_damaged_database_is_left_untouched_and_the_remedy_is_named() {
-    for garbage in [b"no database at all".repeat(1_000), vec![0; 100_000]] {
+    for garbage in [b"no database at all".repeat(1_000), vec![7; 100_000]] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("homewatch.redb");
         std::fs::write(&path, &garbage).unwrap();
@@ -181,6 +181,16 @@ fn a_damaged_database_is_left_untouched_and_the_remedy_is_named() {
         assert!(text.contains("homewatch.redb"), "{text}");
         assert_eq!(std::fs::read(&path).unwrap(), garbage);
     }
+}
+
+#[test]
+fn a_database_whose_making_was_cut_off_is_kept_aside_and_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("homewatch.redb"), vec![0; 100_000]).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.append(&batch(1, 20.0)).unwrap();
+    let aside = dir.path().join("homewatch.redb.unfinished");
+    assert_eq!(std::fs::metadata(aside).unwrap().len(), 100_000);
 }
 
 #[test]

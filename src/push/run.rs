@@ -132,10 +132,7 @@ impl Push {
         let listens = matches!(buttons, Buttons::Topic { .. });
         tokio::join!(sender.run(listener, &cancel), async {
             if listens {
-                tokio::select! {
-                    () = self.hear(&ntfy, replies) => {}
-                    () = cancel.cancelled() => {}
-                }
+                self.hear(&ntfy, replies, &cancel).await;
             }
         });
         Ok(())
@@ -168,19 +165,24 @@ impl Push {
         }
     }
 
-    /// Listens to the presses of buttons, for ever.
-    async fn hear(&self, ntfy: &Ntfy, mut replies: Replies) {
+    /// Listens to the presses of buttons until `cancel`. What was carried out by then is noted, so
+    /// that it is not carried out again after a restart.
+    async fn hear(&self, ntfy: &Ntfy, mut replies: Replies, cancel: &CancellationToken) {
         self.persist(vec![replies.put()]).await;
         let mut retry = FIRST_RETRY;
         let mut told: Option<String> = None;
         loop {
-            let wait = match ntfy.subscribe(&replies.topic, &replies.since).await {
+            let stream = ntfy.subscribe(&replies.topic, &replies.since);
+            let Some(stream) = cancel.run_until_cancelled(stream).await else {
+                return;
+            };
+            let wait = match stream {
                 Ok(lines) => {
                     if told.take().is_some() {
                         tracing::info!("the buttons of push messages work again");
                     }
                     retry = FIRST_RETRY;
-                    self.follow(lines, &mut replies).await;
+                    self.follow(lines, &mut replies, cancel).await;
                     FIRST_RETRY
                 }
                 Err(failure) => {
@@ -200,17 +202,20 @@ impl Push {
             };
             // Up to a quarter more, so that many nodes do not come at once.
             let share = getrandom::u32().map_or(0, |random| random % 26);
-            tokio::time::sleep(wait + wait * share / 100).await;
+            let pause = tokio::time::sleep(wait + wait * share / 100);
+            if cancel.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
         }
     }
 
-    /// Carries out the presses of one stream until it ends.
-    async fn follow(&self, mut lines: Lines, replies: &mut Replies) {
+    /// Carries out the presses of one stream until it ends, or `cancel`.
+    async fn follow(&self, mut lines: Lines, replies: &mut Replies, cancel: &CancellationToken) {
         loop {
-            let line = match lines.next().await {
-                Ok(Some(line)) => line,
-                Ok(None) => return,
-                Err(error) => {
+            let line = match cancel.run_until_cancelled(lines.next()).await {
+                Some(Ok(Some(line))) => line,
+                Some(Ok(None)) | None => return,
+                Some(Err(error)) => {
                     tracing::debug!(%error, "the stream of presses has ended");
                     return;
                 }
@@ -228,7 +233,10 @@ impl Push {
                 continue;
             }
             for command in commands {
-                let result = self.bus.command(command).await;
+                let answer = self.bus.command(command);
+                let Some(result) = cancel.run_until_cancelled(answer).await else {
+                    return;
+                };
                 match result.error {
                     None => tracing::info!(command = result.command, "a button was pressed"),
                     Some(error) => {

@@ -32,6 +32,8 @@ pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> =
 pub(super) const DATABASE: &str = "homewatch.redb";
 /// The journal's file in `data_dir`.
 pub(super) const JOURNAL: &str = "journal";
+/// Bytes of the magic number that a file of redb begins with.
+const MAGIC: usize = 9;
 const LOCK: &str = "homewatch.lock";
 
 /// What belongs to a store in files; a store over other media has none of it.
@@ -88,6 +90,7 @@ impl Store {
                 builder().create_with_backend(file)
             }
         };
+        set_unborn_aside(&path).map_err(|error| fault(&path, cause(&error)))?;
         let is_new = std::fs::metadata(&path).map_or(true, |file| file.len() == 0);
         let db = Db::new(Box::new(opener)).map_err(|error| {
             if is_new {
@@ -182,6 +185,22 @@ impl Store {
             }),
         })
     }
+}
+
+/// Sets a database aside that a power cut or a kill caught while it was being made: the magic
+/// number at its beginning is written last of all, so nothing was ever in it.
+fn set_unborn_aside(path: &Path) -> io::Result<()> {
+    let mut head = [0; MAGIC];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    if read.is_ok() && head == [0; MAGIC] {
+        let aside = path.with_extension("redb.unfinished");
+        tracing::warn!(
+            path = %path.display(), kept_as = %aside.display(),
+            "the store was never finished; it is made anew"
+        );
+        std::fs::rename(path, aside)?;
+    }
+    Ok(())
 }
 
 pub(super) fn builder() -> redb::Builder {
