@@ -61,6 +61,7 @@ fn the_rules_that_come_along_have_no_faults_and_watch_what_they_should() {
         ("health/temp-coretemp-core-0", &[]),
         ("health/temp-k10temp-tctl", &["temperature_high"]),
         ("health/temp-nct6798-auxtin0", &[]),
+        ("health/temp-cpu-thermal", &["soc_temperature_high"]),
         (
             "health/temp-disk-s5gx-composite",
             &["disk_temperature_high"],

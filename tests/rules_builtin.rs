@@ -1,0 +1,349 @@
+//! The rules that come along, on what is really published: a rule that looks at a key nobody
+//! publishes would never fire.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::needless_pass_by_value,
+    reason = "test code"
+)]
+
+mod broker_support;
+mod power_support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homewatch::bus::{Bus, State};
+use homewatch::collect;
+use homewatch::config::{Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold};
+use homewatch::host::{Clock, Host};
+use homewatch::model::{
+    Alert, AlertState, Batch, Outcome, Reading, Severity, Timestamp, Value, glob, slug,
+};
+use homewatch::rules::{Effect, Engine, Input, Moment};
+use homewatch::store::{self, Store};
+use tokio_util::sync::CancellationToken;
+
+const MACHINES: [&str; 4] = ["bare-vm", "desktop", "nas", "raspberry-pi"];
+
+/// What somebody publishes, by the collector.
+type Published = Vec<(&'static str, Reading)>;
+
+/// What every collector makes of the machines.
+fn of_machines() -> Published {
+    let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts");
+    let mut all = Vec::new();
+    for name in MACHINES {
+        let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
+        let host = Host::captured(&hosts.join(name), clock);
+        for (collector, sampled) in collect::sample_once(&host, &BTreeMap::new()) {
+            let readings = sampled.unwrap_or_default().into_iter();
+            all.extend(readings.map(|reading| (collector, reading)));
+        }
+    }
+    all
+}
+
+/// What is on the bus.
+fn on(bus: &Bus) -> Published {
+    let subjects = bus.state().subjects().into_iter();
+    subjects
+        .map(|state| {
+            let mut reading = Reading::new(&state.subject);
+            reading.values = state.values;
+            (state.collector, reading)
+        })
+        .collect()
+}
+
+async fn of_the_edge() -> Published {
+    let config = broker_support::config("mqtt://127.0.0.1:9");
+    let running = broker_support::Running::start(config);
+    running.until_says("\"connected\":false").await;
+    let all = on(&running.bus);
+    drop(running.crash().await);
+    all
+}
+
+async fn of_a_meter() -> Published {
+    let rig = power_support::Rig::start("[power.meters.desk]\nmqtt = \"m\"\npower = \"/p\"").await;
+    rig.say("m", r#"{"p":12.5}"#, false);
+    rig.wait(power_support::TICK).await;
+    let all = on(&rig.bus);
+    drop(rig.stop().await);
+    all
+}
+
+/// The collectors that are none of a machine's.
+async fn of_the_history() -> Vec<&'static str> {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(dir.path(), &HistoryConfig::default()).unwrap();
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let tick = async {
+        tokio::task::yield_now().await;
+        bus.publish(batch("cpu", Ok(Vec::new())));
+        cancel.cancel();
+    };
+    tokio::join!(store::run(store, bus.clone(), cancel.clone()), tick);
+    let collectors = bus.state().collectors().into_iter();
+    collectors.map(|(name, _)| name).collect()
+}
+
+fn batch(collector: &'static str, result: Result<Vec<Reading>, String>) -> Batch {
+    let at = Timestamp::UNIX_EPOCH;
+    let outcomes = vec![Outcome { collector, result }];
+    Batch { at, outcomes }
+}
+
+/// The engine, one rule, one subject.
+struct Scene<'a> {
+    rule: &'a Rule,
+    key: String,
+    engine: Engine,
+    now: Moment,
+    alert: Option<Alert>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(rule: &'a Rule, key: &str) -> Self {
+        let now = Moment {
+            wall: Timestamp::UNIX_EPOCH,
+            up: Duration::ZERO,
+        };
+        let rules = RulesConfig::default();
+        let (engine, _) = Engine::new(rules, Vec::new(), Vec::new(), now);
+        let key = key.to_owned();
+        let alert = None;
+        Self {
+            rule,
+            key,
+            engine,
+            now,
+            alert,
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let id = self.rule.alert_id(&self.key);
+        for effect in self.engine.step(self.now, input) {
+            match effect {
+                Effect::Alert(alert) if alert.id == id => self.alert = Some(alert),
+                Effect::Cleared(alert) if alert.id == id => self.alert = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now.up += time;
+        self.step(Input::Time);
+    }
+
+    fn state(&self) -> Option<AlertState> {
+        self.alert.as_ref().map(|alert| alert.state)
+    }
+
+    /// Fires after its time and not before, and is over after its time and not before.
+    fn play(&mut self, mut good: impl FnMut(&mut Self), mut bad: impl FnMut(&mut Self)) {
+        let (rule, second) = (self.rule, Duration::from_secs(1));
+        good(self);
+        self.wait(Duration::from_mins(1));
+        assert_eq!(self.state(), None, "{}: {:?}", rule.id, self.alert);
+        bad(self);
+        self.wait(rule.for_.saturating_sub(second));
+        assert_ne!(self.state(), Some(AlertState::Firing), "{}", rule.id);
+        self.wait(second);
+        assert_eq!(self.state(), Some(AlertState::Firing), "{}", rule.id);
+        self.is_well_said();
+        good(self);
+        self.wait(rule.clear_for.saturating_sub(second));
+        if !rule.clear_for.is_zero() {
+            assert_eq!(self.state(), Some(AlertState::Firing), "{}", rule.id);
+        }
+        self.wait(second);
+        assert_eq!(self.state(), Some(AlertState::Resolved), "{}", rule.id);
+        self.is_well_said();
+    }
+
+    fn is_well_said(&self) {
+        let alert = self.alert.as_ref().unwrap();
+        let whole = !alert.summary.contains(['{', '}']) && !alert.summary.contains("  ");
+        assert!(whole, "{}", alert.summary);
+    }
+
+    fn says(&mut self, collector: &'static str, reading: &Reading, key: &str, value: Value) {
+        let mut reading = reading.clone();
+        for (metric, old) in &mut reading.values {
+            if metric.key == key {
+                *old = value.clone();
+            }
+        }
+        self.step(Input::Batch(&batch(collector, Ok(vec![reading]))));
+    }
+}
+
+fn is_told(reading: &Reading, key: &str) -> bool {
+    reading.value(key).is_some()
+}
+
+fn without(reading: &Reading, key: &str) -> Reading {
+    let mut reading = reading.clone();
+    reading.values.retain(|(metric, _)| metric.key != key);
+    reading
+}
+
+/// The limits for this reading.
+fn levels(threshold: &Threshold, reading: &Reading) -> Option<Levels> {
+    let share = threshold.relative.as_ref().and_then(|relative| {
+        let whole = reading.value(&relative.of)?.as_number()?;
+        Some(relative.percent.of(whole))
+    });
+    share.or(threshold.levels)
+}
+
+fn number(rule: &Rule, threshold: &Threshold, collector: &'static str, reading: &Reading) {
+    let key = threshold.metric.as_str();
+    let levels = levels(threshold, reading).unwrap();
+    let mut scene = Scene::new(rule, reading.subject.key());
+    scene.play(
+        |scene| scene.says(collector, reading, key, Value::Number(levels.clear.floor())),
+        |scene| scene.says(collector, reading, key, Value::Number(levels.limit + 0.5)),
+    );
+    if let Some(critical) = levels.critical {
+        let mut scene = Scene::new(rule, reading.subject.key());
+        scene.says(collector, reading, key, Value::Number(critical + 0.5));
+        scene.wait(rule.for_);
+        assert_eq!(
+            scene.alert.unwrap().severity,
+            Severity::Critical,
+            "{}",
+            rule.id
+        );
+    }
+}
+
+/// Whether the rule was seen on something that is published.
+fn is_seen(rule: &Rule, published: &Published, collectors: &[&'static str]) -> bool {
+    let mut seen = false;
+    for (collector, reading) in published
+        .iter()
+        .filter(|(_, r)| rule.watches(r.subject.key()))
+    {
+        let key = reading.subject.key();
+        match &rule.condition {
+            Condition::Number(threshold) if is_told(reading, &threshold.metric) => {
+                number(rule, threshold, collector, reading);
+                if let Some(relative) = &threshold.relative {
+                    number(rule, threshold, collector, &without(reading, &relative.of));
+                }
+                seen = true;
+            }
+            Condition::Word { metric, any, .. } if is_told(reading, metric) => {
+                let flag = |on: bool| Value::Flag(on);
+                let bad = any == &["true"];
+                Scene::new(rule, key).play(
+                    |scene| scene.says(collector, reading, metric, flag(!bad)),
+                    |scene| scene.says(collector, reading, metric, flag(bad)),
+                );
+                seen = true;
+            }
+            Condition::NoData => {
+                let there = batch(collector, Ok(vec![reading.clone()]));
+                let away = batch(collector, Ok(Vec::new()));
+                Scene::new(rule, key).play(
+                    |scene| scene.step(Input::Batch(&there)),
+                    |scene| scene.step(Input::Batch(&away)),
+                );
+                seen = true;
+            }
+            Condition::Number(_) | Condition::Word { .. } => {}
+        }
+    }
+    for collector in collectors {
+        let key = format!("collector/{}", slug(collector));
+        if rule.watches(&key) {
+            let works = batch(collector, Ok(Vec::new()));
+            let fails = batch(collector, Err("bus error".to_owned()));
+            Scene::new(rule, &key).play(
+                |scene| scene.step(Input::Batch(&works)),
+                |scene| scene.step(Input::Batch(&fails)),
+            );
+            seen = true;
+        }
+    }
+    if rule.watches("node/pi") {
+        let status = |scene: &mut Scene<'_>, online| {
+            let name = "pi";
+            scene.step(Input::Node { name, online });
+        };
+        Scene::new(rule, "node/pi").play(|scene| status(scene, true), |scene| status(scene, false));
+        seen = true;
+    }
+    seen
+}
+
+#[tokio::test]
+async fn every_rule_fires_and_recovers_on_what_is_really_published() {
+    let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
+    published.extend(of_the_edge().await);
+    let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();
+    collectors.extend(of_the_history().await);
+    let meters = std::thread::spawn(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(of_a_meter())
+    });
+    published.extend(meters.join().unwrap());
+    let rules: Vec<Arc<Rule>> = RulesConfig::default().rules;
+    assert!(rules.len() >= 14);
+    for rule in rules {
+        assert!(
+            is_seen(&rule, &published, &collectors),
+            "{} can never fire",
+            rule.id
+        );
+        for except in &rule.except {
+            let known = |(_, r): &(_, Reading)| glob(except, r.subject.key());
+            let named = |name: &&str| glob(except, &format!("collector/{name}"));
+            // Nothing in the machines has these, but boards do.
+            let of_boards = ["health/temp-disk-*-sensor-*"].contains(&except.as_str());
+            let used = published.iter().any(known) || collectors.iter().any(named);
+            assert!(used || of_boards, "{}: {except} is nothing", rule.id);
+        }
+    }
+}
+
+/// What happens at a temperature is what the machine does at it.
+#[test]
+fn the_limits_fit_the_machines() {
+    let published = of_machines();
+    let rules = RulesConfig::default().rules;
+    for (id, limit, critical) in [
+        ("health/temp-coretemp-package-id-0", 90.0, 100.0),
+        ("health/temp-k10temp-tctl", 85.0, 100.0),
+        ("health/temp-cpu-thermal", 80.0, 85.0),
+    ] {
+        let (_, reading) = published
+            .iter()
+            .find(|(_, r)| r.subject.key() == id)
+            .unwrap();
+        let watching: Vec<&Arc<Rule>> = rules.iter().filter(|rule| rule.watches(id)).collect();
+        assert_eq!(watching.len(), 1, "{id}");
+        let Condition::Number(threshold) = &watching[0].condition else {
+            panic!("{id}")
+        };
+        let levels = levels(threshold, reading).unwrap();
+        assert_eq!(
+            (levels.limit, levels.critical),
+            (limit, Some(critical)),
+            "{id}"
+        );
+    }
+}
