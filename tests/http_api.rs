@@ -258,9 +258,12 @@ async fn commands_want_their_scope_a_fit_body_and_a_target() {
         .is_problem(404);
     home.post(uri, &home.ack, "{").await.is_problem(400);
     home.post(uri, &home.ack, "[]").await.is_problem(400);
-    home.post(uri, &home.ack, &"x".repeat(70_000))
-        .await
-        .is_problem(413);
+    let refused = home.post(uri, &home.ack, &"x".repeat(70_000)).await;
+    refused.is_problem(413);
+    assert_eq!(
+        refused.headers["connection"], "close",
+        "its rest is not read"
+    );
     home.ask(
         "POST",
         uri,
