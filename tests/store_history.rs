@@ -191,6 +191,13 @@ fn a_database_whose_making_was_cut_off_is_kept_aside_and_made_anew() {
     store.append(&batch(1, 20.0)).unwrap();
     let aside = dir.path().join("homewatch.redb.unfinished");
     assert_eq!(std::fs::metadata(aside).unwrap().len(), 100_000);
+    drop(store);
+    // One that was finished once is damaged: that is another matter.
+    let path = dir.path().join("homewatch.redb");
+    std::fs::write(&path, vec![0; 100_000]).unwrap();
+    let text = text(Store::open(dir.path()));
+    assert!(text.contains("homewatch restore FILE"), "{text}");
+    assert_eq!(std::fs::read(&path).unwrap(), vec![0; 100_000]);
 }
 
 #[test]

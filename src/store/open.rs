@@ -76,7 +76,11 @@ impl Store {
             Header::Known { layout, .. } if layout > LAYOUT => {
                 return Err(fault(&path, newer(layout)));
             }
-            Header::Known { .. } | Header::New => {}
+            Header::Known { .. } => {}
+            // The database is made before the journal gets its header.
+            Header::New => {
+                set_unborn_aside(&path).map_err(|error| fault(&path, cause(&error)))?;
+            }
             Header::Broken => {
                 journal =
                     set_aside(&journal_path, &written, "its header is damaged").map_err(broken)?;
@@ -90,7 +94,6 @@ impl Store {
                 builder().create_with_backend(file)
             }
         };
-        set_unborn_aside(&path).map_err(|error| fault(&path, cause(&error)))?;
         let is_new = std::fs::metadata(&path).map_or(true, |file| file.len() == 0);
         let db = Db::new(Box::new(opener)).map_err(|error| {
             if is_new {
