@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
+use crate::power::{self, Curve};
 use crate::push::Push;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
 
@@ -73,6 +74,7 @@ impl Parts {
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
+        builder.power(config);
         builder.collectors(slots, config, meters);
         Ok(Self {
             supervisor: builder.tasks,
@@ -247,6 +249,21 @@ impl Builder<'_> {
                     run.await;
                     Ok(())
                 }
+            });
+    }
+
+    fn power(&mut self, config: &Config) {
+        let ground = self.ground;
+        let (bus, store) = (ground.bus.clone(), ground.store.clone());
+        let curve = config.power.host.map(|host| Curve {
+            idle_w: host.idle_w,
+            max_w: host.max_w,
+        });
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("power", Policy::Restart, Stop::Await, move || {
+                let run = power::run(curve, bus.clone(), store.clone(), cancel.clone());
+                async move { run.await.map_err(|error| failed(&error)) }
             });
     }
 

@@ -24,7 +24,7 @@ pub use mqtt::{
     Scheme,
 };
 pub use node::{HostConfig, NodeConfig};
-pub use power::{Address, EnergyUnit, Fields, MeterConfig, PowerConfig, PowerUnit};
+pub use power::{Address, EnergyUnit, Fields, HostPower, MeterConfig, PowerConfig, PowerUnit};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};
 pub use rules::{Condition, Levels, Relative, Rule, RulesConfig, Side, Threshold};

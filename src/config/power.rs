@@ -9,12 +9,91 @@ use super::Section;
 pub struct PowerConfig {
     /// The meters that are watched, by name.
     pub meters: Vec<MeterConfig>,
+    /// What is known of this machine without a meter.
+    pub host: Option<HostPower>,
+}
+
+/// `[power.host]`: this machine at the wall, read off a meter once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HostPower {
+    /// Watts with nothing to do.
+    pub idle_w: f64,
+    /// Watts with every core busy.
+    pub max_w: f64,
+}
+
+impl HostPower {
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let idle_w = section.number("idle_w", 0.1..=10_000.0);
+        let max_w = section.number("max_w", 0.1..=10_000.0);
+        let host = match (idle_w, max_w) {
+            (Some(idle_w), Some(max_w)) if idle_w < max_w => Some(Self { idle_w, max_w }),
+            (Some(_), Some(_)) => {
+                section.fault("max_w", "must be above idle_w");
+                None
+            }
+            (Some(_), None) if !section.has("max_w") => {
+                section.fault("idle_w", "needs max_w beside it");
+                None
+            }
+            (None, Some(_)) if !section.has("idle_w") => {
+                section.fault("max_w", "needs idle_w beside it");
+                None
+            }
+            (Some(_) | None, _) => None,
+        };
+        section.finish();
+        host
+    }
 }
 
 impl PowerConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let meters = meter::read_all(section.sections("meters"));
+        let host = HostPower::read(section.section("host"));
         section.finish();
-        Self { meters }
+        Self { meters, host }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use config::{File, FileFormat, Source as _, Value};
+
+    fn read(text: &str) -> (Option<HostPower>, Vec<String>) {
+        let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
+        let problems = Problems::default();
+        let section = Section::new("power.host".to_owned(), Value::from(table), &problems);
+        let host = HostPower::read(section);
+        let texts = problems
+            .into_vec()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        (host, texts)
+    }
+
+    #[test]
+    fn idle_and_full_load_come_together_or_not_at_all() {
+        assert_eq!(read(""), (None, Vec::new()));
+        let both = read("idle_w = 22\nmax_w = 71.5");
+        let host = HostPower {
+            idle_w: 22.0,
+            max_w: 71.5,
+        };
+        assert_eq!(both, (Some(host), Vec::new()));
+        for (text, words) in [
+            ("idle_w = 22", "power.host.idle_w: needs max_w"),
+            ("max_w = 22", "power.host.max_w: needs idle_w"),
+            ("idle_w = 22\nmax_w = 22", "must be above idle_w"),
+            ("idle_w = 22\nmax_w = -1", "power.host.max_w: (-1)"),
+            ("idle = 22", "power.host.idle: is not a known key"),
+        ] {
+            let (host, told) = read(text);
+            assert_eq!((host, told.len()), (None, 1), "{told:?}");
+            assert!(told[0].contains(words), "{told:?}");
+        }
     }
 }

@@ -5,6 +5,14 @@ use crate::model::{FlagMeaning, Metric, Unit};
 pub(crate) static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
     .decimals(1)
     .dead_band(0.5);
+pub(crate) static LOW: Metric = Metric::gauge("power_low_w", "Power at least", Unit::Watt)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
+pub(crate) static HIGH: Metric = Metric::gauge("power_high_w", "Power at most", Unit::Watt)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
 pub(crate) static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
     .decimals(4)
     .dead_band(0.001);

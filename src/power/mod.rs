@@ -1,9 +1,14 @@
-//! Watts, kilowatt-hours and what they cost: the pure part, which decides and never waits.
+//! Watts and kilowatt-hours of the node: what decides ([`NodePower`]) is pure, [`run`] ties it to
+//! the bus and keeps its counter.
 //!
 //! What measures (plugs, meters, the machine's own counters) publishes plain readings on the bus;
 //! [`PowerSample`] is what this part reads out of them.
 
 pub(crate) mod metrics;
+mod node;
+mod run;
 mod source;
 
+pub use node::{Curve, Draw, NodePower};
+pub use run::run;
 pub use source::{PowerSample, Scope, SourceKind};
