@@ -65,6 +65,9 @@ pub enum Received {
     },
     /// Somebody (a late last will of ours) says that we are offline.
     OwnOffline,
+    /// The broker has kept an alert of ours: if it is none any more (we were killed meanwhile, or
+    /// the end of it was lost), it is to go.
+    KeptAlert(String),
     /// Nothing for us.
     Other,
 }
@@ -106,6 +109,16 @@ impl Edge {
         ]
     }
 
+    /// The filter that catches every alert of this node, to find those that are kept in vain.
+    pub fn alert_filter(&self) -> String {
+        self.topics.format(&Topic::Alert("+".to_owned()))
+    }
+
+    /// What takes a retained alert away.
+    pub fn without_alert(&self, id: &str) -> Message {
+        no_alert(&self.topics, id)
+    }
+
     /// Acts on an incoming message and returns what is to be published at once. Answers to
     /// commands come later, as [`Event::Answered`].
     pub fn receive(&self, incoming: Incoming) -> Option<Message> {
@@ -123,6 +136,10 @@ impl Edge {
             Received::Birth => self.bus.emit(Event::HomeAssistantBirth { edge: self.name }),
             Received::NodeStatus { name, online } => self.bus.node(&name, online),
             Received::OwnOffline => return Some(self.status(true)),
+            Received::KeptAlert(id) => {
+                let known = self.bus.state().one_alert(&id).is_some();
+                return (!known).then(|| self.without_alert(&id));
+            }
             Received::Other => {}
         }
         None
@@ -144,14 +161,7 @@ pub fn messages(edge: &str, topics: &Topics, state: &State, event: &Event) -> Ve
             ),
             counts(topics, state),
         ],
-        Event::AlertCleared(alert) => vec![
-            each(
-                topics.format(&Topic::Alert(alert.id.clone())),
-                Bytes::new(),
-                true,
-            ),
-            counts(topics, state),
-        ],
+        Event::AlertCleared(alert) => vec![no_alert(topics, &alert.id), counts(topics, state)],
         Event::Happened(kind, what) => {
             vec![each(
                 topics.format(&Topic::Event((*kind).to_owned())),
@@ -232,6 +242,9 @@ pub fn received(edge: &'static str, topics: &Topics, incoming: Incoming) -> Rece
     }
     match topics.parse(&incoming.topic) {
         Some(Topic::Command(name)) => command(edge, &name, incoming),
+        Some(Topic::Alert(id)) if incoming.retain && !incoming.payload.is_empty() => {
+            Received::KeptAlert(id)
+        }
         _ => Received::Other,
     }
 }
@@ -310,6 +323,14 @@ fn may_reply_to(topics: &Topics, topic: &str) -> bool {
         && !topic.starts_with(&ours)
         && topics.node_of_status(topic).is_none()
         && !topic.starts_with(topics.discovery_prefix())
+}
+
+fn no_alert(topics: &Topics, id: &str) -> Message {
+    each(
+        topics.format(&Topic::Alert(id.to_owned())),
+        Bytes::new(),
+        true,
+    )
 }
 
 fn availability(topics: &Topics, subject: &crate::model::Subject, on: bool) -> Message {
@@ -400,6 +421,15 @@ mod tests {
             ("homewatch/nas/status", "online", false, Received::Other),
             ("homewatch/nas/cmd/alert/all/ack", "", true, Received::Other),
             ("homewatch/pi/cmd/alert/all/ack", "", false, Received::Other),
+            (
+                "homewatch/nas/alert/hot-cpu",
+                "{}",
+                true,
+                Received::KeptAlert("hot-cpu".into()),
+            ),
+            ("homewatch/nas/alert/hot-cpu", "{}", false, Received::Other),
+            ("homewatch/nas/alert/hot-cpu", "", true, Received::Other),
+            ("homewatch/pi/alert/hot-cpu", "{}", true, Received::Other),
             ("elsewhere", "x", false, Received::Other),
         ] {
             assert_eq!(hear(topic, payload, retain), want, "{topic} {payload}");

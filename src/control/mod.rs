@@ -3,6 +3,7 @@
 
 mod snapshot;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const RETRY: Duration = Duration::from_mins(1);
 /// After so many alerts the others get their turn to hear of them: the bus holds 256 events.
 const AT_ONCE: usize = 32;
 
+/// Records by their place; none where one is to be removed.
+type Records = BTreeMap<(Ledger, String), Option<Vec<u8>>>;
+
 /// The rule engine in its place on the bus.
 #[derive(Debug)]
 pub struct Control {
@@ -35,8 +39,8 @@ pub struct Control {
     store: Store,
     clock: Clock,
     start: Instant,
-    /// Changes that could not be kept yet, oldest first.
-    unsaved: Vec<Change>,
+    /// What could not be kept yet.
+    unsaved: Records,
     retry_at: Option<Instant>,
 }
 
@@ -69,7 +73,7 @@ impl Control {
             store,
             clock,
             start,
-            unsaved: Vec::new(),
+            unsaved: Records::new(),
             retry_at: None,
         };
         control.clear_others(&effects);
@@ -179,21 +183,21 @@ impl Control {
         effects: Vec<Effect>,
         asked: Option<(&Command, oneshot::Sender<CommandResult>)>,
     ) {
-        let mut changes = Vec::new();
+        let mut changes = Records::new();
         let mut told = Vec::new();
         let mut answer = None;
         for effect in effects {
             match effect {
                 Effect::Alert(_) | Effect::Cleared(_) => told.push(effect),
                 Effect::Keep(ledger, key, record) => {
-                    changes.push(Change::Put(collection(ledger), key, record));
+                    changes.insert((ledger, key), Some(record));
                 }
                 Effect::Forget(ledger, key) => {
-                    changes.push(Change::Remove(collection(ledger), key));
+                    changes.insert((ledger, key), None);
                 }
                 Effect::Unreadable(ledger, key) => {
                     tracing::warn!(?ledger, key, "a kept record makes no sense and is removed");
-                    changes.push(Change::Remove(collection(ledger), key));
+                    changes.insert((ledger, key), None);
                 }
                 Effect::Answer(result) => answer = Some(result),
             }
@@ -256,16 +260,13 @@ impl Control {
     }
 
     /// Makes `changes` durable, after those that could not be made so before.
-    async fn keep(&mut self, changes: Vec<Change>) -> Result<(), String> {
+    async fn keep(&mut self, mut changes: Records) -> Result<(), String> {
         let due = self.retry_at.is_some_and(|at| at <= Instant::now());
         if changes.is_empty() && !due {
             return Ok(());
         }
-        for change in changes {
-            self.unsaved.retain(|old| place(old) != place(&change));
-            self.unsaved.push(change);
-        }
-        let all = self.unsaved.clone();
+        self.unsaved.append(&mut changes);
+        let all: Vec<Change> = self.unsaved.iter().map(change).collect();
         let result = self.store.blocking(move |store| store.write(&all)).await;
         let failed_before = self.retry_at.is_some();
         match result {
@@ -308,9 +309,11 @@ const fn collection(ledger: Ledger) -> Collection {
     }
 }
 
-fn place(change: &Change) -> (Collection, &str) {
-    match change {
-        Change::Put(collection, key, _) | Change::Remove(collection, key) => (*collection, key),
+fn change(((ledger, key), record): (&(Ledger, String), &Option<Vec<u8>>)) -> Change {
+    let key = key.clone();
+    match record {
+        Some(record) => Change::Put(collection(*ledger), key, record.clone()),
+        None => Change::Remove(collection(*ledger), key),
     }
 }
 

@@ -96,7 +96,11 @@ pub async fn run(
             () = cancel.cancelled() => return Ok(()),
             heard = listener.next() => match heard {
                 Heard::Event(event) => runner.hear(event),
-                Heard::Missed(_) => runner.read_state(),
+                Heard::Missed(_) => {
+                    runner.read_state();
+                    let over = runner.keep_alerts();
+                    runner.want(over);
+                }
                 Heard::Closed => return Ok(()),
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
@@ -178,16 +182,16 @@ impl Runner {
         }
     }
 
+    /// Drops the alerts that are over.
+    fn keep_alerts(&mut self) -> bool {
+        let open = self.bus.state().alerts().into_iter();
+        let open: BTreeSet<String> = open.map(|alert| alert.id.clone()).collect();
+        self.directory.keep_alerts(&open)
+    }
+
     fn tidy(&mut self, now: Timestamp) -> bool {
         self.tidy_at = Instant::now() + TIDY;
-        let open: BTreeSet<String> = self
-            .bus
-            .state()
-            .alerts()
-            .iter()
-            .map(|alert| alert.id.clone())
-            .collect();
-        self.directory.keep_alerts(&open);
+        self.keep_alerts();
         for (key, topics) in self.directory.tidy(now) {
             tracing::info!(subject = key, "gone for good: its entities are removed");
             self.bus.state().forget(&key);

@@ -11,6 +11,9 @@ use super::engine::{Effect, Engine};
 use super::track::Track;
 use super::{Deadline, Moment, silence};
 
+/// So many ids an answer names at most; of others it tells the number.
+const LISTED: usize = 100;
+
 impl Engine {
     /// Carries a command out, or changes nothing and says why.
     pub(super) fn command(
@@ -79,7 +82,7 @@ impl Engine {
             }
         }
         match (done.is_empty(), target, refusal) {
-            (false, _, _) => Ok(json!({ "alerts": done })),
+            (false, _, _) => Ok(listed(&done)),
             (true, AlertTarget::One(_), Some(refusal)) => Err(refusal),
             (true, _, _) => Err("there is no alert that this could be done to".to_owned()),
         }
@@ -151,6 +154,16 @@ impl Engine {
             return Ok(());
         }
         exists("subject", pattern, self.things.keys().map(String::as_str))
+    }
+}
+
+/// The answer's list, bounded.
+fn listed(ids: &[String]) -> Json {
+    let (shown, more) = ids.split_at(ids.len().min(LISTED));
+    if more.is_empty() {
+        json!({ "alerts": shown })
+    } else {
+        json!({ "alerts": shown, "more": more.len() })
     }
 }
 

@@ -213,6 +213,7 @@ impl Engine {
             ..
         } = self;
         silences.expire(now, out);
+        things.retain(|_, thing| !thing.is_forgotten(now.up));
         let mut next = silences.next();
         let mut sooner = |at: Option<Duration>| {
             next = next.into_iter().chain(at).min();

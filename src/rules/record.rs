@@ -7,7 +7,7 @@ use crate::model::{Alert, Timestamp};
 use super::{Deadline, Moment};
 
 /// Where a record is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ledger {
     /// Alerts by id.
     Alerts,

@@ -6,6 +6,9 @@ use crate::model::AlertState;
 
 use super::track::Track;
 
+/// What tells nothing for so long is new when it comes again.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
 /// What rules watch: a subject, a collector, another node.
 #[derive(Debug)]
 pub(super) struct Thing {
@@ -44,6 +47,13 @@ impl Thing {
         for track in &mut self.tracks {
             track.news(false, up);
         }
+    }
+
+    /// Whether it is long gone and nothing is left of it. Things come and go (containers' networks,
+    /// disks by USB), and there must not be more of them for every day that homewatch runs.
+    pub(super) fn is_forgotten(&self, up: Duration) -> bool {
+        let gone = |at: Duration| at.saturating_add(REMEMBERED) <= up;
+        self.lost_at.is_some_and(gone) && !self.tracks.iter().any(Track::is_active)
     }
 
     /// When its acknowledged alerts are given up because nothing is heard of it any more.

@@ -302,12 +302,15 @@ impl Track {
         let severity = self.severity(scene);
         let quiet = self.quiet(scene);
         let held = self.held(scene);
-        let summary = self.summary(scene, held);
+        let worse = self
+            .alert()
+            .is_some_and(|alert| severity > alert.severity)
+            .then(|| self.summary(scene, held));
         let Some(open) = &mut self.open else {
             return;
         };
         let mut changed = false;
-        if severity > open.alert.severity {
+        if let Some(summary) = worse {
             open.alert.severity = severity;
             open.alert.summary = summary;
             (open.alert.value, open.alert.threshold) = (self.finding.value, self.finding.limit);

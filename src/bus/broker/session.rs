@@ -20,8 +20,10 @@ const FAREWELL: Duration = Duration::from_millis(600);
 const SUBSCRIPTION: u16 = 1;
 /// … of those to what other clients say …
 const FOREIGN: u16 = 2;
-/// … and of what is taken back of these. Messages have others.
+/// … of what is taken back of these …
 const TAKEN_BACK: u16 = 3;
+/// … and of that to the alerts that the broker has kept. Messages have higher ones.
+const KEPT: u16 = 4;
 
 /// Why a connection could not be made or has ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Session {
             limits,
             keep_alive,
             in_flight: VecDeque::new(),
-            last_id: TAKEN_BACK,
+            last_id: KEPT,
             ping_at: Instant::now() + keep_alive,
             answer_by: None,
             foreign: BTreeSet::new(),
@@ -106,6 +108,9 @@ impl Session {
         let subscribed = self
             .wire
             .subscribe(&mut self.output, SUBSCRIPTION, &filters, true);
+        let kept = [worker.edge.alert_filter()];
+        let subscribed =
+            subscribed.and_then(|()| self.wire.subscribe(&mut self.output, KEPT, &kept, false));
         if let Err(error) = subscribed {
             return End::Lost(error);
         }
@@ -250,7 +255,7 @@ impl Session {
 
     fn free_id(&mut self) -> u16 {
         loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(TAKEN_BACK + 1);
+            self.last_id = self.last_id.checked_add(1).unwrap_or(KEPT + 1);
             if self.in_flight.iter().all(|(id, _)| *id != self.last_id) {
                 return self.last_id;
             }
@@ -288,6 +293,12 @@ impl Session {
                 Said::Unsubscribed => {
                     self.answered();
                     self.changing = false;
+                }
+                Said::Subscribed { id: KEPT, refused } => {
+                    self.answered();
+                    if refused > 0 {
+                        tracing::debug!("the broker does not let us read what alerts it keeps");
+                    }
                 }
                 Said::Subscribed { refused, .. } => {
                     self.answered();

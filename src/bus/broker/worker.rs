@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fresh::Fresh;
 use super::outbox::Outbox;
-use crate::bus::{Bus, Edge, Heard, Keep, Listener};
+use crate::bus::{Bus, Edge, Event, Heard, Keep, Listener};
 use crate::host::Clock;
 use crate::model::{Area, Batch, FlagMeaning, Metric, Outcome, Reading, Subject, Topics, Unit};
 use crate::store::{Collection, Store};
@@ -35,6 +36,8 @@ pub(super) struct Worker {
     store: Store,
     clock: Clock,
     subject: Arc<Subject>,
+    /// The alerts that the broker was last told of.
+    alerts: BTreeSet<String>,
     connected: bool,
     connections: u32,
     error: Option<String>,
@@ -78,6 +81,7 @@ impl Worker {
             store,
             clock,
             subject: Subject::of_host(Area::Health, "mqtt-broker", "MQTT broker"),
+            alerts: BTreeSet::new(),
             connected: false,
             connections: 0,
             error: None,
@@ -141,10 +145,12 @@ impl Worker {
                     "the edge to the broker was too slow; sending all anew"
                 );
                 self.refresh();
+                self.clear_alerts();
                 return true;
             }
             Heard::Closed => return false,
         };
+        self.count_alert(&event);
         for message in self.edge.messages(&event) {
             match message.keep {
                 Keep::Newest if self.connected => self.fresh.push(message),
@@ -173,6 +179,26 @@ impl Worker {
                 break;
             }
         }
+    }
+
+    fn count_alert(&mut self, event: &Event) {
+        if let Event::Alert(alert) = event {
+            self.alerts.insert(alert.id.clone());
+        } else if let Event::AlertCleared(alert) = event {
+            self.alerts.remove(&alert.id);
+        }
+    }
+
+    /// Takes away the alerts whose end was missed. Without a connection nothing is to be done: the
+    /// broker tells at the next one what it has kept.
+    fn clear_alerts(&mut self) {
+        let open = self.edge.bus.state().alerts().into_iter();
+        let open: BTreeSet<String> = open.map(|alert| alert.id.clone()).collect();
+        let over: Vec<String> = self.alerts.difference(&open).cloned().collect();
+        for id in over.iter().filter(|_| self.connected) {
+            self.fresh.push(self.edge.without_alert(id));
+        }
+        self.alerts = open;
     }
 
     fn refresh(&mut self) {

@@ -1,5 +1,6 @@
 //! A house with a clock that is turned by hand.
 
+mod adversarial;
 mod lifecycle;
 mod noisy;
 mod property;
