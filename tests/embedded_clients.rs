@@ -371,3 +371,51 @@ async fn a_message_names_every_subscription_that_caught_it() {
     assert_eq!(live[0].1, [7, 300]);
     assert_eq!((&live[1].0[..], live[1].1.len()), (&b"else"[..], 0));
 }
+
+/// A filter of a v5 subscription with its options.
+fn filter(path: &str, nolocal: bool, preserve_retain: bool) -> v5::mqttbytes::v5::Filter {
+    let mut filter = v5::mqttbytes::v5::Filter::new(path, v5::mqttbytes::QoS::AtLeastOnce);
+    filter.nolocal = nolocal;
+    filter.preserve_retain = preserve_retain;
+    filter
+}
+
+#[tokio::test]
+async fn no_local_and_retain_as_published_are_honoured() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(), dir.path()).await;
+    let (client, mut events) = client_v5(&broker, "bridge");
+    let filters = [
+        filter("quiet/#", true, false),
+        filter("kept/#", false, true),
+        filter("plain/#", false, false),
+    ];
+    client.subscribe_many(filters).await.unwrap();
+    while !matches!(
+        timeout(PATIENCE, events.poll()).await.unwrap().unwrap(),
+        v5::Event::Incoming(v5::Incoming::SubAck(_))
+    ) {}
+    let qos = v5::mqttbytes::QoS::AtLeastOnce;
+    for (topic, retain) in [("quiet/own", true), ("kept/a", true), ("kept/b", false)] {
+        client.publish(topic, qos, retain, "x").await.unwrap();
+    }
+    let mut got = Vec::new();
+    for _ in 0..2 {
+        got.push(next_v5(&mut events).await);
+    }
+    let mut other = broker.client("other").await;
+    other.send(&publish("quiet/theirs", b"x", 0, true)).await;
+    other.send(&publish("plain/x", b"x", 0, true)).await;
+    for _ in 0..2 {
+        got.push(next_v5(&mut events).await);
+    }
+    let got: Vec<(&[u8], bool)> = got.iter().map(|m| (&m.topic[..], m.retain)).collect();
+    let want: [(&[u8], bool); 4] = [
+        (b"kept/a", true),
+        (b"kept/b", false),
+        (b"quiet/theirs", false),
+        (b"plain/x", false),
+    ];
+    assert_eq!(got, want, "its own message to quiet/own must not come back");
+    broker.stop().await;
+}

@@ -29,8 +29,8 @@ pub use ground::{host, node_name};
 
 /// Reads the whole configuration, the tables of the collectors included; on failure every fault.
 pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
-    let config = config::load(sources)?;
     let problems = Problems::default();
+    let config = config::read(sources, &problems);
     drop(collect::build_all(
         &host(&config.host),
         &config.collect,

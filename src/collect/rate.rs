@@ -22,9 +22,14 @@ pub(super) const fn growth(last: u64, now: u64) -> Option<u64> {
     now.checked_sub(last)
 }
 
+/// Nothing in a home does more a second (bytes, sectors, operations): a counter that leaps
+/// further was set by its driver.
+const FASTEST: f64 = 1e12;
+
 /// Growth per second.
 pub(super) fn per_second(last: u64, now: u64, lap: Duration) -> Option<f64> {
-    growth(last, now).map(|grown| figure(grown) / lap.as_secs_f64())
+    let rate = growth(last, now).map(|grown| figure(grown) / lap.as_secs_f64());
+    rate.filter(|rate| *rate <= FASTEST)
 }
 
 #[cfg(test)]
@@ -45,5 +50,6 @@ mod tests {
         let lap = Duration::from_secs(10);
         assert_eq!(per_second(0, 50, lap), Some(5.0));
         assert_eq!(per_second(u64::MAX, 3, lap), None);
+        assert_eq!(per_second(3, u64::MAX, lap), None, "no line is that fast");
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use config::{File, FileFormat, Source as _, Value, ValueKind};
@@ -10,9 +11,15 @@ use super::{Config, Problem, Problems};
 pub struct Environment(HashMap<String, String>);
 
 impl Environment {
-    /// The process's own.
+    /// The process's own. What is no UTF-8 comes with replacement characters: others' variables
+    /// are none of our business, and in ours the check finds them.
     pub fn of_process() -> Self {
-        Self(std::env::vars().collect())
+        Self::of_os(std::env::vars_os())
+    }
+
+    fn of_os(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let text = |raw: OsString| raw.to_string_lossy().into_owned();
+        Self(variables.map(|(k, v)| (text(k), text(v))).collect())
     }
 
     /// A given one, for tests.
@@ -186,4 +193,28 @@ fn with_origin(value: Value, origin: &String) -> Value {
         kind => kind,
     };
     Value::new(Some(origin), kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[test]
+    fn variables_that_are_no_text_end_nothing() {
+        let raw = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let variables = [
+            (raw(b"LC_X"), raw(b"\xff")),
+            (raw(b"\xfe"), raw(b"1")),
+            (raw(b"HOMEWATCH__NODE__NAME"), raw(b"\xff")),
+        ];
+        let sources = Sources {
+            file: Some("/dev/null".into()),
+            environment: Environment::of_os(variables.into_iter()),
+        };
+        let problems = load(&sources).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, "node.name");
+    }
 }

@@ -33,6 +33,7 @@ pub use section::Section;
 pub(crate) use section::nearest;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Everything the configuration says, checked.
@@ -83,6 +84,31 @@ impl Config {
             data_dir,
         };
         root.finish();
+        config.check_ports(problems);
         config
     }
+
+    /// Two listeners cannot have one address.
+    fn check_ports(&self, problems: &Problems) {
+        let mut taken = vec![("api.listen", self.api.listen)];
+        let embedded = self.mqtt.embedded.as_ref();
+        let plain = embedded.map(|broker| ("mqtt.embedded.listen", broker.listen));
+        let tls = embedded.and_then(|broker| broker.tls.as_ref());
+        let tls = tls.map(|tls| ("mqtt.embedded.tls.listen", tls.listen));
+        for (key, listen) in plain.into_iter().chain(tls) {
+            let other = taken.iter().find(|(_, other)| collide(*other, listen));
+            if let Some((other, _)) = other {
+                let text =
+                    format!("({listen}) is the address of {other}; give one of them another");
+                problems.add("configuration", key, text);
+            }
+            taken.push((key, listen));
+        }
+    }
+}
+
+/// Whether one of them takes the port of the other. Port 0 is any that is free.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || any)
 }

@@ -21,8 +21,8 @@ impl NodeConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let name = section.parsed(
             "name",
-            "a name of lower-case letters, digits and '-' (it becomes a topic segment)",
-            |text| (slug(text) == text).then(|| text.to_owned()),
+            "a name of lower-case letters, digits and '-' (it becomes a topic segment), at most 63",
+            |text| (slug(text) == text && text.len() <= 63).then(|| text.to_owned()),
         );
         let interval =
             section.duration("interval", Duration::from_secs(1)..=Duration::from_hours(1));

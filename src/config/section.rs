@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::Read as _;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Value, ValueKind};
@@ -289,8 +290,16 @@ impl<'a> Section<'a> {
                 None
             }
             (Some(secret), None) => Some(Secret::new(secret)),
-            (None, Some(path)) => match std::fs::read(&path).map(String::from_utf8) {
-                Ok(Ok(text)) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+            (None, Some(path)) => match read_secret(&path).map(String::from_utf8) {
+                Ok(Ok(text)) => {
+                    let text = text.trim_end_matches(['\r', '\n']);
+                    if text.is_empty() {
+                        let text = format!("({}) must not be empty", path.display());
+                        self.fault(&file_key, text);
+                        return None;
+                    }
+                    Some(Secret::new(text.to_owned()))
+                }
                 Ok(Err(_)) => {
                     self.fault(
                         &file_key,
@@ -377,4 +386,17 @@ pub(crate) fn nearest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
         .min()
         .filter(|(distance, word)| *distance <= (word.len() / 3).max(1))
         .map(|(_, word)| word)
+}
+
+/// The content of a secret's file; none is longer than a few keys.
+fn read_secret(path: &Path) -> std::io::Result<Vec<u8>> {
+    const MAX: u64 = 64 << 10;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX {
+        return Err(std::io::Error::other("it is longer than 64 KiB"));
+    }
+    Ok(bytes)
 }

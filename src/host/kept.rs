@@ -66,6 +66,8 @@ fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
         }
         if filled == buffer.len() {
             if filled >= MAX_LEN {
+                // It would be cleared at every later read.
+                *buffer = Vec::new();
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "larger than 4 MiB",

@@ -43,6 +43,10 @@ struct Subscription {
     qos: u8,
     /// Goes with every message that it catches (MQTT 5, 3.3.2.3.8).
     id: Option<usize>,
+    /// Not what this very client has sent.
+    no_local: bool,
+    /// With the sender's own retain flag.
+    as_published: bool,
 }
 
 /// One client that has been let in.
@@ -51,6 +55,7 @@ struct Client<S> {
     hub: Arc<Hub>,
     level: Level,
     rights: Rights,
+    number: u64,
     outbox: Outbox,
     filters: BTreeMap<String, Subscription>,
     link: Option<Subscriber>,
@@ -134,6 +139,7 @@ where
         hub,
         level,
         rights,
+        number: presence.number(),
         outbox: Outbox::new(level, limits.receive_maximum, limits.max_packet_size),
         filters: BTreeMap::new(),
         link: None,
@@ -260,8 +266,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         };
         let mut granted = None;
         let mut ids = Vec::new();
+        let mut as_published = false;
         for (filter, subscription) in &self.filters {
+            if subscription.no_local && message.origin == self.number {
+                continue;
+            }
             if matches(filter, &message.topic) {
+                as_published |= subscription.as_published;
                 granted = granted.max(Some(subscription.qos));
                 ids.extend(subscription.id);
             }
@@ -270,6 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             return;
         };
         message.qos = lower(message.qos, granted);
+        message.retain &= as_published;
         name(&mut message, ids);
         self.outbox.push(message);
     }
@@ -313,7 +325,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Takes a message. What is denied is acknowledged all the same in 3.1.1, which has no other
     /// word for it; 5 is told.
-    async fn publish(&mut self, message: Message, pkid: u16) -> Result<(), End> {
+    async fn publish(&mut self, mut message: Message, pkid: u16) -> Result<(), End> {
+        message.origin = self.number;
         let qos = message.qos;
         if qos == QoS::ExactlyOnce {
             if self.unreleased.len() >= MAX_UNRELEASED {
@@ -372,7 +385,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 QoS::ExactlyOnce => SubscribeReasonCode::QoS2,
             });
             let qos = filter.qos as u8;
-            let subscription = Subscription { qos, id };
+            let subscription = Subscription {
+                qos,
+                id,
+                no_local: filter.nolocal,
+                as_published: filter.preserve_retain,
+            };
             let new = self
                 .filters
                 .insert(filter.path.clone(), subscription)

@@ -58,6 +58,8 @@ pub(super) struct Message {
     pub(super) qos: QoS,
     pub(super) retain: bool,
     pub(super) properties: Option<PublishProperties>,
+    /// The number of the connection that sent it; 0 for nobody's.
+    pub(super) origin: u64,
 }
 
 /// A packet that passed.
@@ -219,6 +221,7 @@ impl Guard {
                     qos,
                     retain,
                     properties,
+                    origin: 0,
                 };
                 Ok(Incoming::Publish(message, pkid))
             }
@@ -330,6 +333,7 @@ fn will_message(
         qos: will.qos,
         retain: will.retain,
         properties: checked(properties)?,
+        origin: 0,
     })
 }
 

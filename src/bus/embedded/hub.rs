@@ -197,6 +197,13 @@ pub(super) struct Presence {
     pub(super) ended: CancellationToken,
 }
 
+impl Presence {
+    /// The number of the connection; none has it again.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
         let mut clients = lock(&self.hub.clients);

@@ -211,6 +211,7 @@ fn own(message: edge::Message) -> Message {
             correlation_data: Some(correlation),
             ..PublishProperties::default()
         }),
+        origin: 0,
     }
 }
 
@@ -293,6 +294,7 @@ impl Broker {
             qos: QoS::AtLeastOnce,
             retain: true,
             properties: None,
+            origin: 0,
         };
         self.hub.publish(gone.into_iter().map(removal).collect());
         self.publish(snapshot);

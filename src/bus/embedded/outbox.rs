@@ -165,6 +165,7 @@ mod tests {
             qos,
             retain: true,
             properties: None,
+            origin: 0,
         }
     }
 

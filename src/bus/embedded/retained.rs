@@ -159,6 +159,7 @@ impl Retained {
                     qos: entry.qos,
                     retain: true,
                     properties,
+                    origin: 0,
                 }
             })
             .collect()
@@ -202,6 +203,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: true,
             properties: None,
+            origin: 0,
         }
     }
 

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
 use rumqttd::protocol::{
-    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe,
-    qos,
+    Disconnect, DisconnectReasonCode, Filter, Packet, Publish, PublishProperties, QoS,
+    RetainForwardRule, Subscribe, qos,
 };
 use rumqttd::{Notification, RouterConfig};
 
@@ -120,10 +120,12 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         let mut packets: VecDeque<Packet> = VecDeque::new();
         for message in messages {
-            let topic = format!("{}/{}", message.qos as u8, message.topic);
+            let keep = if message.retain { "r" } else { "" };
+            let topic = format!("{}{keep}/{}", message.qos as u8, message.topic);
             publisher.spent += topic.len();
             let publish = Publish::new(Bytes::from(topic), message.payload, false);
-            packets.push_back(Packet::Publish(publish, message.properties));
+            let properties = signed(message.properties, message.origin);
+            packets.push_back(Packet::Publish(publish, properties));
         }
         let Some(last) = packets.pop_back() else {
             return;
@@ -212,19 +214,37 @@ impl Drop for Subscriber {
     }
 }
 
+/// The user property in which the sender's number goes through the router, after the sender's
+/// own. Clients never see it.
+const ORIGIN: &str = "origin";
+
+fn signed(properties: Option<PublishProperties>, origin: u64) -> Option<PublishProperties> {
+    if origin == 0 && properties.is_none() {
+        return None;
+    }
+    let mut properties = properties.unwrap_or_default();
+    let signature = (ORIGIN.to_owned(), origin.to_string());
+    properties.user_properties.push(signature);
+    Some(properties)
+}
+
 /// Takes the prefix off again.
-fn message(
-    publish: Publish,
-    properties: Option<rumqttd::protocol::PublishProperties>,
-) -> Option<Message> {
+fn message(publish: Publish, mut properties: Option<PublishProperties>) -> Option<Message> {
     let topic = std::str::from_utf8(&publish.topic).ok()?;
     let (level, topic) = topic.split_once('/')?;
+    let kept = level.strip_suffix('r');
+    let level = kept.unwrap_or(level);
+    let signature = properties
+        .as_mut()
+        .and_then(|properties| properties.user_properties.pop_if(|(key, _)| key == ORIGIN));
+    let origin = signature.and_then(|(_, number)| number.parse().ok());
     Some(Message {
         topic: topic.to_owned(),
         payload: publish.payload,
         qos: qos(level.parse().ok()?)?,
-        retain: false,
+        retain: kept.is_some(),
         properties,
+        origin: origin.unwrap_or(0),
     })
 }
 

@@ -106,6 +106,7 @@ async fn the_publishing_link_is_renewed_without_losing_a_message() {
             qos: QoS::ExactlyOnce,
             retain: false,
             properties: None,
+            origin: 0,
         }]);
         let message = loop {
             if let Some(message) = reader.next().await.unwrap() {

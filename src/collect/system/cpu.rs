@@ -197,7 +197,8 @@ impl Core {
 }
 
 fn parse_loads(text: &str) -> [Option<f64>; 3] {
-    let mut words = text.split_ascii_whitespace().map(|word| word.parse().ok());
+    let load = |word: &str| word.parse().ok().filter(|load: &f64| *load >= 0.0);
+    let mut words = text.split_ascii_whitespace().map(load);
     std::array::from_fn(|_| words.next().flatten())
 }
 
@@ -300,6 +301,7 @@ mod tests {
             parse_loads("0.5 x 1.25 1/2 3"),
             [Some(0.5), None, Some(1.25)]
         );
+        assert_eq!(parse_loads("-1 nan 0"), [None, None, Some(0.0)]);
         assert_eq!(parse_loads(""), [None; 3]);
     }
 }

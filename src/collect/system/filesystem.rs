@@ -56,28 +56,41 @@ struct Filesystem {
 
 impl Collect for Filesystem {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let mounts = mounts::read(&self.root, self.network)?;
+        let mut mounts = mounts::read(&self.root, self.network)?;
+        mounts.retain(|mount| !self.exclude.contains(&mount.point));
         Ok(mounts
             .iter()
-            .filter(|mount| !self.exclude.contains(&mount.point))
             .filter_map(|mount| {
-                let subject = self
-                    .subjects
-                    .entry(mount.point.clone())
-                    .or_insert_with(|| subject(mount));
-                measure(&self.root, mount, subject)
+                let subject = self.subject(mount);
+                measure(&self.root, mount, &subject)
             })
             .collect())
     }
 }
 
-fn subject(mount: &Mount) -> Arc<Subject> {
-    let point = mount.point.display().to_string();
-    let id = match point.as_str() {
-        "/" => "fs-root".to_owned(),
-        other => format!("fs-{}", slug(other)),
-    };
-    Subject::of_host(Area::Health, &id, &point)
+impl Filesystem {
+    /// Its subject; a second one of the same slug (`/mnt/a b` beside `/mnt/a-b`) is numbered.
+    fn subject(&mut self, mount: &Mount) -> Arc<Subject> {
+        if let Some(subject) = self.subjects.get(&mount.point) {
+            return Arc::clone(subject);
+        }
+        let point = mount.point.display().to_string();
+        let plain = match point.as_str() {
+            "/" => "fs-root".to_owned(),
+            other => format!("fs-{}", slug(other)),
+        };
+        let is_taken = |id: &str| self.subjects.values().any(|subject| subject.id == id);
+        let mut id = plain.clone();
+        let mut number = 1;
+        while is_taken(&id) {
+            number += 1;
+            id = format!("{plain}-{number}");
+        }
+        let subject = Subject::of_host(Area::Health, &id, &point);
+        self.subjects
+            .insert(mount.point.clone(), Arc::clone(&subject));
+        subject
+    }
 }
 
 /// The figures of one filesystem; `None` if it is not to be reached from here.

@@ -164,6 +164,10 @@ impl Body {
         const MUST: &str = "a list of subjects such as [\"health/cpu\", \"health/fs-*\"]";
         let items = match self.get("subjects") {
             None | Some(Json::Null) => return Ok(Vec::new()),
+            // An empty list is a mistake of a script, and must not mean everything.
+            Some(list @ Json::Array(items)) if items.is_empty() => {
+                return Err(wrong("subjects", list, MUST));
+            }
             Some(Json::Array(items)) if items.len() <= MAX_SUBJECTS => items,
             Some(Json::Array(_)) => {
                 return Err(format!("subjects must be at most {MAX_SUBJECTS}"));
@@ -342,6 +346,11 @@ mod tests {
             (
                 "maintenance",
                 r#"{"for":"1h","subjects":[7]}"#,
+                "a list of subjects",
+            ),
+            (
+                "maintenance",
+                r#"{"for":"1h","subjects":[]}"#,
                 "a list of subjects",
             ),
             ("maintenance", &many, "at most 64"),
