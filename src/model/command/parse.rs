@@ -367,6 +367,10 @@ mod tests {
             assert!(!result.ok && result.command == name, "{name}");
             assert!(error.contains(want), "{name} {payload:.40}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
         let binary = Command::parse("alert/cpu/ack", &[0xff, 0xfe], Origin::Push).unwrap_err();
         assert!(binary.error.unwrap().contains("UTF-8"));
     }
