@@ -60,7 +60,11 @@ impl Parts {
         };
         builder.control(&config.rules).await?;
         let heartbeat = config.node.heartbeat;
-        builder.homeassistant(&Settings::new(&config.homeassistant, heartbeat, periods));
+        let off = collect::ENTRIES.iter().map(|entry| entry.name);
+        let off = off.filter(|name| !collectors.contains(name));
+        let discovery = &config.homeassistant;
+        let settings = Settings::new(discovery, heartbeat, periods, off.map(str::to_owned));
+        builder.homeassistant(&settings);
         builder.push(config, tickets.clone());
         let api = Api::new(Setup {
             bus: ground.bus.clone(),
