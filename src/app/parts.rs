@@ -11,7 +11,7 @@ use crate::collect::{self, Slot};
 use crate::config::{Config, Problems, RulesConfig};
 use crate::control::Control;
 use crate::homeassistant::{self, Settings};
-use crate::host::Host;
+use crate::host::{Host, Root};
 use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
@@ -132,6 +132,20 @@ fn slots(host: &Host, tables: &BTreeMap<String, config::Value>, meters: &Meters)
     let mut slots = collect::build_all(host, tables, &Problems::default());
     slots.push(meters.slot());
     slots
+}
+
+/// What kind of machine `root` is of.
+fn kind(root: &Root) -> power::Kind {
+    let board = Root::read_trimmed(&root.proc("device-tree/model"));
+    let processor = Root::read(&root.proc("cpuinfo")).unwrap_or_default();
+    let mut flags = processor.lines().filter(|line| line.starts_with("flags"));
+    power::Kind {
+        // The firmware ends its text with a zero.
+        board: board.map(|board| board.trim_end_matches('\0').to_owned()),
+        is_virtual: flags
+            .next()
+            .is_some_and(|line| line.ends_with(" hypervisor") || line.contains(" hypervisor ")),
+    }
 }
 
 struct Builder<'a> {
@@ -259,14 +273,17 @@ impl Builder<'_> {
     fn power(&mut self, config: &Config) {
         let ground = self.ground;
         let (bus, store) = (ground.bus.clone(), ground.store.clone());
-        let curve = config.power.host.map(|host| Curve {
-            idle_w: host.idle_w,
-            max_w: host.max_w,
-        });
+        let setup = power::Setup {
+            curve: config.power.host.map(|host| Curve {
+                idle_w: host.idle_w,
+                max_w: host.max_w,
+            }),
+            kind: kind(&ground.host.root),
+        };
         let cancel = self.token.clone();
         self.tasks
             .spawn("power", Policy::Restart, Stop::Await, move || {
-                let run = power::run(curve, bus.clone(), store.clone(), cancel.clone());
+                let run = power::run(setup.clone(), bus.clone(), store.clone(), cancel.clone());
                 async move { run.await.map_err(|error| failed(&error)) }
             });
     }

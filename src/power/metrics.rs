@@ -13,6 +13,10 @@ pub(crate) static HIGH: Metric = Metric::gauge("power_high_w", "Power at most", 
     .decimals(1)
     .dead_band(1.0)
     .diagnostic();
+pub(crate) static IDLE: Metric = Metric::gauge("idle_w", "Power when idle", Unit::Watt)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
 pub(crate) static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
     .decimals(4)
     .dead_band(0.001);

@@ -4,11 +4,16 @@
 //! What measures (plugs, meters, the machine's own counters) publishes plain readings on the bus;
 //! [`PowerSample`] is what this part reads out of them.
 
+mod curve;
+mod dispute;
+mod learn;
 pub(crate) mod metrics;
 mod node;
 mod run;
 mod source;
 
-pub use node::{Curve, Draw, NodePower};
-pub use run::run;
+pub use curve::{Curve, Kind, Prior};
+pub use learn::Learned;
+pub use node::{Draw, NodePower};
+pub use run::{Setup, run};
 pub use source::{PowerSample, Scope, SourceKind};

@@ -4,8 +4,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{ENERGY, HIGH, LOW, POWER};
-use super::{Curve, Draw, NodePower, PowerSample};
+use serde::{Deserialize, Serialize};
+
+use super::metrics::{ENERGY, FAULT, HIGH, IDLE, LOW, POWER};
+use super::{Curve, Draw, Kind, Learned, NodePower, PowerSample, Prior, SourceKind};
 use crate::bus::{Bus, Event, Heard};
 use crate::model::{Area, Batch, Outcome, Reading, Subject, Timestamp};
 use crate::store::{Change, Collection, Store, StoreError};
@@ -22,19 +24,38 @@ const CLOCK: &str = "cpu";
 static SUBJECT: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "host", "Node"));
 
-/// Tells at every tick what the node draws (`power/host`), until `cancel`; then keeps the counter.
+/// What the power of this node is worked out from.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Watts idle and at full load, where they were read off a meter once.
+    pub curve: Option<Curve>,
+    /// What kind of machine it is.
+    pub kind: Kind,
+}
+
+/// What is kept over restarts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    energy_kwh: f64,
+    #[serde(default)]
+    learned: Learned,
+}
+
+/// Tells at every tick what the node draws (`power/host`), until `cancel`; then keeps the counter
+/// and what was learnt.
 ///
 /// # Errors
 /// The counter cannot be read at the start: it is not begun anew beside the old one.
 pub async fn run(
-    curve: Option<Curve>,
+    setup: Setup,
     bus: Bus,
     store: Store,
     cancel: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut listener = bus.listen();
     let kept = store.blocking(|store| store.get(Collection::Meters, KEY));
-    let mut node = NodePower::new(curve, kept.await?.map_or(0.0, |record| read(&record)));
+    let kept = kept.await?.map_or_else(Kept::default, |kept| read(&kept));
+    let mut node = NodePower::new(setup.curve, kept.energy_kwh).with_learned(kept.learned);
     let mut speaks = false;
     let begun = Instant::now();
     let mut keep_at = begun + KEEP;
@@ -45,31 +66,44 @@ pub async fn run(
         let Some(tick) = batch.outcomes.iter().find(|one| one.collector == CLOCK) else {
             continue;
         };
+        if !node.assumes()
+            && let Some(cores) = figure(tick, "cores")
+        {
+            node.assume(Prior::of(&setup.kind, cores));
+        }
         let samples: Vec<_> = PowerSample::all(&batch).collect();
-        let draw = node.step(begun.elapsed(), &samples, usage(tick));
+        let draw = node.step(begun.elapsed(), &samples, figure(tick, "usage_pct"));
         if speaks || draw.is_some() {
             speaks = draw.is_some();
             bus.publish(told(batch.at, draw));
         }
         if keep_at <= Instant::now() {
             keep_at = Instant::now() + KEEP;
-            keep(&store, node.energy_kwh()).await;
+            keep(&store, &node).await;
         }
     }
-    keep(&store, node.energy_kwh()).await;
+    keep(&store, &node).await;
     Ok(())
 }
 
-fn read(record: &[u8]) -> f64 {
-    let energy: f64 = serde_json::from_slice(record).unwrap_or_default();
-    energy.max(0.0)
+/// A record of this version, or of the first, which was the bare counter.
+fn read(record: &[u8]) -> Kept {
+    let kept = serde_json::from_slice(record).or_else(|_| {
+        serde_json::from_slice(record).map(|energy_kwh| Kept {
+            energy_kwh,
+            ..Kept::default()
+        })
+    });
+    let mut kept: Kept = kept.unwrap_or_default();
+    kept.energy_kwh = kept.energy_kwh.max(0.0);
+    kept
 }
 
-/// The CPU use of a tick, which the first one does not know.
-fn usage(tick: &Outcome) -> Option<f64> {
+/// A figure of the processor at a tick; the first one does not know its use.
+fn figure(tick: &Outcome, key: &str) -> Option<f64> {
     let readings = tick.result.as_ref().map_or(&[][..], Vec::as_slice);
     let cpu = readings.iter().find(|one| one.subject.id == "cpu")?;
-    cpu.value("usage_pct")?.as_number()
+    cpu.value(key)?.as_number()
 }
 
 /// What is published. Without a draw the subject is unavailable.
@@ -80,11 +114,18 @@ fn told(at: Timestamp, draw: Option<Draw>) -> Batch {
             .with(&POWER, draw.power_w)
             .with(&ENERGY, draw.energy_kwh)
             .with_known(&LOW, low)
-            .with_known(&HIGH, high);
+            .with_known(&HIGH, high)
+            .with(&IDLE, draw.idle_w)
+            .with(&FAULT, draw.dispute.is_some());
         reading.source = Some(draw.source);
-        reading.detail = draw
-            .meter
-            .map(|meter| serde_json::Map::from_iter([("meter".to_owned(), meter.into())]));
+        let is_meter = SourceKind::of(draw.source).is_some_and(|kind| kind != SourceKind::Rapl);
+        let basis = if is_meter { "meter" } else { "basis" };
+        let texts = [(basis, draw.basis), ("contradiction", draw.dispute)];
+        let known = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
+        let detail: serde_json::Map<_, _> = known.collect();
+        reading.detail = (!detail.is_empty()).then_some(detail);
         reading
     });
     Batch {
@@ -96,10 +137,18 @@ fn told(at: Timestamp, draw: Option<Draw>) -> Batch {
     }
 }
 
-async fn keep(store: &Store, energy_kwh: f64) {
-    let record = energy_kwh.to_string().into_bytes();
-    let change = Change::Put(Collection::Meters, KEY.to_owned(), record);
-    let kept = store.blocking(move |store| store.write(&[change])).await;
+async fn keep(store: &Store, node: &NodePower) {
+    let kept = Kept {
+        energy_kwh: node.energy_kwh(),
+        learned: node.learned().clone(),
+    };
+    let kept = match serde_json::to_vec(&kept) {
+        Ok(record) => {
+            let change = Change::Put(Collection::Meters, KEY.to_owned(), record);
+            store.blocking(move |store| store.write(&[change])).await
+        }
+        Err(error) => Err(StoreError::Io(error.to_string())),
+    };
     // The history tells of a disk that fails; the counter is in memory all the while.
     tracing::debug!(?kept, "the node's energy counter");
 }
@@ -126,7 +175,11 @@ mod tests {
             let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
             let cancel = CancellationToken::new();
             let mut task = JoinSet::new();
-            task.spawn(run(curve, bus.clone(), store.clone(), cancel.clone()));
+            let setup = Setup {
+                curve,
+                kind: Kind::default(),
+            };
+            task.spawn(run(setup, bus.clone(), store.clone(), cancel.clone()));
             // Until it listens.
             tokio::time::sleep(Duration::from_secs(1)).await;
             let listener = bus.listen();
@@ -225,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_ticks_count_and_a_record_that_makes_no_sense_is_none() {
-        let kept = [&b"{"[..], b"-3", b"2.5"].map(|record| read(record).to_string());
+        let kept = [&b"{"[..], b"-3", b"2.5"].map(|record| read(record).energy_kwh.to_string());
         assert_eq!(kept, ["0", "0", "2.5"]);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
