@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::ground::{Ground, blocking, failed};
 use super::well;
 use crate::collect::{self, Slot};
-use crate::config::{Config, Problems, RulesConfig};
+use crate::config::{Config, GroupConfig, Problems, RulesConfig};
 use crate::control::Control;
 use crate::homeassistant::{self, Settings};
 use crate::host::{Host, Root};
 use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
-use crate::power::{self, Curve};
+use crate::power::{self, Activity, Curve};
 use crate::push::Push;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
 
@@ -41,7 +41,12 @@ impl Parts {
         let dir = ground.data_dir.clone();
         let tickets = blocking(move || Ok(TicketKey::load(&dir)?)).await?;
         let meters = Meters::new(&config.power.meters);
-        let slots = slots(&ground.host, &config.collect, &meters);
+        let activity = Activity::default();
+        let services = Services {
+            groups: config.power.groups.clone(),
+            activity: activity.clone(),
+        };
+        let slots = slots(&ground.host, &config.collect, &meters, &services);
         let collectors: Vec<_> = slots.iter().map(Slot::name).collect();
         let periods: Vec<_> = slots
             .iter()
@@ -78,8 +83,8 @@ impl Parts {
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
-        builder.power(config);
-        builder.collectors(slots, config, meters);
+        builder.power(config, &activity);
+        builder.collectors(slots, config, meters, services);
         Ok(Self {
             supervisor: builder.tasks,
             token,
@@ -126,11 +131,24 @@ impl Parts {
     }
 }
 
-/// The collectors that are switched on, and the meters' place among them.
-fn slots(host: &Host, tables: &BTreeMap<String, config::Value>, meters: &Meters) -> Vec<Slot> {
+/// What is read of services, and where it is left.
+struct Services {
+    groups: Vec<GroupConfig>,
+    activity: Activity,
+}
+
+/// The collectors that are switched on, and the meters' and the services' places among them.
+fn slots(
+    host: &Host,
+    tables: &BTreeMap<String, config::Value>,
+    meters: &Meters,
+    services: &Services,
+) -> Vec<Slot> {
     // Its faults were told when the configuration was read.
     let mut slots = collect::build_all(host, tables, &Problems::default());
     slots.push(meters.slot());
+    let activity = services.activity.clone();
+    slots.push(collect::services(host, &services.groups, activity));
     slots
 }
 
@@ -270,7 +288,7 @@ impl Builder<'_> {
             });
     }
 
-    fn power(&mut self, config: &Config) {
+    fn power(&mut self, config: &Config, activity: &Activity) {
         let ground = self.ground;
         let (bus, store) = (ground.bus.clone(), ground.store.clone());
         let setup = power::Setup {
@@ -279,6 +297,9 @@ impl Builder<'_> {
                 max_w: host.max_w,
             }),
             kind: kind(&ground.host.root),
+            activity: activity.clone(),
+            services: config.power.services,
+            tariff: config.power.tariff.clone(),
         };
         let cancel = self.token.clone();
         self.tasks
@@ -288,7 +309,13 @@ impl Builder<'_> {
             });
     }
 
-    fn collectors(&mut self, slots: Vec<Slot>, config: &Config, meters: Meters) {
+    fn collectors(
+        &mut self,
+        slots: Vec<Slot>,
+        config: &Config,
+        meters: Meters,
+        services: Services,
+    ) {
         let ground = self.ground;
         let (host, bus) = (ground.host.clone(), ground.bus.clone());
         let (tables, interval) = (config.collect.clone(), config.node.interval);
@@ -296,7 +323,8 @@ impl Builder<'_> {
         self.tasks
             .spawn("collectors", Policy::Restart, Stop::Await, move || {
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let slots = ready.unwrap_or_else(|| self::slots(&host, &tables, &meters));
+                let slots =
+                    ready.unwrap_or_else(|| self::slots(&host, &tables, &meters, &services));
                 let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
                 async move {
                     collect::run(slots, host, bus, interval, cancel).await;
