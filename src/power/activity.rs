@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn what_is_left_is_taken_once() {
         let activity = Activity::default();
-        assert_eq!(activity.clone().take(), None);
+        assert_eq!(activity.take(), None);
         activity.leave(Spent::default());
-        activity.clone().leave(Spent {
+        activity.leave(Spent {
             total_s: 2.0,
             ..Spent::default()
         });

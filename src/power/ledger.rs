@@ -283,8 +283,8 @@ impl Ledger {
             self.services.remove(&closing);
             self.told.remove(&closing);
         }
-        let waits = |name: &&String| !self.told.contains(*name);
-        let challenger = self.services.iter().filter(|(name, _)| waits(name));
+        let untold = self.services.iter();
+        let challenger = untold.filter(|(name, _)| !self.told.contains(*name));
         let challenger = challenger.max_by(|(_, a), (_, b)| a.rank_w.total_cmp(&b.rank_w));
         let Some((name, challenger)) = challenger.map(|(name, one)| (name.clone(), one.rank_w))
         else {

@@ -220,17 +220,17 @@ mod tests {
 
     static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
 
-    fn tariff() -> Option<TariffConfig> {
+    fn tariff() -> TariffConfig {
         let terms = Terms {
             since: None,
             price: Some(0.5),
             windows: Vec::new(),
         };
-        Some(TariffConfig {
+        TariffConfig {
             currency: "EUR".to_owned(),
             time_zone: TimeZone::UTC,
             terms: vec![terms],
-        })
+        }
     }
 
     struct House {
@@ -251,7 +251,7 @@ mod tests {
                 curve,
                 activity: activity.clone(),
                 services: 2,
-                tariff: tariff(),
+                tariff: Some(tariff()),
                 ..Setup::default()
             };
             task.spawn(run(setup, bus.clone(), store.clone(), cancel.clone()));

@@ -311,7 +311,7 @@ mod tests {
             machine.spend(group, 1_500_000);
         }
         machine.busy(2_000);
-        let nameless = format!("container-{}", &ID.replace('0', "e")[..12]);
+        let nameless = format!("container-{}", ID.replace('0', "e").split_at(12).0);
         let want = list(&[
             ("caddy", 0.5),
             (&nameless, 0.5),
