@@ -27,7 +27,12 @@ fn announced() -> BTreeSet<String> {
         node: "homewatch-node".to_owned(),
         version: "1".to_owned(),
     };
-    let settings = Settings::new(&HomeAssistantConfig::default(), Duration::from_mins(5), []);
+    let settings = Settings::new(
+        &HomeAssistantConfig::default(),
+        Duration::from_mins(5),
+        [],
+        [],
+    );
     let topics = Topics::new("homewatch", "homewatch-node", "homeassistant");
     let mut directory = Directory::restore(identity, topics, settings.limits, []);
     for (id, metric) in [("cpu", &CPU), ("memory", &MEMORY)] {

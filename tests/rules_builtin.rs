@@ -24,8 +24,10 @@ use homewatch::collect;
 use homewatch::config::{Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold};
 use homewatch::host::{Clock, Host};
 use homewatch::model::{
-    Alert, AlertState, Batch, Outcome, Reading, Severity, Timestamp, Value, glob, slug,
+    Alert, AlertState, Area, Batch, Metric, Outcome, Reading, Severity, Source, Subject, Timestamp,
+    Unit, Value, glob, slug,
 };
+use homewatch::power::{self, PowerSample, Scope};
 use homewatch::rules::{Effect, Engine, Input, Moment};
 use homewatch::store::{self, Store};
 use tokio_util::sync::CancellationToken;
@@ -78,6 +80,32 @@ async fn of_a_meter() -> Published {
     let all = on(&rig.bus);
     drop(rig.stop().await);
     all
+}
+
+/// What the node as a whole is told to draw.
+async fn of_the_node() -> Published {
+    static WATTS: Metric = Metric::gauge("power_w", "Power", Unit::Watt);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(dir.path(), &HistoryConfig::default()).unwrap();
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let ticks = async {
+        let plug = Subject::of_host(Area::Power, "meter-plug", "Plug");
+        let mut plug = Reading::new(&plug).with(&WATTS, 40.0);
+        plug.source = Some(Source::Meter);
+        plug.detail = Some(PowerSample::detail(&Scope::Host, None));
+        let mut tick = batch("cpu", Ok(Vec::new()));
+        tick.outcomes
+            .extend(batch("meters", Ok(vec![plug])).outcomes);
+        while bus.state().subject("power/host").is_none() {
+            bus.publish(tick.clone());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    let task = power::run(power::Setup::default(), bus.clone(), store, cancel.clone());
+    tokio::join!(task, ticks).0.unwrap();
+    on(&bus)
 }
 
 /// The collectors that are none of a machine's.
@@ -293,6 +321,7 @@ fn is_seen(rule: &Rule, published: &Published, collectors: &[&'static str]) -> b
 async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
     published.extend(of_the_edge().await);
+    published.extend(of_the_node().await);
     let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();
     collectors.extend(of_the_history().await);
     let meters = std::thread::spawn(|| {

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::ground::{Ground, blocking, failed};
 use super::well;
 use crate::collect::{self, Slot};
-use crate::config::{Config, Problems, RulesConfig};
+use crate::config::{Config, GroupConfig, Problems, RulesConfig};
 use crate::control::Control;
 use crate::homeassistant::{self, Settings};
-use crate::host::Host;
+use crate::host::{Host, Root};
 use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
-use crate::power::{self, Curve};
+use crate::power::{self, Activity, Curve};
 use crate::push::Push;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
 
@@ -41,7 +41,12 @@ impl Parts {
         let dir = ground.data_dir.clone();
         let tickets = blocking(move || Ok(TicketKey::load(&dir)?)).await?;
         let meters = Meters::new(&config.power.meters);
-        let slots = slots(&ground.host, &config.collect, &meters);
+        let activity = Activity::default();
+        let services = Services {
+            groups: config.power.groups.clone(),
+            activity: activity.clone(),
+        };
+        let slots = slots(&ground.host, &config.collect, &meters, &services);
         let collectors: Vec<_> = slots.iter().map(Slot::name).collect();
         let periods: Vec<_> = slots
             .iter()
@@ -60,7 +65,11 @@ impl Parts {
         };
         builder.control(&config.rules).await?;
         let heartbeat = config.node.heartbeat;
-        builder.homeassistant(&Settings::new(&config.homeassistant, heartbeat, periods));
+        let off = collect::ENTRIES.iter().map(|entry| entry.name);
+        let off = off.filter(|name| !collectors.contains(name));
+        let discovery = &config.homeassistant;
+        let settings = Settings::new(discovery, heartbeat, periods, off.map(str::to_owned));
+        builder.homeassistant(&settings);
         builder.push(config, tickets.clone());
         let api = Api::new(Setup {
             bus: ground.bus.clone(),
@@ -74,8 +83,8 @@ impl Parts {
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
-        builder.power(config);
-        builder.collectors(slots, config, meters);
+        builder.power(config, &activity);
+        builder.collectors(slots, config, meters, services);
         Ok(Self {
             supervisor: builder.tasks,
             token,
@@ -122,12 +131,39 @@ impl Parts {
     }
 }
 
-/// The collectors that are switched on, and the meters' place among them.
-fn slots(host: &Host, tables: &BTreeMap<String, config::Value>, meters: &Meters) -> Vec<Slot> {
+/// What is read of services, and where it is left.
+struct Services {
+    groups: Vec<GroupConfig>,
+    activity: Activity,
+}
+
+/// The collectors that are switched on, and the meters' and the services' places among them.
+fn slots(
+    host: &Host,
+    tables: &BTreeMap<String, config::Value>,
+    meters: &Meters,
+    services: &Services,
+) -> Vec<Slot> {
     // Its faults were told when the configuration was read.
     let mut slots = collect::build_all(host, tables, &Problems::default());
     slots.push(meters.slot());
+    let activity = services.activity.clone();
+    slots.push(collect::services(host, &services.groups, activity));
     slots
+}
+
+/// What kind of machine `root` is of.
+fn kind(root: &Root) -> power::Kind {
+    let board = Root::read_trimmed(&root.proc("device-tree/model"));
+    let processor = Root::read(&root.proc("cpuinfo")).unwrap_or_default();
+    let mut flags = processor.lines().filter(|line| line.starts_with("flags"));
+    power::Kind {
+        // The firmware ends its text with a zero.
+        board: board.map(|board| board.trim_end_matches('\0').to_owned()),
+        is_virtual: flags
+            .next()
+            .is_some_and(|line| line.ends_with(" hypervisor") || line.contains(" hypervisor ")),
+    }
 }
 
 struct Builder<'a> {
@@ -252,22 +288,34 @@ impl Builder<'_> {
             });
     }
 
-    fn power(&mut self, config: &Config) {
+    fn power(&mut self, config: &Config, activity: &Activity) {
         let ground = self.ground;
         let (bus, store) = (ground.bus.clone(), ground.store.clone());
-        let curve = config.power.host.map(|host| Curve {
-            idle_w: host.idle_w,
-            max_w: host.max_w,
-        });
+        let setup = power::Setup {
+            curve: config.power.host.map(|host| Curve {
+                idle_w: host.idle_w,
+                max_w: host.max_w,
+            }),
+            kind: kind(&ground.host.root),
+            activity: activity.clone(),
+            services: config.power.services,
+            tariff: config.power.tariff.clone(),
+        };
         let cancel = self.token.clone();
         self.tasks
             .spawn("power", Policy::Restart, Stop::Await, move || {
-                let run = power::run(curve, bus.clone(), store.clone(), cancel.clone());
+                let run = power::run(setup.clone(), bus.clone(), store.clone(), cancel.clone());
                 async move { run.await.map_err(|error| failed(&error)) }
             });
     }
 
-    fn collectors(&mut self, slots: Vec<Slot>, config: &Config, meters: Meters) {
+    fn collectors(
+        &mut self,
+        slots: Vec<Slot>,
+        config: &Config,
+        meters: Meters,
+        services: Services,
+    ) {
         let ground = self.ground;
         let (host, bus) = (ground.host.clone(), ground.bus.clone());
         let (tables, interval) = (config.collect.clone(), config.node.interval);
@@ -275,7 +323,8 @@ impl Builder<'_> {
         self.tasks
             .spawn("collectors", Policy::Restart, Stop::Await, move || {
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let slots = ready.unwrap_or_else(|| self::slots(&host, &tables, &meters));
+                let slots =
+                    ready.unwrap_or_else(|| self::slots(&host, &tables, &meters, &services));
                 let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
                 async move {
                     collect::run(slots, host, bus, interval, cancel).await;

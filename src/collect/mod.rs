@@ -19,6 +19,7 @@ mod system;
 pub use build::{Sampled, build_all, build_from, sample_once};
 pub use disk::Disk;
 pub use frame::run;
+pub use power::services::services;
 pub use slot::Slot;
 
 use std::time::Duration;

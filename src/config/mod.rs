@@ -24,7 +24,10 @@ pub use mqtt::{
     Scheme,
 };
 pub use node::{HostConfig, NodeConfig};
-pub use power::{Address, EnergyUnit, Fields, HostPower, MeterConfig, PowerConfig, PowerUnit};
+pub use power::{
+    Address, EnergyUnit, Fields, GroupConfig, HostPower, MeterConfig, PowerConfig, PowerUnit,
+    TariffConfig, Terms, Window,
+};
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};
 pub use rules::{Condition, Levels, Relative, Rule, RulesConfig, Side, Threshold};

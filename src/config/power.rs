@@ -1,8 +1,11 @@
 mod meter;
+mod tariff;
 
 pub use meter::{Address, EnergyUnit, Fields, MeterConfig, PowerUnit};
+pub use tariff::{TariffConfig, Terms, Window};
 
 use super::Section;
+use crate::model::slug;
 
 /// `[power]`: watts, kilowatt-hours and what they cost.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +14,21 @@ pub struct PowerConfig {
     pub meters: Vec<MeterConfig>,
     /// What is known of this machine without a meter.
     pub host: Option<HostPower>,
+    /// How many services are told one by one; the rest together.
+    pub services: usize,
+    /// Services that are counted together.
+    pub groups: Vec<GroupConfig>,
+    /// What a kWh costs.
+    pub tariff: Option<TariffConfig>,
+}
+
+/// A line of `[power.groups]`: services that are counted as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// What they are called together.
+    pub name: String,
+    /// Their names; `*` stands for anything.
+    pub services: Vec<String>,
 }
 
 /// `[power.host]`: this machine at the wall, read off a meter once.
@@ -51,9 +69,41 @@ impl PowerConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let meters = meter::read_all(section.sections("meters"));
         let host = HostPower::read(section.section("host"));
+        let mut services = section.section("services");
+        let top = services.integer("top", 0..=50).unwrap_or(10);
+        services.finish();
+        let groups = groups(section.section("groups"));
+        let tariff = TariffConfig::read(section.section("tariff"));
         section.finish();
-        Self { meters, host }
+        Self {
+            meters,
+            host,
+            services: usize::try_from(top).unwrap_or_default(),
+            groups,
+            tariff,
+        }
     }
+}
+
+fn groups(mut section: Section<'_>) -> Vec<GroupConfig> {
+    let mut groups = Vec::new();
+    for name in section.keys() {
+        if slug(&name) != name {
+            section.fault(
+                &name,
+                "must be called by lower-case letters, digits and '-'",
+            );
+        }
+        match section.texts(&name) {
+            Some(services) if services.is_empty() => {
+                section.fault(&name, "must name at least one service");
+            }
+            Some(services) => groups.push(GroupConfig { name, services }),
+            None => {}
+        }
+    }
+    section.finish();
+    groups
 }
 
 #[cfg(test)]
@@ -94,6 +144,39 @@ mod tests {
             let (host, told) = read(text);
             assert_eq!((host, told.len()), (None, 1), "{told:?}");
             assert!(told[0].contains(words), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn groups_have_names_and_services() {
+        let read = |text: &str| {
+            let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
+            let problems = Problems::default();
+            let section = Section::new("power".to_owned(), Value::from(table), &problems);
+            let config = PowerConfig::read(section);
+            let told: Vec<_> = problems
+                .into_vec()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            (config, told.join("\n"))
+        };
+        let (config, told) =
+            read("services.top = 3\n[groups]\nmedia = [\"jelly*\", \"sonarr\"]\nweb = \"caddy\"");
+        assert_eq!((config.services, config.groups.len(), &*told), (3, 2, ""));
+        assert_eq!(config.groups[1].services, ["caddy"]);
+        assert_eq!(read("").0.services, 10);
+        for (text, words) in [
+            (
+                "groups.media = []",
+                "power.groups.media: must name at least one",
+            ),
+            ("groups.Media = [\"a\"]", "lower-case"),
+            ("groups.media = 3", "power.groups.media: (3)"),
+            ("services.top = 99", "from 0 to 50"),
+        ] {
+            let told = read(text).1;
+            assert!(told.contains(words), "{told}");
         }
     }
 }

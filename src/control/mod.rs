@@ -188,7 +188,8 @@ impl Control {
         let mut answer = None;
         for effect in effects {
             match effect {
-                Effect::Alert(_) | Effect::Cleared(_) => told.push(effect),
+                Effect::Alert(alert) => told.push((alert, true)),
+                Effect::Cleared(alert) => told.push((alert, false)),
                 Effect::Keep(ledger, key, record) => {
                     changes.insert((ledger, key), Some(record));
                 }
@@ -203,17 +204,14 @@ impl Control {
             }
         }
         let saved = self.keep(changes).await;
-        for (number, effect) in told.into_iter().enumerate() {
+        for (number, (alert, open)) in told.into_iter().enumerate() {
             if number % AT_ONCE == AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            match effect {
-                Effect::Alert(alert) => self.bus.alert(alert),
-                Effect::Cleared(alert) => self.bus.clear_alert(alert),
-                Effect::Keep(..)
-                | Effect::Forget(..)
-                | Effect::Unreadable(..)
-                | Effect::Answer(_) => {}
+            if open {
+                self.bus.alert(alert);
+            } else {
+                self.bus.clear_alert(alert);
             }
         }
         if let (Some(result), Some((command, respond))) = (answer, asked) {

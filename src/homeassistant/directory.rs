@@ -43,6 +43,8 @@ pub struct Limits {
     pub forget_after: Duration,
     /// Every collector that is switched on, with its interval.
     pub collectors: HashMap<String, Duration>,
+    /// Every collector that is switched off.
+    pub switched_off: BTreeSet<String>,
 }
 
 /// Everything that is announced to Home Assistant: subjects, their devices and alerts. Pure.
@@ -211,9 +213,28 @@ impl Directory {
         Some(card)
     }
 
-    /// Forgets what has been gone for too long, what an earlier version had and what comes from
-    /// collectors that are switched off. To be called when every collector has had its time;
-    /// gives each forgotten subject with the topics whose retained messages are to go.
+    /// Forgets what comes from collectors that are switched off; gives each forgotten subject
+    /// with the topics whose retained messages are to go.
+    pub fn sweep(&mut self, now: Timestamp) -> Vec<(String, Vec<String>)> {
+        self.now = now;
+        let off: Vec<String> = self
+            .subjects
+            .iter()
+            .filter(|(_, card)| {
+                !card.is_live() && self.limits.switched_off.contains(&card.collector)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        off.into_iter()
+            .map(|key| {
+                let topics = self.forget(&key);
+                (key, topics)
+            })
+            .collect()
+    }
+
+    /// Forgets what has been gone for too long, what an earlier version had and what nobody tells
+    /// any more. To be called when everything that reports has had its time; gives what [`Directory::sweep`] does.
     pub fn tidy(&mut self, now: Timestamp) -> Vec<(String, Vec<String>)> {
         self.now = now;
         let mut forgotten = Vec::new();

@@ -125,12 +125,10 @@ impl Directory {
     /// Seconds without a message after which a state is no longer believed: three messages that
     /// were due have not come. For when a broker has lost both us and our will.
     fn expire_after(&self, collector: &str) -> u64 {
-        let interval = self
-            .limits
-            .collectors
-            .get(collector)
-            .copied()
-            .unwrap_or_default();
+        let periods = &self.limits.collectors;
+        // What is no collector tells once a tick, as the fastest collectors do.
+        let interval = periods.get(collector).or_else(|| periods.values().min());
+        let interval = interval.copied().unwrap_or_default();
         // An unchanged state goes out at the first tick after the heartbeat.
         let due = self.limits.heartbeat + interval;
         (due * 3).as_secs().max(60)

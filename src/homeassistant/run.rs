@@ -24,11 +24,12 @@ pub struct Settings {
 
 impl Settings {
     /// From the configuration: `heartbeat` is after how long an unchanged state is published anew,
-    /// `collectors` every collector that is switched on with its interval.
+    /// `collectors` every collector that is switched on with its interval, `off` all others.
     pub fn new(
         config: &HomeAssistantConfig,
         heartbeat: Duration,
         collectors: impl IntoIterator<Item = (String, Duration)>,
+        off: impl IntoIterator<Item = String>,
     ) -> Self {
         Self {
             enabled: config.enabled,
@@ -36,6 +37,7 @@ impl Settings {
                 heartbeat,
                 forget_after: config.forget_after,
                 collectors: collectors.into_iter().collect(),
+                switched_off: off.into_iter().collect(),
             },
         }
     }
@@ -48,7 +50,9 @@ const DEBOUNCE: Duration = Duration::from_secs(5);
 const HOST_FIRST: Duration = Duration::from_secs(1);
 /// Several nodes hear the same birth: each answers within this time.
 const JITTER: Duration = Duration::from_secs(3);
-/// After the configurations the states are sent, which Home Assistant would not yet hear at once.
+/// After the configurations the states are sent, which Home Assistant would not yet hear at once;
+/// and it forgets the state of an entity whose configuration has changed (as long as that has an
+/// `expire_after`), but does not subscribe anew.
 const STATES_AFTER: Duration = Duration::from_secs(2);
 /// So many messages are put on the bus at once.
 const BURST: usize = 32;
@@ -85,6 +89,8 @@ pub async fn run(
         jitter,
         announce_at: None,
         again_at: None,
+        states_at: None,
+        swept: false,
         tidy_at: Instant::now() + GRACE,
         last_sent: None,
     };
@@ -118,13 +124,19 @@ struct Runner {
     jitter: Duration,
     announce_at: Option<Instant>,
     again_at: Option<Instant>,
+    states_at: Option<Instant>,
+    /// Whether what comes from collectors that are switched off has been removed.
+    swept: bool,
     tidy_at: Instant,
     last_sent: Option<Instant>,
 }
 
 impl Runner {
     fn due(&self) -> Option<Instant> {
-        self.announce_at.into_iter().chain(self.again_at).min()
+        [self.announce_at, self.again_at, self.states_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn hear(&mut self, event: Event) {
@@ -136,6 +148,15 @@ impl Runner {
                     for reading in outcome.result.iter().flatten() {
                         changed |= self.directory.observe(batch.at, outcome.collector, reading);
                     }
+                }
+                if !self.swept {
+                    self.swept = true;
+                    let off = self.directory.sweep(batch.at);
+                    changed |= !off.is_empty();
+                    self.forget(
+                        off,
+                        "its collector is switched off: its entities are removed",
+                    );
                 }
                 changed |= Instant::now() >= self.tidy_at && self.tidy(batch.at);
                 self.want(changed);
@@ -192,15 +213,21 @@ impl Runner {
     fn tidy(&mut self, now: Timestamp) -> bool {
         self.tidy_at = Instant::now() + TIDY;
         self.keep_alerts();
-        for (key, topics) in self.directory.tidy(now) {
-            tracing::info!(subject = key, "gone for good: its entities are removed");
+        let gone = self.directory.tidy(now);
+        self.forget(gone, "gone for good: its entities are removed");
+        // Even when nothing is to be sent, the times of the last sight are to be kept.
+        true
+    }
+
+    /// Forgets subjects and clears their topics.
+    fn forget(&self, subjects: Vec<(String, Vec<String>)>, why: &str) {
+        for (key, topics) in subjects {
+            tracing::info!(subject = key, "{why}");
             self.bus.state().forget(&key);
             for topic in topics {
                 self.bus.retain(topic.into(), Bytes::new());
             }
         }
-        // Even when nothing is to be sent, the times of the last sight are to be kept.
-        true
     }
 
     fn want(&mut self, changed: bool) {
@@ -243,7 +270,10 @@ impl Runner {
                 records: Vec::new(),
             };
             self.send(again).await;
-            tokio::time::sleep(STATES_AFTER).await;
+            self.states_at = Some(Instant::now() + STATES_AFTER);
+        }
+        if self.states_at.is_some_and(|at| at <= now) {
+            self.states_at = None;
             self.states_again().await;
         }
     }
@@ -297,6 +327,9 @@ impl Runner {
                 self.bus.retain(topic.into(), payload);
             }
             self.last_sent = Some(Instant::now());
+            if self.enabled {
+                self.states_at = Some(Instant::now() + STATES_AFTER);
+            }
         }
         self.keep(announcement.records).await;
     }

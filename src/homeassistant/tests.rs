@@ -45,6 +45,7 @@ fn limits() -> Limits {
             .into_iter()
             .map(|(name, interval)| (name.to_owned(), interval))
             .collect(),
+        switched_off: ["meter".to_owned()].into(),
     }
 }
 

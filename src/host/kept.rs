@@ -80,13 +80,21 @@ fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file lives in procfs or sysfs, where a name stays the same file.
+/// Whether the file lives in procfs, sysfs or cgroupfs, where a name stays the same file.
 fn is_pseudo(file: &File) -> bool {
     const PROC_SUPER_MAGIC: u64 = 0x9fa0;
     const SYSFS_MAGIC: u64 = 0x6265_6572;
+    const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
+    const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
     rustix::fs::fstatfs(file).is_ok_and(|stat| {
         let kind = u64::try_from(stat.f_type).unwrap_or(0);
-        kind == PROC_SUPER_MAGIC || kind == SYSFS_MAGIC
+        let pseudo = [
+            PROC_SUPER_MAGIC,
+            SYSFS_MAGIC,
+            CGROUP_SUPER_MAGIC,
+            CGROUP2_SUPER_MAGIC,
+        ];
+        pseudo.contains(&kind)
     })
 }
 

@@ -1,5 +1,8 @@
 //! The figures of everything that measures power, declared once.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use crate::model::{FlagMeaning, Metric, Unit};
 
 pub(crate) static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
@@ -10,6 +13,10 @@ pub(crate) static LOW: Metric = Metric::gauge("power_low_w", "Power at least", U
     .dead_band(1.0)
     .diagnostic();
 pub(crate) static HIGH: Metric = Metric::gauge("power_high_w", "Power at most", Unit::Watt)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
+pub(crate) static IDLE: Metric = Metric::gauge("idle_w", "Power when idle", Unit::Watt)
     .decimals(1)
     .dead_band(1.0)
     .diagnostic();
@@ -61,3 +68,50 @@ pub(crate) static BATTERY: Metric = Metric::state(
     "State",
     &["charging", "discharging", "full", "idle", "unknown"],
 );
+
+/// A service's watts, of which tenths matter.
+pub(crate) static SHARE: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
+    .decimals(2)
+    .dead_band(0.25);
+pub(crate) static TODAY: Metric =
+    Metric::gauge("energy_today_kwh", "Energy today", Unit::KilowattHour)
+        .decimals(3)
+        .dead_band(0.005);
+pub(crate) static MONTH: Metric =
+    Metric::gauge("energy_month_kwh", "Energy this month", Unit::KilowattHour)
+        .decimals(2)
+        .dead_band(0.05);
+
+/// Figures in the owner's currency, whose code ends their keys.
+pub(crate) struct MoneyMetrics {
+    pub(crate) price: Metric,
+    pub(crate) cost: Metric,
+    pub(crate) today: Metric,
+    pub(crate) month: Metric,
+}
+
+/// The figures in `currency` (an ISO 4217 code). They live as long as the program, which knows
+/// one currency, or two when it is changed by a reload.
+pub(crate) fn money(currency: &str) -> &'static MoneyMetrics {
+    static KNOWN: Mutex<BTreeMap<String, &'static MoneyMetrics>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(metrics) = known.get(currency) {
+        return metrics;
+    }
+    let code = currency.to_ascii_lowercase();
+    let key = |what: &str| -> &'static str { format!("{what}_{code}").leak() };
+    let metrics: &'static MoneyMetrics = Box::leak(Box::new(MoneyMetrics {
+        price: Metric::gauge(key("price"), "Price per kWh", Unit::Money).decimals(4),
+        cost: Metric::total(key("cost"), "Cost", Unit::Money)
+            .decimals(4)
+            .dead_band(0.001),
+        today: Metric::gauge(key("cost_today"), "Cost today", Unit::Money)
+            .decimals(3)
+            .dead_band(0.005),
+        month: Metric::gauge(key("cost_month"), "Cost this month", Unit::Money)
+            .decimals(2)
+            .dead_band(0.01),
+    }));
+    known.insert(currency.to_owned(), metrics);
+    metrics
+}

@@ -4,11 +4,23 @@
 //! What measures (plugs, meters, the machine's own counters) publishes plain readings on the bus;
 //! [`PowerSample`] is what this part reads out of them.
 
+mod activity;
+mod curve;
+mod dispute;
+mod learn;
+mod ledger;
 pub(crate) mod metrics;
+mod money;
 mod node;
 mod run;
 mod source;
+mod tell;
 
-pub use node::{Curve, Draw, NodePower};
-pub use run::run;
+pub use activity::{Activity, Counters, Spent};
+pub use curve::{Curve, Kind, Prior};
+pub use learn::Learned;
+pub use ledger::{Account, Accounts, Ledger, Part, Parts};
+pub use money::{Booked, Money};
+pub use node::{Draw, NodePower};
+pub use run::{Setup, run};
 pub use source::{PowerSample, Scope, SourceKind};

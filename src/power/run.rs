@@ -1,13 +1,18 @@
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{ENERGY, HIGH, LOW, POWER};
-use super::{Curve, Draw, NodePower, PowerSample};
+use super::tell::{self, Subjects};
+use super::{
+    Accounts, Activity, Booked, Curve, Kind, Learned, Ledger, Money, NodePower, PowerSample, Prior,
+    Scope,
+};
 use crate::bus::{Bus, Event, Heard};
-use crate::model::{Area, Batch, Outcome, Reading, Subject, Timestamp};
+use crate::config::TariffConfig;
+use crate::model::{Batch, Outcome, Reading, Timestamp};
 use crate::store::{Change, Collection, Store, StoreError};
 
 /// The collector's name on the bus.
@@ -19,25 +24,65 @@ const KEEP: Duration = Duration::from_mins(10);
 /// The collector whose readings come once a tick, with those of the meters.
 const CLOCK: &str = "cpu";
 
-static SUBJECT: LazyLock<Arc<Subject>> =
-    LazyLock::new(|| Subject::of_host(Area::Power, "host", "Node"));
+/// What the power of this node is worked out from.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Watts idle and at full load, where they were read off a meter once.
+    pub curve: Option<Curve>,
+    /// What kind of machine it is.
+    pub kind: Kind,
+    /// What used the processor, left there at each tick.
+    pub activity: Activity,
+    /// How many services are told one by one.
+    pub services: usize,
+    /// What a kWh costs.
+    pub tariff: Option<TariffConfig>,
+}
 
-/// Tells at every tick what the node draws (`power/host`), until `cancel`; then keeps the counter.
+/// What is kept over restarts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    energy_kwh: f64,
+    #[serde(default)]
+    learned: Learned,
+    #[serde(default)]
+    accounts: Accounts,
+    #[serde(default)]
+    booked: Booked,
+}
+
+/// All that is worked out from tick to tick.
+struct Works {
+    setup: Setup,
+    node: NodePower,
+    ledger: Ledger,
+    money: Money,
+    subjects: Subjects,
+    begun: Instant,
+    /// The wall-clock time of the last tick.
+    last: Option<Timestamp>,
+    /// The counter after it, kWh.
+    counted: f64,
+}
+
+/// Tells at every tick what the node draws (`power/host`) and who it is for
+/// (`power/service-<name>`, `power/services-idle`, …), until `cancel`; then keeps the counters and
+/// what was learnt.
 ///
 /// # Errors
-/// The counter cannot be read at the start: it is not begun anew beside the old one.
+/// The counters cannot be read at the start: they are not begun anew beside the old ones.
 pub async fn run(
-    curve: Option<Curve>,
+    setup: Setup,
     bus: Bus,
     store: Store,
     cancel: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut listener = bus.listen();
     let kept = store.blocking(|store| store.get(Collection::Meters, KEY));
-    let mut node = NodePower::new(curve, kept.await?.map_or(0.0, |record| read(&record)));
+    let kept = kept.await?.map_or_else(Kept::default, |kept| read(&kept));
+    let mut works = Works::new(setup, kept);
     let mut speaks = false;
-    let begun = Instant::now();
-    let mut keep_at = begun + KEEP;
+    let mut keep_at = works.begun + KEEP;
     while let Some(heard) = cancel.run_until_cancelled(listener.next()).await {
         let Heard::Event(Event::Batch(batch, _)) = heard else {
             continue;
@@ -45,77 +90,152 @@ pub async fn run(
         let Some(tick) = batch.outcomes.iter().find(|one| one.collector == CLOCK) else {
             continue;
         };
-        let samples: Vec<_> = PowerSample::all(&batch).collect();
-        let draw = node.step(begun.elapsed(), &samples, usage(tick));
-        if speaks || draw.is_some() {
-            speaks = draw.is_some();
-            bus.publish(told(batch.at, draw));
+        let readings = works.step(&batch, tick);
+        // Without any the subjects are unavailable, which is said once.
+        if speaks || !readings.is_empty() {
+            speaks = !readings.is_empty();
+            bus.publish(Batch {
+                at: batch.at,
+                outcomes: vec![Outcome {
+                    collector: NAME,
+                    result: Ok(readings),
+                }],
+            });
         }
         if keep_at <= Instant::now() {
             keep_at = Instant::now() + KEEP;
-            keep(&store, node.energy_kwh()).await;
+            keep(&store, works.kept()).await;
         }
     }
-    keep(&store, node.energy_kwh()).await;
+    keep(&store, works.kept()).await;
     Ok(())
 }
 
-fn read(record: &[u8]) -> f64 {
-    let energy: f64 = serde_json::from_slice(record).unwrap_or_default();
-    energy.max(0.0)
-}
+impl Works {
+    fn new(setup: Setup, kept: Kept) -> Self {
+        let node = NodePower::new(setup.curve, kept.energy_kwh).with_learned(kept.learned);
+        Self {
+            node,
+            ledger: Ledger::new(setup.services, kept.accounts),
+            money: Money::new(setup.tariff.clone(), TimeZone::system(), kept.booked),
+            setup,
+            subjects: Subjects::default(),
+            begun: Instant::now(),
+            last: None,
+            counted: kept.energy_kwh,
+        }
+    }
 
-/// The CPU use of a tick, which the first one does not know.
-fn usage(tick: &Outcome) -> Option<f64> {
-    let readings = tick.result.as_ref().map_or(&[][..], Vec::as_slice);
-    let cpu = readings.iter().find(|one| one.subject.id == "cpu")?;
-    cpu.value("usage_pct")?.as_number()
-}
+    fn step(&mut self, batch: &Batch, tick: &Outcome) -> Vec<Reading> {
+        if !self.node.assumes()
+            && let Some(cores) = figure(tick, "cores")
+        {
+            self.node.assume(Prior::of(&self.setup.kind, cores));
+        }
+        let up = self.begun.elapsed();
+        let samples: Vec<_> = PowerSample::all(batch).collect();
+        let spent = self.setup.activity.take();
+        let draw = self.node.step(up, &samples, figure(tick, "usage_pct"));
+        let from = self.last.replace(batch.at).unwrap_or(batch.at);
+        let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
+        let energy_kwh = self.counted - counted;
+        let cost = self.money.book(from, batch.at, energy_kwh);
+        let Some(draw) = draw else {
+            return Vec::new();
+        };
+        let mean = if energy_kwh > 0.0 {
+            cost / energy_kwh
+        } else {
+            0.0
+        };
+        let parts = self
+            .ledger
+            .step(up, &draw, spent.as_ref(), gpu(&samples), |kwh| kwh * mean);
+        let mut readings = vec![tell::host(batch.at, &draw, &self.money)];
+        readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
+        readings
+    }
 
-/// What is published. Without a draw the subject is unavailable.
-fn told(at: Timestamp, draw: Option<Draw>) -> Batch {
-    let reading = draw.map(|draw| {
-        let (low, high) = draw.band_w.unzip();
-        let mut reading = Reading::new(&SUBJECT)
-            .with(&POWER, draw.power_w)
-            .with(&ENERGY, draw.energy_kwh)
-            .with_known(&LOW, low)
-            .with_known(&HIGH, high);
-        reading.source = Some(draw.source);
-        reading.detail = draw
-            .meter
-            .map(|meter| serde_json::Map::from_iter([("meter".to_owned(), meter.into())]));
-        reading
-    });
-    Batch {
-        at,
-        outcomes: vec![Outcome {
-            collector: NAME,
-            result: Ok(reading.into_iter().collect()),
-        }],
+    fn kept(&self) -> Kept {
+        Kept {
+            energy_kwh: self.node.energy_kwh(),
+            learned: self.node.learned().clone(),
+            accounts: self.ledger.accounts(),
+            booked: self.money.booked(),
+        }
     }
 }
 
-async fn keep(store: &Store, energy_kwh: f64) {
-    let record = energy_kwh.to_string().into_bytes();
-    let change = Change::Put(Collection::Meters, KEY.to_owned(), record);
-    let kept = store.blocking(move |store| store.write(&[change])).await;
-    // The history tells of a disk that fails; the counter is in memory all the while.
-    tracing::debug!(?kept, "the node's energy counter");
+/// A record of this version, or of the first, which was the bare counter.
+fn read(record: &[u8]) -> Kept {
+    let kept = serde_json::from_slice(record).or_else(|_| {
+        serde_json::from_slice(record).map(|energy_kwh| Kept {
+            energy_kwh,
+            ..Kept::default()
+        })
+    });
+    let mut kept: Kept = kept.unwrap_or_default();
+    kept.energy_kwh = kept.energy_kwh.max(0.0);
+    kept
+}
+
+/// A figure of the processor at a tick; the first one does not know its use.
+fn figure(tick: &Outcome, key: &str) -> Option<f64> {
+    let readings = tick.result.as_ref().map_or(&[][..], Vec::as_slice);
+    let cpu = readings.iter().find(|one| one.subject.id == "cpu")?;
+    cpu.value(key)?.as_number()
+}
+
+/// What all graphics cards draw, W; `None` without any.
+fn gpu(samples: &[PowerSample]) -> Option<f64> {
+    let cards = samples
+        .iter()
+        .filter(|sample| matches!(sample.scope, Scope::Gpu(_)));
+    let watts = cards.filter_map(|card| card.power_w);
+    watts.reduce(|all, one| all + one)
+}
+
+async fn keep(store: &Store, kept: Kept) {
+    let kept = match serde_json::to_vec(&kept) {
+        Ok(record) => {
+            let change = Change::Put(Collection::Meters, KEY.to_owned(), record);
+            store.blocking(move |store| store.write(&[change])).await
+        }
+        Err(error) => Err(StoreError::Io(error.to_string())),
+    };
+    // The history tells of a disk that fails; the counters are in memory all the while.
+    tracing::debug!(?kept, "the counters of the node's energy");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bus::{Listener, State};
-    use crate::model::{Metric, Source, Unit, Value};
-    use crate::power::Scope;
+    use crate::config::Terms;
+    use crate::model::{Area, Metric, Source, Subject, Unit, Value};
+    use crate::power::Spent;
+    use crate::power::metrics::POWER;
+    use std::collections::BTreeMap;
     use tokio::task::JoinSet;
 
     static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
 
+    fn tariff() -> TariffConfig {
+        let terms = Terms {
+            since: None,
+            price: Some(0.5),
+            windows: Vec::new(),
+        };
+        TariffConfig {
+            currency: "EUR".to_owned(),
+            time_zone: TimeZone::UTC,
+            terms: vec![terms],
+        }
+    }
+
     struct House {
         bus: Bus,
+        activity: Activity,
         listener: Listener,
         cancel: CancellationToken,
         task: JoinSet<Result<(), StoreError>>,
@@ -126,12 +246,21 @@ mod tests {
             let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
             let cancel = CancellationToken::new();
             let mut task = JoinSet::new();
-            task.spawn(run(curve, bus.clone(), store.clone(), cancel.clone()));
+            let activity = Activity::default();
+            let setup = Setup {
+                curve,
+                activity: activity.clone(),
+                services: 2,
+                tariff: Some(tariff()),
+                ..Setup::default()
+            };
+            task.spawn(run(setup, bus.clone(), store.clone(), cancel.clone()));
             // Until it listens.
             tokio::time::sleep(Duration::from_secs(1)).await;
             let listener = bus.listen();
             Self {
                 bus,
+                activity,
                 listener,
                 cancel,
                 task,
@@ -165,7 +294,7 @@ mod tests {
                     if let Heard::Event(Event::Batch(batch, _)) = self.listener.next().await
                         && let Some(own) = batch.outcomes.iter().find(|o| o.collector == NAME)
                     {
-                        return own.result.clone().unwrap().pop();
+                        return own.result.clone().unwrap().into_iter().next();
                     }
                 }
             };
@@ -225,16 +354,74 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_ticks_count_and_a_record_that_makes_no_sense_is_none() {
-        let kept = [&b"{"[..], b"-3", b"2.5"].map(|record| read(record).to_string());
+        let kept = [&b"{"[..], b"-3", b"2.5"].map(|record| read(record).energy_kwh.to_string());
         assert_eq!(kept, ["0", "0", "2.5"]);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let mut house = House::new(&store, None).await;
-        house.bus.publish(told(Timestamp::UNIX_EPOCH, None));
+        house.bus.publish(Batch {
+            at: Timestamp::UNIX_EPOCH,
+            outcomes: Vec::new(),
+        });
         house.bus.emit(Event::HomeAssistantBirth { edge: "test" });
         assert!(house.tick(Some(5.0), None).await.is_none());
         let plug = house.tick(Some(5.0), Some(7.0)).await.unwrap();
         assert_eq!(number(&plug, "power_w"), Some(7.0));
+        house.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn services_are_told_with_watts_energy_and_money_and_survive() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let curve = Some(Curve {
+            idle_w: 20.0,
+            max_w: 70.0,
+        });
+        let mut house = House::new(&store, curve).await;
+        for _ in 0..30 {
+            house.activity.leave(Spent {
+                total_s: 20.0,
+                services: BTreeMap::from([
+                    ("jellyfin".to_owned(), 15.0),
+                    ("Pi-hole".to_owned(), 5.0),
+                    ("caddy".to_owned(), 0.0),
+                ]),
+            });
+            house.tick(Some(50.0), Some(60.0)).await;
+        }
+        let told = |house: &House, id: &str, key: &str| {
+            let state = house.bus.state().subject(&format!("power/{id}"))?;
+            let mut values = state.values.iter();
+            let (_, value) = values.find(|(metric, _)| metric.key == key)?;
+            value.as_number()
+        };
+        assert_eq!(told(&house, "service-jellyfin", "power_w"), Some(30.0));
+        assert_eq!(told(&house, "service-pi-hole", "power_w"), Some(10.0));
+        assert_eq!(told(&house, "services-idle", "power_w"), Some(20.0));
+        assert_eq!(told(&house, "services-other", "power_w"), Some(0.0));
+        assert_eq!(told(&house, "services-gpu", "power_w"), None);
+        assert_eq!(told(&house, "host", "price_eur"), Some(0.5));
+        let energy = told(&house, "service-jellyfin", "energy_kwh").unwrap();
+        let cost = told(&house, "service-jellyfin", "cost_eur").unwrap();
+        assert!(
+            energy > 0.0 && (cost - energy / 2.0).abs() < 2e-4,
+            "{energy} {cost}"
+        );
+        let whole = told(&house, "host", "cost_eur").unwrap();
+        assert!(whole > cost, "{whole}");
+        assert_eq!(
+            told(&house, "host", "cost_month_eur"),
+            Some(0.0),
+            "not a cent yet"
+        );
+        house.stop().await;
+
+        let mut house = House::new(&store, curve).await;
+        house.tick(Some(50.0), Some(60.0)).await;
+        let again = told(&house, "service-jellyfin", "energy_kwh").unwrap();
+        assert!((again - energy).abs() < 1e-3, "{again}");
+        assert_eq!(told(&house, "host", "cost_eur"), Some(whole));
         house.stop().await;
     }
 }

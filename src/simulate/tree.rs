@@ -20,6 +20,7 @@ pub(super) fn write(dir: &Path, machine: &Machine) -> io::Result<()> {
         lay(dir)?;
     }
     procfs(&Files(dir.join("proc")), machine)?;
+    services(&Files(dir.join("sys/fs/cgroup")), machine)?;
     sensors(&Files(dir.join("sys/devices")), machine)?;
     let package = format!("{:.0}\n", machine.package * 1e6 % RANGE);
     Files(dir.join("sys/class/powercap/intel-rapl:0")).put("energy_uj", package)?;
@@ -97,6 +98,8 @@ fn lay(dir: &Path) -> io::Result<()> {
     for core in 0..CORES {
         sys.dir(&format!("devices/system/cpu/cpu{core}/cpufreq"))?;
     }
+    sys.dir("fs/cgroup")?
+        .put("cgroup.controllers", "cpu io memory\n")?;
     for disk in &DISKS {
         lay_disk(&sys, disk)?;
     }
@@ -256,6 +259,16 @@ fn procfs(proc: &Files, machine: &Machine) -> io::Result<()> {
     )?;
     for (index, (name, share, megabytes)) in SERVICES.iter().enumerate() {
         process(proc, 1000 + index, name, busy * share, *megabytes)?;
+    }
+    Ok(())
+}
+
+/// Services as systemd lays them: a control group each, which counts processor time.
+fn services(cgroup: &Files, machine: &Machine) -> io::Result<()> {
+    for (name, share, _) in SERVICES {
+        let group = cgroup.dir(&format!("system.slice/{name}.service"))?;
+        let microseconds = machine.busy * share / HZ * 1e6;
+        group.put("cpu.stat", format!("usage_usec {microseconds:.0}\n"))?;
     }
     Ok(())
 }

@@ -240,3 +240,17 @@ fn the_revision_grows_with_every_published_change_and_only_then() {
     grows(false, "forgotten already");
     assert!(bench.state.subjects().is_empty());
 }
+
+#[test]
+fn other_nodes_are_known_but_not_without_end() {
+    let (bus, _requests) = crate::bus::Bus::new(State::new(Duration::from_mins(5)));
+    for number in 0..1_200 {
+        bus.node(&format!("node-{number}"), true);
+    }
+    assert_eq!(bus.state().nodes().len(), 1_000);
+    bus.node("node-7", false);
+    bus.node("node-1100", false);
+    let offline = bus.state().nodes();
+    let offline: Vec<_> = offline.iter().filter(|(_, online)| !online).collect();
+    assert_eq!(offline.len(), 1, "one that is known is still heard");
+}

@@ -3,10 +3,12 @@
 //! up as they stand.
 
 pub(super) mod battery;
+mod cgroup;
 pub(super) mod nvidia;
 pub(super) mod rapl;
 mod sensor;
 pub(super) mod sensors;
+pub(super) mod services;
 
 use std::io;
 

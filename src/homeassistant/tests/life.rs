@@ -61,18 +61,14 @@ fn what_a_switched_off_collector_announced_is_removed() {
     let announced = first.announce();
     let mut directory = restored(&announced.records);
     let gone: Vec<String> = directory
-        .tidy(at(60))
+        .sweep(at(60))
         .into_iter()
         .map(|(key, _)| key)
         .collect();
-    assert_eq!(
-        gone,
-        ["power/plug"],
-        "only the meter is not among the collectors"
-    );
+    assert_eq!(gone, ["power/plug"], "only the meter is switched off");
     let mut first = filled();
     assert!(
-        first.tidy(at(60)).is_empty(),
+        first.sweep(at(60)).is_empty(),
         "what reports is not switched off"
     );
 }

@@ -364,3 +364,41 @@ fn ids_are_fit_for_topics_and_the_same_for_ever() {
         ["collector_silent-collector-disk-io", "node_gone-node-my-pi"]
     );
 }
+
+#[test]
+fn too_little_is_judged_like_too_much() {
+    let rule = "[low]\nseries = \"health/temp-*/temperature_c\"\nbelow = 5\nclear = 8\n\
+                critical = 0\nsummary = \"{subject} is at {value}, below {limit}\"";
+    let id = "low-health-temp-cpu";
+    let mut house = House::new(only(rule));
+    house.cpu(5.0);
+    assert!(house.alerts.is_empty(), "on the limit is not below it");
+    house.cpu(4.0);
+    assert_eq!(
+        house.alert(id).summary,
+        "CPU package is at 4.0 °C, below 5 °C"
+    );
+    house.cpu(-0.5);
+    assert_eq!(house.alert(id).severity, Severity::Critical);
+    house.cpu(7.0);
+    assert_eq!(house.state(id), Some(AlertState::Firing));
+    house.cpu(8.0);
+    assert_eq!(house.state(id), Some(AlertState::Resolved));
+}
+
+#[test]
+fn a_state_that_goes_on_is_told_once() {
+    let rule = "[raid]\nseries = \"health/raid-*/state\"\nis = \"degraded\"\n\
+                summary = \"{subject} is {value}\"";
+    let mut house = House::new(only(rule));
+    for _ in 0..10 {
+        let md0 = Reading::new(&subject("raid-md0", "md0")).with(&STATE, "degraded");
+        house.read(vec![md0]);
+        house.pass(mins(1));
+    }
+    assert_eq!(
+        house.alert("raid-health-raid-md0").summary,
+        "md0 is degraded"
+    );
+    assert_eq!(house.told.len(), 1);
+}

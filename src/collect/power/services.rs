@@ -1,0 +1,384 @@
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cgroup::{self, Group, Who};
+use crate::collect::read::{cannot_read, figure, nonsense};
+use crate::collect::{Collect, CollectError, Slot};
+use crate::config::GroupConfig;
+use crate::host::{Host, KeptFile, Root};
+use crate::model::{Reading, glob};
+use crate::power::{Activity, Counters};
+
+/// The kernel tells processors' times in these, on every architecture that Rust has.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The place in the frame where, at each tick, the processor time of every service is read by its
+/// control group (version 2, or 1 with `cpuacct`), which counts short-lived processes as well. It
+/// publishes nothing itself: what was spent is left in `activity` for the task that attributes
+/// watts. Services that `groups` name are counted together.
+///
+/// A group that is gone takes what it spent since the last tick along; that counts as spent by
+/// nobody known.
+pub fn services(host: &Host, groups: &[GroupConfig], activity: Activity) -> Slot {
+    let (root, groups) = (host.root.clone(), groups.to_vec());
+    Slot::new("services", Duration::ZERO, move || {
+        Box::new(Services {
+            root: root.clone(),
+            groups: groups.clone(),
+            activity: activity.clone(),
+            stat: root.keep_proc("stat"),
+            kept: HashMap::new(),
+            containers: HashMap::new(),
+            users: None,
+            counters: Counters::default(),
+            buffer: Vec::new(),
+        })
+    })
+}
+
+struct Services {
+    root: Root,
+    groups: Vec<GroupConfig>,
+    activity: Activity,
+    stat: KeptFile,
+    kept: HashMap<PathBuf, (String, KeptFile)>,
+    /// Containers' names by id.
+    containers: HashMap<String, String>,
+    /// People's names by user id.
+    users: Option<HashMap<u32, String>>,
+    counters: Counters,
+    buffer: Vec<u8>,
+}
+
+impl Collect for Services {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let tree = Tree::find(&self.root)
+            .ok_or_else(|| CollectError::Absent("no control groups".to_owned()))?;
+        let groups = cgroup::groups(&tree.root);
+        let mut spent = BTreeMap::new();
+        let mut kept = HashMap::with_capacity(groups.len());
+        for group in groups {
+            let known = self.kept.remove(&group.path);
+            let (name, mut file) = known.unwrap_or_else(|| {
+                let file = KeptFile::new(group.path.join(tree.file));
+                (self.name(&group), file)
+            });
+            // One that has gone meanwhile is no fault.
+            let seconds = file.read(&mut self.buffer).ok().and_then(tree.seconds);
+            if let Some(seconds) = seconds {
+                *spent.entry(name.clone()).or_insert(0.0) += seconds;
+                kept.insert(group.path, (name, file));
+            }
+        }
+        self.kept = kept;
+        // After the groups: nothing that they tell is later than this.
+        let text = self.stat.read(&mut self.buffer);
+        let busy = match text {
+            Ok(text) => busy(text),
+            Err(error) => return Err(cannot_read(self.stat.path(), &error)),
+        };
+        let busy = busy.ok_or_else(|| nonsense(self.stat.path(), "no line \"cpu\""))?;
+        if let Some(spent) = self.counters.look(busy, spent) {
+            self.activity.leave(spent);
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Where control groups tell processor time.
+struct Tree {
+    root: PathBuf,
+    file: &'static str,
+    seconds: fn(&str) -> Option<f64>,
+}
+
+impl Tree {
+    fn find(root: &Root) -> Option<Self> {
+        for version_1 in ["cpuacct", "cpu,cpuacct"] {
+            let root = root.sys(&format!("fs/cgroup/{version_1}"));
+            if root.join("cpuacct.usage").exists() {
+                return Some(Self {
+                    root,
+                    file: "cpuacct.usage",
+                    seconds: |text| Some(figure(text.trim().parse().ok()?) / 1e9),
+                });
+            }
+        }
+        let root = root.sys("fs/cgroup");
+        root.join("cgroup.controllers").exists().then_some(Self {
+            root,
+            file: "cpu.stat",
+            seconds: |text| {
+                let line = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("usage_usec "))?;
+                Some(figure(line.trim().parse().ok()?) / 1e6)
+            },
+        })
+    }
+}
+
+/// Seconds that all processors were busy, without what a hypervisor took.
+fn busy(stat: &str) -> Option<f64> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let mut ticks = line.split_ascii_whitespace().map(|word| word.parse().ok());
+    let mut next = || ticks.next().flatten();
+    let (user, nice, system): (u64, u64, u64) = (next()?, next()?, next()?);
+    let mut more = ticks.skip(2).flatten();
+    let interrupts = more.next().unwrap_or(0) + more.next().unwrap_or(0);
+    Some(figure(user + nice + system + interrupts) / TICKS_PER_SECOND)
+}
+
+impl Services {
+    fn name(&mut self, group: &Group) -> String {
+        let name = match &group.who {
+            Who::Unit(name) => name.clone(),
+            Who::User(id) => {
+                let users = self.users.get_or_insert_with(|| users(&self.root));
+                let name = users.get(id).map_or_else(|| id.to_string(), Clone::clone);
+                format!("user-{name}")
+            }
+            Who::Container(id) => {
+                if let Some(name) = self.containers.get(id) {
+                    name.clone()
+                } else {
+                    let name = container(&self.root, id);
+                    self.containers.insert(id.clone(), name.clone());
+                    name
+                }
+            }
+        };
+        let holds = |config: &&GroupConfig| config.services.iter().any(|one| glob(one, &name));
+        let group = self.groups.iter().find(holds);
+        group.map_or(name, |group| group.name.clone())
+    }
+}
+
+/// What a container is called; where its files may not be read, the begin of its id as all tools
+/// write it.
+fn container(root: &Root, id: &str) -> String {
+    let docker = root.path(Path::new(&format!(
+        "/var/lib/docker/containers/{id}/config.v2.json"
+    )));
+    let podman = root.path(Path::new(
+        "/var/lib/containers/storage/overlay-containers/containers.json",
+    ));
+    let read = |path: &Path| -> Option<serde_json::Value> {
+        serde_json::from_str(&Root::read(path).ok()?).ok()
+    };
+    let of_docker = || Some(read(&docker)?.get("Name")?.as_str()?.to_owned());
+    let of_podman = || {
+        let list = read(&podman)?;
+        let mut list = list.as_array()?.iter();
+        let ours = list.find(|one| one.get("id").and_then(|own| own.as_str()) == Some(id))?;
+        Some(ours.get("names")?.get(0)?.as_str()?.to_owned())
+    };
+    let name = of_docker().or_else(of_podman);
+    let name = name.map(|name| name.trim_start_matches('/').to_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
+        let short = id.get(..12).unwrap_or(id);
+        format!("container-{short}")
+    })
+}
+
+fn users(root: &Root) -> HashMap<u32, String> {
+    let text = Root::read(&root.path(Path::new("/etc/passwd"))).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        Some((id.parse().ok()?, name.to_owned()))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Clock;
+    use std::fs;
+
+    struct Machine {
+        dir: tempfile::TempDir,
+        services: Services,
+        activity: Activity,
+    }
+
+    const ID: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    impl Machine {
+        fn new(groups: &[GroupConfig]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let host = Host::captured(dir.path(), Clock::set_to(jiff::Timestamp::UNIX_EPOCH));
+            let activity = Activity::default();
+            let root = host.root;
+            let services = Services {
+                groups: groups.to_vec(),
+                activity: activity.clone(),
+                stat: root.keep_proc("stat"),
+                root,
+                kept: HashMap::new(),
+                containers: HashMap::new(),
+                users: None,
+                counters: Counters::default(),
+                buffer: Vec::new(),
+            };
+            let machine = Self {
+                dir,
+                services,
+                activity,
+            };
+            machine.put("proc/stat", "cpu  0 0 0 0 0 0 0 0 0 0\n");
+            machine
+        }
+
+        fn put(&self, path: &str, text: &str) {
+            let path = self.dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn spend(&self, group: &str, microseconds: u64) {
+            self.put("sys/fs/cgroup/cgroup.controllers", "cpu io\n");
+            let path = format!("sys/fs/cgroup/{group}/cpu.stat");
+            self.put(&path, &format!("usage_usec {microseconds}\nuser_usec 0\n"));
+        }
+
+        fn busy(&self, ticks: u64) {
+            self.put(
+                "proc/stat",
+                &format!("cpu  {ticks} 0 0 99 9 0 0 7 0 0\ncpu0 1\n"),
+            );
+        }
+
+        fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+            self.services.sample()
+        }
+
+        fn spent(&mut self) -> Vec<(String, f64)> {
+            assert!(self.sample().unwrap().is_empty());
+            self.activity.take().unwrap().services.into_iter().collect()
+        }
+    }
+
+    fn list(of: &[(&str, f64)]) -> Vec<(String, f64)> {
+        of.iter()
+            .map(|(name, s)| ((*name).to_owned(), *s))
+            .collect()
+    }
+
+    #[test]
+    fn services_containers_and_people_are_told_by_their_names() {
+        let groups = [GroupConfig {
+            name: "media".to_owned(),
+            services: vec!["jelly*".to_owned(), "sonarr".to_owned()],
+        }];
+        let mut machine = Machine::new(&groups);
+        let docker = format!("system.slice/docker-{ID}.scope");
+        let podman = format!("machine.slice/libpod-{}.scope", ID.replace('0', "f"));
+        let nameless = format!("machine.slice/libpod-{}.scope", ID.replace('0', "e"));
+        machine.put(
+            &format!("root/var/lib/docker/containers/{ID}/config.v2.json"),
+            "{\"Name\":\"/paperless\"}",
+        );
+        machine.put(
+            "root/var/lib/containers/storage/overlay-containers/containers.json",
+            &format!(
+                "[{{\"id\":\"{}\",\"names\":[\"frigate\"]}}]",
+                ID.replace('0', "f")
+            ),
+        );
+        machine.put(
+            "root/etc/passwd",
+            "root:x:0:0::/:/bin/sh\nanna:x:1000:1000::/:/bin/sh\n",
+        );
+        let all = [
+            "system.slice/jellyfin.service",
+            "system.slice/sonarr.service",
+            "system.slice/caddy.service",
+            &docker,
+            &podman,
+            &nameless,
+            "user.slice/user-1000.slice",
+            "user.slice/user-7.slice",
+        ];
+        for group in all {
+            machine.spend(group, 1_000_000);
+        }
+        assert!(machine.sample().unwrap().is_empty());
+        assert_eq!(machine.activity.take(), None, "two looks make a difference");
+        for group in all {
+            machine.spend(group, 1_500_000);
+        }
+        machine.busy(2_000);
+        let nameless = format!("container-{}", ID.replace('0', "e").split_at(12).0);
+        let want = list(&[
+            ("caddy", 0.5),
+            (&nameless, 0.5),
+            ("frigate", 0.5),
+            ("media", 1.0),
+            ("paperless", 0.5),
+            ("user-7", 0.5),
+            ("user-anna", 0.5),
+        ]);
+        assert_eq!(machine.spent(), want);
+    }
+
+    #[test]
+    fn groups_come_and_go_and_begin_anew() {
+        let mut machine = Machine::new(&[]);
+        machine.spend("system.slice/a.service", 5_000_000);
+        machine.spend("system.slice/b.service", 5_000_000);
+        machine.sample().unwrap();
+        fs::remove_dir_all(
+            machine
+                .dir
+                .path()
+                .join("sys/fs/cgroup/system.slice/a.service"),
+        )
+        .unwrap();
+        machine.spend("system.slice/b.service", 200_000);
+        machine.spend("system.slice/c.service", 300_000);
+        // One that cannot be read is nobody's fault.
+        fs::create_dir_all(
+            machine
+                .dir
+                .path()
+                .join("sys/fs/cgroup/system.slice/d.service"),
+        )
+        .unwrap();
+        machine.put("sys/fs/cgroup/system.slice/e.service/cpu.stat", "nonsense");
+        machine.busy(1_000);
+        assert_eq!(machine.spent(), list(&[("b", 0.2), ("c", 0.3)]));
+        assert_eq!(machine.services.kept.len(), 2);
+    }
+
+    #[test]
+    fn control_groups_of_version_1_count_in_nanoseconds() {
+        let mut machine = Machine::new(&[]);
+        for (usage, ticks) in [(1_000_000_000_u64, 100), (3_500_000_000, 900)] {
+            machine.put("sys/fs/cgroup/cpu,cpuacct/cpuacct.usage", "9");
+            let id = format!("sys/fs/cgroup/cpu,cpuacct/docker/{ID}/cpuacct.usage");
+            machine.put(&id, &format!("{usage}\n"));
+            machine.busy(ticks);
+            machine.sample().unwrap();
+        }
+        let spent = machine.activity.take().unwrap();
+        assert_eq!(spent.services["container-001122334455"].to_string(), "2.5");
+        assert!(
+            (spent.total_s - 8.0).abs() < 1e-9,
+            "stolen time is nobody's"
+        );
+    }
+
+    #[test]
+    fn a_machine_without_groups_or_times_says_so() {
+        let mut machine = Machine::new(&[]);
+        assert!(matches!(machine.sample(), Err(CollectError::Absent(_))));
+        machine.spend("system.slice/a.service", 1);
+        machine.put("proc/stat", "intr 5\n");
+        assert!(matches!(machine.sample(), Err(CollectError::Transient(_))));
+        fs::remove_file(machine.dir.path().join("proc/stat")).unwrap();
+        assert!(machine.sample().is_err());
+    }
+}

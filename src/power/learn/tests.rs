@@ -1,0 +1,234 @@
+use super::*;
+
+/// A repeatable source of evenly spread numbers in 0..1.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(self.0 >> 32).unwrap()) / f64::from(u32::MAX)
+    }
+
+    /// About normal, of deviation 1.
+    fn noise(&mut self) -> f64 {
+        (0..12).map(|_| self.roll()).sum::<f64>() - 6.0
+    }
+}
+
+type Machine = fn(f64) -> f64;
+
+/// Machines whose watts follow quite different curves, W by share of load.
+const MACHINES: [(&str, Machine); 5] = [
+    ("straight", |u| 20.0 + 50.0 * u),
+    ("bent", |u| 31.0 + 64.0 * u.powf(0.8)),
+    ("turbo", |u| 8.0 + 20.0 * u + 37.0 * u * u * u),
+    ("step", |u| if u < 0.02 { 12.0 } else { 20.0 + 45.0 * u }),
+    ("server", |u| 110.0 + 240.0 * (2.0 * u - u.powf(1.4))),
+];
+
+fn taught(machine: Machine, mean_load: Option<f64>, samples: usize) -> (Learned, f64) {
+    let mut dice = Dice(7);
+    let mut learned = Learned::default();
+    let (mut inside, mut told) = (0.0, 0.0);
+    for _ in 0..samples {
+        let load = match mean_load {
+            None => dice.roll(),
+            Some(mean) => (-mean * dice.roll().max(1e-9).ln()).min(1.0),
+        };
+        let watts = machine(load) * (1.0 + 0.02 * dice.noise());
+        if let Some(estimate) = learned.at(load * 100.0, None) {
+            told += 1.0;
+            inside += f64::from((watts - estimate.watts).abs() <= estimate.error * estimate.watts);
+        }
+        learned.learn(load * 100.0, None, watts);
+    }
+    (learned, inside / told)
+}
+
+fn errors(learned: &Learned, machine: Machine) -> Vec<f64> {
+    (0..=10)
+        .map(|tenth| {
+            let load = f64::from(tenth) / 10.0;
+            let watts = learned.at(load * 100.0, None).unwrap().watts;
+            (watts / machine(load) - 1.0).abs()
+        })
+        .collect()
+}
+
+fn mean(figures: &[f64]) -> f64 {
+    figures.iter().sum::<f64>() / f64::from(u32::try_from(figures.len()).unwrap())
+}
+
+#[test]
+fn six_hundred_samples_of_any_load_teach_the_curve_to_two_percent() {
+    for (name, machine) in MACHINES {
+        let (learned, inside) = taught(machine, None, 600);
+        let errors = errors(&learned, machine);
+        assert!(mean(&errors) < 0.02, "{name}: {errors:?}");
+        let close = errors.iter().filter(|error| **error <= 0.1).count();
+        assert!(close >= 10, "{name}: {errors:?}");
+        assert!(inside >= 0.9, "{name}: {inside} within the band");
+    }
+}
+
+#[test]
+fn a_machine_that_is_mostly_idle_teaches_it_to_five_percent() {
+    let mut all = Vec::new();
+    for (name, machine) in MACHINES {
+        let (learned, inside) = taught(machine, Some(0.08), 600);
+        assert!(inside >= 0.88, "{name}: {inside} within the band");
+        all.extend(errors(&learned, machine));
+        let idle = learned.idle_w().unwrap() / machine(0.0) - 1.0;
+        assert!(idle.abs() < 0.35, "{name}: idle off by {idle}");
+    }
+    assert!(mean(&all) < 0.05, "{}", mean(&all));
+}
+
+#[test]
+fn more_load_never_means_fewer_watts_and_what_was_not_seen_has_a_wide_band() {
+    let mut dice = Dice(3);
+    let mut learned = Learned::default();
+    for _ in 0..400 {
+        let load = 0.2 + 0.2 * dice.roll();
+        learned.learn(load * 100.0, None, 40.0 + 5.0 * dice.noise());
+    }
+    let points: Vec<_> = (0..=100)
+        .map(|usage| learned.at(f64::from(usage), None).unwrap())
+        .collect();
+    for pair in points.windows(2) {
+        assert!(pair[1].watts >= pair[0].watts - 1e-9, "{pair:?}");
+    }
+    assert!(points[0].watts > 0.0);
+    assert!(points[100].error > points[30].error * 1.5, "{points:?}");
+    assert!(points[0].error > points[30].error);
+}
+
+#[test]
+fn little_is_not_enough_and_nonsense_teaches_nothing() {
+    let mut learned = Learned::default();
+    for _ in 0..19 {
+        learned.learn(10.0, Some(5.0), 30.0);
+    }
+    assert_eq!(learned.at(10.0, Some(5.0)), None);
+    assert_eq!(learned.idle_w(), None);
+    let before = learned.clone();
+    for (usage, watts) in [
+        (f64::NAN, 30.0),
+        (10.0, f64::NAN),
+        (-1.0, 30.0),
+        (101.0, 30.0),
+        (10.0, 0.0),
+        (10.0, -5.0),
+        (10.0, f64::INFINITY),
+        (10.0, 1e9),
+    ] {
+        learned.learn(usage, None, watts);
+    }
+    assert_eq!(learned, before);
+    learned.learn(10.0, None, 30.0);
+    assert!((learned.at(10.0, None).unwrap().watts - 30.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_glitch_hardly_counts_and_a_change_of_the_machine_does() {
+    let (mut learned, _) = taught(MACHINES[0].1, None, 600);
+    let at_half = |learned: &Learned| learned.at(50.0, None).unwrap().watts;
+    let before = at_half(&learned);
+    learned.learn(50.0, None, 3000.0);
+    assert!((at_half(&learned) / before - 1.0).abs() < 0.02);
+    // A graphics card was put in: 30 W more at any load.
+    let mut dice = Dice(11);
+    for _ in 0..300 {
+        let load = dice.roll();
+        let watts = MACHINES[0].1(load) + 30.0 + 0.5 * dice.noise();
+        learned.learn(load * 100.0, None, watts);
+    }
+    let now = at_half(&learned);
+    assert!((now / (before + 30.0) - 1.0).abs() < 0.05, "{before} {now}");
+}
+
+#[test]
+fn watts_by_counter_are_preferred_where_they_are_better() {
+    let mut dice = Dice(5);
+    let mut learned = Learned::default();
+    for _ in 0..300 {
+        // The same use costs this or that, by frequency; the counter knows.
+        let (load, rapl) = (dice.roll(), 5.0 + 60.0 * dice.roll());
+        learned.learn(
+            load * 100.0,
+            Some(rapl),
+            22.0 + 1.2 * rapl + 0.2 * dice.noise(),
+        );
+    }
+    for rapl in [5.0, 30.0, 65.0] {
+        let estimate = learned.at(50.0, Some(rapl)).unwrap();
+        let error = estimate.watts / (22.0 + 1.2 * rapl) - 1.0;
+        assert!(
+            error.abs() < 0.02 && estimate.error < 0.05,
+            "{error} {estimate:?}"
+        );
+    }
+    // Without the counter, by use; a counter above the meter is not believed.
+    assert!(learned.at(50.0, None).unwrap().error > 0.1);
+    let line = learned.line;
+    learned.learn(50.0, Some(500.0), 60.0);
+    assert_eq!(learned.line, line);
+    // The machine has changed: the line follows.
+    for _ in 0..200 {
+        let rapl = 5.0 + 60.0 * dice.roll();
+        learned.learn(50.0, Some(rapl), 52.0 + 1.2 * rapl);
+    }
+    let moved = learned.by_counter(30.0).unwrap().watts;
+    assert!((moved / 88.0 - 1.0).abs() < 0.03, "{moved}");
+}
+
+#[test]
+fn a_counter_that_stands_still_tells_no_slope() {
+    let mut learned = Learned::default();
+    for _ in 0..40 {
+        learned.learn(1.0, Some(4.0), 20.0);
+    }
+    let busy = learned.by_counter(24.0).unwrap().watts;
+    assert!((busy - 43.0).abs() < 1e-6, "{busy}");
+    assert!(learned.by_counter(f64::NAN).is_none());
+    assert_eq!(Line::default().at(1.0), None);
+}
+
+#[test]
+fn what_is_kept_is_read_back_and_what_makes_no_sense_is_not() {
+    let (learned, _) = taught(MACHINES[1].1, None, 100);
+    let text = serde_json::to_string(&learned).unwrap();
+    let back: Learned = serde_json::from_str(&text).unwrap();
+    let (one, two) = (back.clone().checked(), learned);
+    assert!((one.at(30.0, None).unwrap().watts - two.at(30.0, None).unwrap().watts).abs() < 1e-9);
+    let mut few = back.clone();
+    few.stretches.truncate(3);
+    let mut below = back.clone();
+    below.stretches[0].watts = -1.0;
+    let mut wide = back.clone();
+    wide.by_usage.usual = 50.0;
+    let mut endless = back;
+    endless.line.x = f64::INFINITY;
+    for odd in [few, below, wide, endless] {
+        assert_eq!(odd.checked(), Learned::default());
+    }
+}
+
+#[test]
+fn lines_between_points_are_straight_and_end_at_the_last() {
+    let point = |usage_pct, watts| Mean {
+        weight: 1.0,
+        usage_pct,
+        watts,
+    };
+    let points = [point(0.0, 10.0), point(10.0, 20.0), point(10.0, 30.0)];
+    for (usage, watts) in [(0.0, 10.0), (5.0, 15.0), (10.0, 20.0), (20.0, 30.0)] {
+        assert!((straight(&points, usage) - watts).abs() < 1e-9, "{usage}");
+    }
+    let same = [point(5.0, 1.0), point(5.0, 2.0)];
+    assert!((straight(&same, 5.0) - 1.0).abs() < 1e-9);
+    assert!(straight(&[], 5.0).abs() < 1e-9);
+}
