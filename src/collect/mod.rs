@@ -71,6 +71,7 @@ pub const ENTRIES: &[Entry] = &[
     health::hwmon::ENTRY,
     health::thermal::ENTRY,
     health::smart::ENTRY,
+    health::raid::ENTRY,
     power::rapl::ENTRY,
     power::sensors::ENTRY,
     power::nvidia::ENTRY,
