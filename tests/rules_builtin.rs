@@ -274,11 +274,14 @@ fn is_seen(rule: &Rule, published: &Published, collectors: &[&'static str]) -> b
                 seen = true;
             }
             Condition::Word { metric, any, .. } if is_told(reading, metric) => {
-                let flag = |on: bool| Value::Flag(on);
-                let bad = any == &["true"];
+                let (good, bad) = match any[0].as_str() {
+                    "true" => (Value::Flag(false), Value::Flag(true)),
+                    "false" => (Value::Flag(true), Value::Flag(false)),
+                    word => (Value::from("ok"), Value::from(word)),
+                };
                 Scene::new(rule, key).play(
-                    |scene| scene.says(collector, reading, metric, flag(!bad)),
-                    |scene| scene.says(collector, reading, metric, flag(bad)),
+                    |scene| scene.says(collector, reading, metric, good.clone()),
+                    |scene| scene.says(collector, reading, metric, bad.clone()),
                 );
                 seen = true;
             }

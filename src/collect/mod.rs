@@ -19,6 +19,7 @@ mod system;
 pub use build::{Sampled, build_all, build_from, sample_once};
 pub use disk::Disk;
 pub use frame::run;
+pub use health::smart;
 pub use power::services::services;
 pub use slot::Slot;
 
@@ -70,6 +71,8 @@ pub const ENTRIES: &[Entry] = &[
     system::network::ENTRY,
     health::hwmon::ENTRY,
     health::thermal::ENTRY,
+    health::smart::ENTRY,
+    health::raid::ENTRY,
     power::rapl::ENTRY,
     power::sensors::ENTRY,
     power::nvidia::ENTRY,

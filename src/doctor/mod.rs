@@ -2,6 +2,7 @@
 //! install it. Looks and never changes anything; one file a chapter.
 
 mod collectors;
+mod disks;
 mod meters;
 mod mqtt;
 mod network;
@@ -60,6 +61,7 @@ impl Finding {
 pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
     let host = app::host(&config.host);
     let mut findings = collectors::examine(&host, config).await;
+    findings.extend(disks::examine(&host, &config.collect).await);
     findings.extend(network::examine(&host));
     findings.extend(mqtt::examine(config).await);
     findings.extend(meters::examine(config).await);

@@ -5,6 +5,7 @@
 mod machine;
 mod plug;
 mod scenario;
+mod smart;
 mod tree;
 
 pub use scenario::{Scenario, read};

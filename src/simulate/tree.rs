@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::host::{SPACES, Space};
 
 use super::machine::{CORES, HZ, Machine, RANGE, SERVICES};
+use super::smart;
 
 const MEMORY_KB: f64 = 16.0 * 1_048_576.0;
 
@@ -24,6 +25,9 @@ pub(super) fn write(dir: &Path, machine: &Machine) -> io::Result<()> {
     sensors(&Files(dir.join("sys/devices")), machine)?;
     let package = format!("{:.0}\n", machine.package * 1e6 % RANGE);
     Files(dir.join("sys/class/powercap/intel-rapl:0")).put("energy_uj", package)?;
+    for (call, text) in smart::answers(machine) {
+        Files(dir.join("exec")).put(call, text)?;
+    }
     filesystems(&Files(dir.join("root")), machine)
 }
 
@@ -54,6 +58,7 @@ fn lay(dir: &Path) -> io::Result<()> {
         "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n",
     )?;
     Files(dir.to_owned()).dir("root/.homewatch")?;
+    Files(dir.to_owned()).dir("exec")?;
 
     let proc = Files(dir.to_owned()).dir("proc")?;
     proc.dir("net")?;

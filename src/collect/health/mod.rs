@@ -1,9 +1,12 @@
 //! The sensors of the hardware. One subject a sensor: `temp-<chip>[-<label>]` and
 //! `fan-<chip>[-<label>]`. A chip is known by its driver and the path of its device, never by
-//! the number that it got at boot; the temperatures of disks by the disk (`temp-<disk>-…`).
+//! the number that it got at boot; the temperatures of disks by the disk (`temp-<disk>-…`). The health
+//! of disks themselves is `disk-<disk>`, that of software RAID `raid-<array>`.
 
 pub(super) mod chip;
 pub(super) mod hwmon;
 mod naming;
+pub(super) mod raid;
 mod sensor;
+pub mod smart;
 pub(super) mod thermal;

@@ -303,7 +303,6 @@ mod tests {
             ),
             ("alert//ack", "", "did you mean \"alert/<alert id>/ack\"?"),
             ("alert/cpu", "", "is not a command"),
-            (&long, "", "is not a command; there are"),
             ("alert/cpu/ack/now", "", "is not a command"),
             ("maintenence", "2h", "did you mean \"maintenance\"?"),
             ("alert/cpu/ack", "{\"by\":", "starts like JSON but is not"),

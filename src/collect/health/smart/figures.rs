@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::report::Report;
+use super::verdict::{LEVELS, Verdict};
+use crate::collect::health::sensor::TEMPERATURE;
+use crate::collect::read::figure;
+use crate::model::{FlagMeaning, Metric, Reading, Subject, Unit};
+
+static VERDICT: Metric = Metric::state("verdict", "Verdict", LEVELS);
+static REASON: Metric = Metric::text("reason", "Reason");
+static ASLEEP: Metric = Metric::flag("asleep", "Asleep", FlagMeaning::Plain).diagnostic();
+static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None)
+    .dead_band(24.0)
+    .diagnostic();
+static REALLOCATED: Metric = tally("reallocated", "Replaced sectors");
+static PENDING: Metric = tally("pending", "Pending sectors");
+static UNCORRECTABLE: Metric = tally("uncorrectable", "Uncorrectable errors");
+static CRC: Metric = tally("crc_errors", "Cable errors");
+static UNSAFE: Metric = tally("unsafe_shutdowns", "Unsafe shutdowns");
+static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent).diagnostic();
+static SPARE: Metric = Metric::gauge("spare_pct", "Spare", Unit::Percent).diagnostic();
+static WRITTEN: Metric = Metric::total("written_bytes", "Written", Unit::Byte)
+    .dead_band(1_073_741_824.0)
+    .diagnostic();
+
+const fn tally(key: &'static str, name: &'static str) -> Metric {
+    Metric::gauge(key, name, Unit::None).diagnostic()
+}
+
+/// What is told of a disk: its figures if it was read, the verdict, and whether it sleeps, which
+/// leaves its temperature unknown.
+pub(super) fn reading(
+    subject: &Arc<Subject>,
+    report: Option<&Report>,
+    verdict: Option<&Verdict>,
+    asleep: bool,
+) -> Reading {
+    let mut reading = Reading::new(subject);
+    reading.push(&VERDICT, verdict.map(|verdict| verdict.level.as_str()));
+    let first = verdict.and_then(|verdict| verdict.reasons.first());
+    reading.push(&REASON, first.map(String::as_str));
+    reading.push(&ASLEEP, Some(asleep));
+    if let Some(report) = report {
+        let degrees = report.temperature.filter(|_| !asleep);
+        reading.push(&TEMPERATURE, degrees);
+        for (metric, count) in [
+            (&HOURS, report.power_on_hours),
+            (&REALLOCATED, report.reallocated),
+            (&PENDING, report.pending),
+            (&UNCORRECTABLE, report.uncorrectable),
+            (&CRC, report.crc_errors),
+            (&UNSAFE, report.unsafe_shutdowns),
+            (&WEAR, report.wear),
+            (&SPARE, report.spare),
+            (&WRITTEN, report.written_bytes),
+        ] {
+            reading.push(metric, count.map(figure));
+        }
+    }
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.reasons.is_empty()) {
+        let mut detail = Map::new();
+        let reasons = verdict.reasons.iter().cloned().map(Json::String).collect();
+        detail.insert("reasons".to_owned(), Json::Array(reasons));
+        if let Some(advice) = verdict.level.advice() {
+            detail.insert("advice".to_owned(), advice.into());
+        }
+        reading.detail = Some(detail);
+    }
+    reading
+}

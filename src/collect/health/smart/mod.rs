@@ -1,0 +1,193 @@
+//! The health of disks by `smartctl --json` (smartmontools 7.0 or later): `disk-<disk>` each.
+//!
+//! Only one smartctl runs at a time, and a sample never waits for it for longer than a moment: one
+//! that is slow is left running and taken in by a later sample, and killed after a minute. A
+//! disk that sleeps is not woken: it is always asked with `-n standby` and the type that the
+//! scan found. The scan is done at the start and when the kernel's list of disks has changed.
+
+mod figures;
+mod report;
+mod scan;
+mod trend;
+mod verdict;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{ExecError, Host, Output};
+use crate::model::Reading;
+use watch::Watched;
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "smart",
+    period: Duration::from_secs(10),
+    build,
+};
+
+/// A disk is asked this often unless the configuration says otherwise, and never more often.
+const EVERY: Duration = Duration::from_mins(30);
+/// The rarest.
+const RAREST: Duration = Duration::from_hours(7 * 24);
+/// After the first round the disks are asked this far apart.
+const APART: Duration = Duration::from_mins(1);
+/// So long a sample waits for all that it starts: less than the shortest tick.
+const WAIT: Duration = Duration::from_millis(400);
+/// A smartctl that has not ended after this long is killed.
+const LIMIT: Duration = Duration::from_mins(1);
+/// What puts smartctl there.
+pub const MISSING: &str = "sudo apt install smartmontools";
+
+fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
+    let every = section.duration("every", EVERY..=RAREST).unwrap_or(EVERY);
+    section.finish();
+    Box::new(Smart {
+        host: host.clone(),
+        every,
+        scanned: None,
+        disks: Vec::new(),
+        running: None,
+    })
+}
+
+struct Smart {
+    host: Host,
+    every: Duration,
+    /// The kernel's disks at the last scan that succeeded.
+    scanned: Option<Vec<String>>,
+    disks: Vec<Watched>,
+    running: Option<Running>,
+}
+
+/// A smartctl that runs. It goes on by itself between two samples.
+struct Running {
+    task: Task,
+    answer: Pin<Box<dyn Future<Output = Result<Output, ExecError>> + Send>>,
+}
+
+enum Task {
+    /// Looks for disks; holds the kernel's list from before.
+    Scan(Vec<String>),
+    /// Asks the disk at this place.
+    Disk(usize),
+}
+
+impl Collect for Smart {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let handle =
+            Handle::try_current().map_err(|error| CollectError::Transient(error.to_string()))?;
+        let until = Instant::now() + WAIT;
+        while Instant::now() < until {
+            let Some(mut running) = self.running.take().or_else(|| self.next()) else {
+                break;
+            };
+            let polled = async { timeout_at(until, &mut running.answer).await };
+            match handle.block_on(polled) {
+                Ok(answer) => self.take(running.task, answer)?,
+                Err(_) => self.running = Some(running),
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let told = self.disks.iter().filter_map(Watched::told);
+        // One disk by two ways is one disk.
+        Ok(told
+            .filter(|reading| seen.insert(reading.subject.key().to_owned()))
+            .cloned()
+            .collect())
+    }
+}
+
+impl Smart {
+    /// What is due now.
+    fn next(&self) -> Option<Running> {
+        let kernel = kernel_disks(&self.host.root);
+        if self.scanned.as_ref() != Some(&kernel) {
+            return Some(self.start(Task::Scan(kernel), scan_command(&self.host)));
+        }
+        let now = Instant::now();
+        let due = self
+            .disks
+            .iter()
+            .enumerate()
+            .filter(|(_, disk)| disk.due <= now);
+        let (place, disk) = due.min_by_key(|(_, disk)| disk.due)?;
+        let mut argv = self.host.command("smartctl");
+        let Found { name, kind, .. } = &disk.found;
+        argv.extend(["--json", "-n", "standby,3", "-d", kind, "-a", name].map(str::to_owned));
+        Some(self.start(Task::Disk(place), argv))
+    }
+
+    fn start(&self, task: Task, argv: Vec<String>) -> Running {
+        let exec = self.host.exec.clone();
+        let answer = Box::pin(async move { exec.run(&argv, LIMIT).await });
+        Running { task, answer }
+    }
+
+    fn take(&mut self, task: Task, answer: Result<Output, ExecError>) -> Result<(), CollectError> {
+        if let Err(ExecError::Absent(program)) = &answer {
+            self.disks.clear();
+            self.scanned = None;
+            return Err(CollectError::Absent(format!(
+                "{program} is missing: {MISSING}"
+            )));
+        }
+        let now = Instant::now();
+        match task {
+            Task::Scan(kernel) => {
+                let output = answer.map_err(|error| CollectError::Transient(error.to_string()))?;
+                let found = parse_scan(&output.stdout).map_err(CollectError::Broken)?;
+                if found.is_empty() && kernel.iter().any(|name| may_tell(name)) {
+                    tracing::info!("smartctl finds no disk; homewatch doctor tells the remedy");
+                }
+                self.meet(found, now);
+                self.scanned = Some(kernel);
+            }
+            Task::Disk(place) => {
+                if let Some(disk) = self.disks.get_mut(place) {
+                    // Asked together at the start, apart from each other later.
+                    let first = disk.told().is_none();
+                    let place = u32::try_from(place).unwrap_or_default();
+                    let apart = if first {
+                        APART.saturating_mul(place)
+                    } else {
+                        Duration::ZERO
+                    };
+                    disk.due = now + self.every + apart;
+                    disk.take(answer, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the result of a scan in; what is known of a disk that stays is kept.
+    fn meet(&mut self, found: Vec<Found>, now: Instant) {
+        let mut known = std::mem::take(&mut self.disks);
+        for found in found {
+            let subject = scan::subject(&self.host.root, &found);
+            let place = known
+                .iter()
+                .position(|disk| disk.is(&found, subject.as_ref()));
+            let mut disk = match place {
+                Some(place) => known.swap_remove(place),
+                None => Watched::new(found.clone(), subject, now),
+            };
+            if let Some(error) = &found.error {
+                disk.refused(error);
+                disk.due = now + self.every;
+            }
+            self.disks.push(disk);
+        }
+    }
+}

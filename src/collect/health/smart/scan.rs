@@ -1,0 +1,107 @@
+use std::fs;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::collect::Disk;
+use crate::host::{Host, Root};
+use crate::model::{Area, Device, Subject, slug};
+
+/// A disk as `smartctl --scan-open` found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// How smartctl calls it, such as `/dev/sda`.
+    pub name: String,
+    /// How smartctl speaks to it (`sat`, `nvme`, `megaraid,4`).
+    pub kind: String,
+    /// Why it could not be opened, if so.
+    pub error: Option<String>,
+}
+
+/// The argument vector that looks for disks.
+pub fn scan_command(host: &Host) -> Vec<String> {
+    let mut argv = host.command("smartctl");
+    argv.extend(["--json", "--scan-open"].map(str::to_owned));
+    argv
+}
+
+/// The disks that a scan tells of; the error says what is wrong with the answer.
+pub fn parse_scan(bytes: &[u8]) -> Result<Vec<Found>, String> {
+    let json: Value = serde_json::from_slice(bytes).map_err(|_| {
+        "smartctl --scan-open answers no JSON; it takes smartmontools 7.0 or later".to_owned()
+    })?;
+    if json.get("smartctl").is_none() {
+        return Err("what answered as smartctl is not smartctl".to_owned());
+    }
+    let devices = json.get("devices").and_then(Value::as_array);
+    let text = |device: &Value, key: &str| Some(device.get(key)?.as_str()?.to_owned());
+    let found = devices.into_iter().flatten().filter_map(|device| {
+        Some(Found {
+            name: text(device, "name")?,
+            kind: text(device, "type")?,
+            error: text(device, "open_error"),
+        })
+    });
+    Ok(found.collect())
+}
+
+/// The whole disks that the kernel has now and that may have SMART, in order.
+pub fn kernel_disks(root: &Root) -> Vec<String> {
+    const OTHERS: [&str; 9] = [
+        "loop", "ram", "zram", "sr", "fd", "nbd", "dm-", "md", "bcache",
+    ];
+    let entries = fs::read_dir(root.sys("block")).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !OTHERS.iter().any(|other| name.starts_with(other)))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether disks of such a name have SMART; those of virtual machines and memory cards have none.
+pub fn may_tell(kernel_name: &str) -> bool {
+    kernel_name.starts_with("sd") || kernel_name.starts_with("nvme")
+}
+
+/// The subject of a disk that the kernel shows as itself. Of those behind a RAID controller
+/// (`megaraid,4`) the kernel shows none: they are known by their report.
+pub(super) fn subject(root: &Root, found: &Found) -> Option<Arc<Subject>> {
+    let name = found.name.strip_prefix("/dev/")?;
+    if found.kind.contains(',') {
+        return None;
+    }
+    // smartctl speaks to the controller nvme0, whose disks are nvme0n1 and so on.
+    let namespace = format!("{name}n");
+    let disks = kernel_disks(root);
+    let disk = disks
+        .iter()
+        .find(|disk| *disk == name || (name.starts_with("nvme") && disk.starts_with(&namespace)))?;
+    let disk = Disk::identify(root, disk);
+    let id = format!("disk-{}", disk.id);
+    Some(Subject::of_device(
+        Area::Health,
+        &id,
+        &disk.label,
+        disk.device.clone(),
+    ))
+}
+
+/// The subject of any other disk: by its serial number, else by how smartctl calls it.
+pub(super) fn subject_of(found: &Found, model: Option<&str>, serial: Option<&str>) -> Arc<Subject> {
+    let place = format!("{} {}", found.name, found.kind);
+    let id = format!("disk-{}", slug(serial.unwrap_or(&place)));
+    let label = match model {
+        Some(model) => format!("{model} ({place})"),
+        None => place.clone(),
+    };
+    let device = Device::Part {
+        id: id.clone(),
+        name: model.map_or_else(|| format!("Disk {place}"), str::to_owned),
+        manufacturer: None,
+        model: model.map(str::to_owned),
+        serial: serial.map(str::to_owned),
+    };
+    Subject::of_device(Area::Health, &id, &label, device)
+}

@@ -1,0 +1,415 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::super::*;
+use super::{answer, ata, nvme};
+use crate::config::Problems;
+use crate::host::{Clock, Exec, Root};
+use crate::model::Value;
+
+#[tokio::test(start_paused = true)]
+async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
+    let found = Found {
+        name: "/dev/sda".to_owned(),
+        kind: "sat".to_owned(),
+        error: None,
+    };
+    let mut disk = Watched::new(found, None, Instant::now());
+    assert!(disk.told().is_none());
+    let (program, limit) = ("smartctl".to_owned(), LIMIT);
+    disk.take(Err(ExecError::TimeOut { program, limit }), Instant::now());
+    let reading = disk.told().unwrap();
+    assert_eq!(told(reading, "verdict"), "unreadable");
+    assert_eq!(told(reading, "reason"), "smartctl: no answer within 60s");
+    assert_eq!(reading.subject.id, "disk-dev-sda-sat");
+}
+
+/// A machine in a folder with the disks of its kernel and the answers of its smartctl.
+struct Machine {
+    dir: tempfile::TempDir,
+    smart: Box<dyn Collect>,
+}
+
+const SCAN: &str = "smartctl --json --scan-open";
+
+impl Machine {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["exec", "sys/block"] {
+            std::fs::create_dir_all(dir.path().join(part)).unwrap();
+        }
+        let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
+        let host = Host::captured(dir.path(), clock);
+        let smart = made(&host);
+        Self { dir, smart }
+    }
+
+    fn with(self, disks: &[(&str, &str, Json)]) -> Self {
+        let mut found = Vec::new();
+        for (name, kind, json) in disks {
+            self.kernel(name);
+            found.push(json!({"name": format!("/dev/{name}"), "type": kind}));
+            self.says(name, kind, 0, &json.to_string());
+        }
+        self.scans(&json!(found));
+        self
+    }
+
+    fn kernel(&self, name: &str) {
+        let device = self.dir.path().join(format!("sys/block/{name}/device"));
+        std::fs::create_dir_all(&device).unwrap();
+        std::fs::write(device.join("serial"), format!("S-{name}")).unwrap();
+    }
+
+    fn scans(&self, devices: &Json) {
+        self.answers(
+            SCAN,
+            &format!("0\n{}", answer(&json!({"devices": devices}))),
+        );
+    }
+
+    fn says(&self, name: &str, kind: &str, code: i32, text: &str) {
+        let call = format!("smartctl --json -n standby,3 -d {kind} -a _dev_{name}");
+        self.answers(&call, &format!("{code}\n{text}"));
+    }
+
+    fn answers(&self, call: &str, text: &str) {
+        std::fs::write(
+            self.dir.path().join("exec").join(call.replace('/', "_")),
+            text,
+        )
+        .unwrap();
+    }
+
+    fn remove(&self, path: &str) {
+        let path = self.dir.path().join(path);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        } else {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// One sample, `later` than the one before.
+    async fn sample(&mut self, later: Duration) -> Result<Vec<Reading>, CollectError> {
+        tokio::time::advance(later).await;
+        let dir = self.dir.path();
+        let spare = made(&Host::captured(dir, Clock::Real));
+        let mut smart = std::mem::replace(&mut self.smart, spare);
+        let sampled = tokio::task::spawn_blocking(move || (smart.sample(), smart));
+        let (readings, smart) = sampled.await.unwrap();
+        self.smart = smart;
+        readings
+    }
+
+    async fn now(&mut self) -> Vec<Reading> {
+        self.sample(Duration::ZERO).await.unwrap()
+    }
+}
+
+fn made(host: &Host) -> Box<dyn Collect> {
+    let problems = Problems::default();
+    let section = Section::new(
+        "collect.smart".to_owned(),
+        config::Value::default(),
+        &problems,
+    );
+    build(host, section)
+}
+
+fn told(reading: &Reading, key: &str) -> String {
+    match reading.value(key) {
+        Some(Value::Text(text)) => text.to_string(),
+        Some(value) => value.as_number().unwrap().to_string(),
+        None => String::new(),
+    }
+}
+
+fn ids(readings: &[Reading]) -> Vec<&str> {
+    readings
+        .iter()
+        .map(|reading| reading.subject.id.as_str())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_disk_is_a_subject_of_its_own_device() {
+    let disks = [
+        ("sda", "sat", ata(7200, [60, 0, 0])),
+        ("nvme0n1", "nvme", nvme(&json!({}))),
+    ];
+    let mut machine = Machine::new().with(&disks);
+    // smartctl speaks to the controller.
+    machine.scans(
+        &json!([{"name": "/dev/sda", "type": "sat"}, {"name": "/dev/nvme0", "type": "nvme"},
+        {"name": "/dev/sda", "type": "scsi"}, {"type": "nameless"}]),
+    );
+    machine.says("nvme0", "nvme", 0, &disks[1].2.to_string());
+    machine.says("sda", "scsi", 0, &disks[0].2.to_string());
+    let readings = machine.now().await;
+    assert_eq!(
+        ids(&readings),
+        ["disk-s-sda", "disk-s-nvme0n1"],
+        "one disk by two ways is one"
+    );
+    let figures = [
+        "verdict",
+        "reallocated",
+        "temperature_c",
+        "power_on_hours",
+        "asleep",
+    ];
+    let figures = figures.map(|key| told(&readings[0], key));
+    assert_eq!(figures, ["warning", "60", "34", "31000", "0"]);
+    assert_eq!(told(&readings[0], "reason"), "replaced sectors: 60");
+    let detail = readings[0].detail.as_ref().unwrap();
+    assert_eq!(detail["reasons"], json!(["replaced sectors: 60"]));
+    assert!(detail["advice"].as_str().unwrap().contains("backup"));
+    assert_eq!(told(&readings[1], "verdict"), "ok");
+    assert_eq!(
+        (told(&readings[1], "reason"), readings[1].detail.is_none()),
+        (String::new(), true)
+    );
+    for reading in &readings {
+        for (metric, _) in &reading.values {
+            assert!(metric.key.ends_with(metric.unit.suffix()), "{}", metric.key);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_is_asked_at_most_every_half_hour_and_not_all_at_once() {
+    let well = ata(7200, [0; 3]);
+    let disks = [("sda", "sat", well.clone()), ("sdb", "sat", well)];
+    let mut machine = Machine::new().with(&disks);
+    assert_eq!(machine.now().await.len(), 2);
+    let bad = ata(7200, [99, 0, 0]).to_string();
+    machine.says("sda", "sat", 0, &bad);
+    machine.says("sdb", "sat", 0, &bad);
+    let second = Duration::from_secs(1);
+    for (later, want) in [
+        (EVERY.saturating_sub(second), ["ok", "ok"]),
+        (second, ["failing", "ok"]),
+        (APART.saturating_sub(second), ["failing", "ok"]),
+        (second, ["failing", "failing"]),
+    ] {
+        let readings = machine.sample(later).await.unwrap();
+        let verdicts: Vec<_> = readings.iter().map(|one| told(one, "verdict")).collect();
+        assert_eq!(verdicts, want);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleeping_disk_keeps_its_verdict_and_has_no_temperature() {
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [0; 3]))]);
+    machine.now().await;
+    machine.says("sda", "sat", 3, &answer(&json!({})).to_string());
+    let readings = machine.sample(EVERY).await.unwrap();
+    let figures = ["verdict", "asleep", "temperature_c", "power_on_hours"];
+    assert_eq!(
+        figures.map(|key| told(&readings[0], key)),
+        ["ok", "1", "", "31000"]
+    );
+    // One that has always slept is neither good nor bad.
+    let mut machine = Machine::new().with(&[("sda", "sat", json!({}))]);
+    machine.says("sda", "sat", 3, &answer(&json!({})).to_string());
+    let readings = machine.now().await;
+    assert_eq!(
+        figures.map(|key| told(&readings[0], key)),
+        ["", "1", "", ""]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_bad_and_cannot_be_read_has_not_become_better() {
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [60, 0, 0]))]);
+    machine.now().await;
+    for _ in 0..2 {
+        machine.says("sda", "sat", 0, "{\"half");
+        let readings = machine.sample(EVERY).await.unwrap();
+        assert_eq!(told(&readings[0], "verdict"), "warning");
+        let reasons = readings[0].detail.as_ref().unwrap()["reasons"]
+            .as_array()
+            .unwrap()
+            .clone();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[1].as_str().unwrap().starts_with("not read since: "));
+    }
+    machine.says("sda", "sat", 0, &ata(7200, [0; 3]).to_string());
+    let readings = machine.sample(EVERY).await.unwrap();
+    assert_eq!(told(&readings[0], "verdict"), "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn disks_behind_a_controller_are_known_by_their_serial_number() {
+    let mut machine = Machine::new();
+    machine.kernel("sda");
+    machine.scans(&json!([{"name": "/dev/bus/0", "type": "megaraid,4"},
+        {"name": "/dev/bus/0", "type": "megaraid,5"}]));
+    machine.says("bus_0", "megaraid,4", 0, &ata(7200, [0; 3]).to_string());
+    machine.says("bus_0", "megaraid,5", 2, &answer(&json!({})).to_string());
+    let readings = machine.now().await;
+    assert_eq!(
+        ids(&readings),
+        ["disk-wd-wcc4n0", "disk-dev-bus-0-megaraid-5"]
+    );
+    assert_eq!(
+        readings[0].subject.label,
+        "WDC WD40EFRX-68N (/dev/bus/0 megaraid,4)"
+    );
+    assert_eq!(told(&readings[1], "verdict"), "unreadable");
+    // Its name holds when it no longer tells it.
+    machine.says("bus_0", "megaraid,4", 2, &answer(&json!({})).to_string());
+    let readings = machine.sample(EVERY).await.unwrap();
+    assert_eq!(ids(&readings)[0], "disk-wd-wcc4n0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_comes_or_goes_is_noticed() {
+    let well = ata(7200, [0; 3]);
+    let disks = [("sda", "sat", ata(7200, [60, 0, 0])), ("sdb", "sat", well)];
+    let mut machine = Machine::new().with(&disks);
+    machine.kernel("loop0");
+    assert_eq!(machine.now().await.len(), 2);
+    machine.remove("sys/block/sdb");
+    machine.scans(&json!([{"name": "/dev/sda", "type": "sat"}]));
+    machine.says("sda", "sat", 2, &answer(&json!({})).to_string());
+    let readings = machine.now().await;
+    assert_eq!(ids(&readings), ["disk-s-sda"]);
+    assert_eq!(
+        told(&readings[0], "verdict"),
+        "warning",
+        "what stays is not asked again"
+    );
+    // Another disk under the same name is another disk.
+    std::fs::write(
+        machine.dir.path().join("sys/block/sda/device/serial"),
+        "NEW",
+    )
+    .unwrap();
+    machine.kernel("sdb");
+    let readings = machine.now().await;
+    assert_eq!(ids(&readings), ["disk-new"]);
+    assert_eq!(told(&readings[0], "verdict"), "unreadable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_may_not_be_opened_is_unreadable_and_never_well() {
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [0; 3]))]);
+    let device = json!({"name": "/dev/sda", "type": "sat", "open_error": "Permission denied"});
+    machine.scans(&json!([device]));
+    let readings = machine.now().await;
+    assert_eq!(told(&readings[0], "verdict"), "unreadable");
+    assert_eq!(told(&readings[0], "reason"), "Permission denied");
+    // It is tried again.
+    let readings = machine.sample(EVERY).await.unwrap();
+    assert_eq!(told(&readings[0], "verdict"), "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_is_missing_or_another_one_is_told() {
+    let mut machine = Machine::new();
+    machine.kernel("sda");
+    let error = machine.sample(Duration::ZERO).await.unwrap_err();
+    assert!(
+        matches!(&error, CollectError::Absent(text) if text.contains(MISSING)),
+        "{error}"
+    );
+    for text in ["0\nUsage: smartctl", "0\n{}"] {
+        machine.answers(SCAN, text);
+        let error = machine.sample(Duration::ZERO).await.unwrap_err();
+        assert!(matches!(&error, CollectError::Broken(_)), "{error}");
+    }
+    machine.scans(&json!([]));
+    assert_eq!(machine.now().await.len(), 0);
+    // Gone between two calls.
+    machine.scans(&json!([{"name": "/dev/sda", "type": "sat"}]));
+    machine.kernel("sdb");
+    let error = machine.sample(Duration::ZERO).await.unwrap_err();
+    assert!(matches!(&error, CollectError::Absent(_)), "{error}");
+}
+
+/// A smartctl of our own, which is `script`.
+fn program(dir: &Path, script: &str) -> Host {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = dir.join("smartctl");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut host = Host::captured(dir, Clock::Real);
+    host.exec = Exec::Real;
+    let argv = vec![path.display().to_string()];
+    host.commands = Arc::new([("smartctl".to_owned(), argv)].into());
+    host
+}
+
+#[tokio::test]
+async fn a_slow_smartctl_holds_nobody_up_and_is_taken_in_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let well = ata(7200, [0; 3]).to_string();
+    let found = answer(&json!({"devices": [{"name": "/dev/sdx", "type": "sat"}]})).to_string();
+    let go = dir.path().join("go");
+    let script = format!(
+        "case \"$*\" in *scan-open) echo '{found}';; *) until test -e {}; do sleep 0.01; done; \
+         echo '{well}';; esac",
+        go.display()
+    );
+    let mut smart = made(&program(dir.path(), &script));
+    let first = tokio::task::spawn_blocking(move || (smart.sample(), smart));
+    let (readings, mut smart) = first.await.unwrap();
+    assert_eq!(
+        readings.unwrap().len(),
+        0,
+        "nothing is told of a disk before it answers"
+    );
+    std::fs::write(go, "").unwrap();
+    let done = tokio::task::spawn_blocking(move || {
+        loop {
+            let readings = smart.sample().unwrap();
+            if !readings.is_empty() {
+                return readings;
+            }
+        }
+    });
+    let readings = done.await.unwrap();
+    assert_eq!(told(&readings[0], "verdict"), "ok");
+    assert_eq!(ids(&readings), ["disk-wd-wcc4n0"]);
+}
+
+#[tokio::test]
+async fn a_smartctl_that_cannot_be_run_fails_the_scan_only_for_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = program(dir.path(), "");
+    let argv = vec![dir.path().display().to_string()];
+    host.commands = Arc::new([("smartctl".to_owned(), argv)].into());
+    let mut smart = made(&host);
+    let sampled = tokio::task::spawn_blocking(move || smart.sample())
+        .await
+        .unwrap();
+    assert!(
+        matches!(&sampled, Err(CollectError::Transient(_))),
+        "{sampled:?}"
+    );
+}
+
+#[test]
+fn without_a_runtime_nothing_can_be_run() {
+    let root = Root::default();
+    assert!(root.is_own());
+    let mut smart = made(&Host::real());
+    assert!(matches!(smart.sample(), Err(CollectError::Transient(_))));
+}
+
+#[test]
+fn what_is_configured_must_spare_the_disks() {
+    let problems = Problems::default();
+    let table = config::Map::from_iter([("every".to_owned(), config::Value::new(None, "1m"))]);
+    let value = config::Value::new(None, table);
+    drop(build(
+        &Host::real(),
+        Section::new("collect.smart".to_owned(), value, &problems),
+    ));
+    let faults = problems.into_vec();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use config::Value;
+
+use super::{Finding, Verdict};
+use crate::collect::smart;
+use crate::host::{ExecError, Host};
+
+const CHAPTER: &str = "Disks";
+/// Looking for disks opens each of them; a bad one may take its time.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Gives the service what smartctl needs.
+const PERMIT: &str = "sudo install -m 644 -D packaging/smart.conf \
+                      /etc/systemd/system/homewatch.service.d/smart.conf && sudo systemctl \
+                      daemon-reload && sudo systemctl restart homewatch";
+/// Brings a smartctl that speaks JSON.
+const UPGRADE: &str = "sudo apt update && sudo apt install --only-upgrade smartmontools";
+
+pub(super) async fn examine(host: &Host, tables: &BTreeMap<String, Value>) -> Vec<Finding> {
+    if is_off(tables) {
+        let off = "not watched: collect.smart.enabled is false";
+        return vec![Finding::new(CHAPTER, Verdict::Absent, off)];
+    }
+    let answer = host.exec.run(&smart::scan_command(host), LIMIT).await;
+    let kernel = smart::kernel_disks(&host.root);
+    let here: Vec<&str> = kernel
+        .iter()
+        .map(String::as_str)
+        .filter(|name| smart::may_tell(name))
+        .collect();
+    let output = match answer {
+        Ok(output) => output,
+        Err(ExecError::Absent(_)) if here.is_empty() => return vec![none()],
+        Err(ExecError::Absent(_)) => {
+            let text = format!(
+                "the health of {} is not watched: no smartctl",
+                here.join(", ")
+            );
+            return vec![Finding::new(CHAPTER, Verdict::Hint, text).with(smart::MISSING)];
+        }
+        Err(error) => return vec![Finding::new(CHAPTER, Verdict::Hint, error.to_string())],
+    };
+    let found = match smart::parse_scan(&output.stdout) {
+        Ok(found) => found,
+        Err(text) => return vec![Finding::new(CHAPTER, Verdict::Hint, text).with(UPGRADE)],
+    };
+    match (found.is_empty(), here.is_empty()) {
+        (true, true) => vec![none()],
+        (true, false) => {
+            let text = format!("smartctl finds none of {}", here.join(", "));
+            vec![Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT)]
+        }
+        (false, _) => found.iter().map(one).collect(),
+    }
+}
+
+fn none() -> Finding {
+    let text = "none that tells its health (those of virtual machines and memory cards do not)";
+    Finding::new(CHAPTER, Verdict::Absent, text)
+}
+
+fn one(disk: &smart::Found) -> Finding {
+    let name = format!("{} ({})", disk.name, disk.kind);
+    match &disk.error {
+        None => Finding::new(CHAPTER, Verdict::Fine, format!("{name} can be asked")),
+        Some(error) => {
+            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {error}")).with(PERMIT)
+        }
+    }
+}
+
+fn is_off(tables: &BTreeMap<String, Value>) -> bool {
+    let table = tables.get("smart").cloned();
+    let table = table.and_then(|value| value.into_table().ok());
+    let enabled = table.and_then(|table| table.get("enabled")?.clone().into_bool().ok());
+    enabled == Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Clock;
+
+    /// What is found on a machine with these disks, whose smartctl answers `scan`.
+    async fn found(disks: &[&str], scan: Option<&str>) -> Vec<Finding> {
+        let dir = tempfile::tempdir().unwrap();
+        for name in disks {
+            std::fs::create_dir_all(dir.path().join("sys/block").join(name)).unwrap();
+        }
+        std::fs::create_dir_all(dir.path().join("exec")).unwrap();
+        if let Some(scan) = scan {
+            let file = dir.path().join("exec/smartctl --json --scan-open");
+            std::fs::write(file, format!("0\n{scan}")).unwrap();
+        }
+        examine(&Host::captured(dir.path(), Clock::Real), &BTreeMap::new()).await
+    }
+
+    async fn only(disks: &[&str], scan: Option<&str>) -> (Verdict, String, Option<String>) {
+        let mut all = found(disks, scan).await;
+        assert_eq!(all.len(), 1, "{all:#?}");
+        let one = all.remove(0);
+        (one.verdict, one.text, one.remedy)
+    }
+
+    #[tokio::test]
+    async fn what_keeps_disks_from_being_watched_has_a_remedy() {
+        let (verdict, text, remedy) = only(&["sda", "nvme0n1"], None).await;
+        assert_eq!(
+            (verdict, remedy.as_deref()),
+            (Verdict::Hint, Some(smart::MISSING))
+        );
+        assert!(text.contains("nvme0n1, sda"), "{text}");
+        let (verdict, _, remedy) = only(&["sda"], Some("smartctl 6.6")).await;
+        assert_eq!((verdict, remedy.as_deref()), (Verdict::Hint, Some(UPGRADE)));
+        let (verdict, _, remedy) = only(&["sda"], Some(r#"{"smartctl": {}}"#)).await;
+        assert_eq!((verdict, remedy.as_deref()), (Verdict::Hint, Some(PERMIT)));
+        let scan = r#"{"smartctl": {}, "devices": [{"name": "/dev/sda", "type": "sat"},
+            {"name": "/dev/sdb", "type": "sat", "open_error": "Permission denied"}]}"#;
+        let findings = found(&["sda", "sdb"], Some(scan)).await;
+        let verdicts: Vec<_> = findings.iter().map(|one| one.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Fine, Verdict::Hint]);
+        assert_eq!(findings[1].remedy.as_deref(), Some(PERMIT));
+        assert_eq!(findings[0].text, "/dev/sda (sat) can be asked");
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_such_disks_lacks_nothing() {
+        for scan in [None, Some(r#"{"smartctl": {}}"#)] {
+            let (verdict, _, remedy) = only(&["vda", "mmcblk0", "loop0"], scan).await;
+            assert_eq!((verdict, remedy), (Verdict::Absent, None));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_run_is_told_and_one_that_is_off_is_not_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut host = Host::captured(dir.path(), Clock::Real);
+        host.exec = crate::host::Exec::Real;
+        let argv = vec![dir.path().display().to_string()];
+        host.commands = std::sync::Arc::new([("smartctl".to_owned(), argv)].into());
+        let mut tables = BTreeMap::new();
+        let findings = examine(&host, &tables).await;
+        assert_eq!(findings[0].verdict, Verdict::Hint);
+        let table = config::Map::from_iter([("enabled".to_owned(), Value::new(None, false))]);
+        tables.insert("smart".to_owned(), Value::new(None, table));
+        let findings = examine(&host, &tables).await;
+        assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Absent));
+    }
+}
