@@ -99,6 +99,7 @@ async fn acknowledged_stays_acknowledged_through_stops_and_kills() {
     assert_eq!(house.store.all(Collection::Alerts).unwrap(), vec![]);
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_done_changes_nothing_and_says_why() {
     let (mut house, _dir) = house().await;
