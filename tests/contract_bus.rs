@@ -229,13 +229,16 @@ async fn live(bus: &Bus, subscriber: &mut Subscriber) {
 
     for (words, payload, retain, part) in [
         ("no/such/thing", "", false, "\"ok\":false"),
-        ("alert/all/ack", "{\"by\":\"me\"}", true, "retained"),
+        ("alert/all/ack", "{\"id\":\"r1\"}", true, "retained"),
         ("alert/x/ack", &*"x".repeat(5000), false, "longer than"),
     ] {
         subscriber
             .publish(&format!("cmd/{words}"), payload, retain)
             .await;
         subscriber.until("result", part).await;
+        if payload.contains("r1") {
+            subscriber.until("result", "\"id\":\"r1\"").await;
+        }
         subscriber
             .until("result", &format!("\"command\":\"{words}\""))
             .await;

@@ -184,6 +184,41 @@ fn a_damaged_database_is_left_untouched_and_the_remedy_is_named() {
 }
 
 #[test]
+fn a_damaged_page_is_told_or_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    for second in 0..50 {
+        store.append(&batch(second, 20.0)).unwrap();
+    }
+    drop(store);
+    let path = dir.path().join("homewatch.redb");
+    let whole = std::fs::read(&path).unwrap();
+    let mut refused = 0;
+    for page in 0..whole.len() / 4096 {
+        let mut torn = whole.clone();
+        for (index, byte) in torn[page * 4096..][..4096].iter_mut().enumerate() {
+            *byte = u8::try_from((index * 31 + page * 7) % 251).unwrap();
+        }
+        std::fs::write(&path, &torn).unwrap();
+        match Store::open(dir.path()) {
+            Ok(store) => drop(store),
+            Err(error) => {
+                refused += 1;
+                assert!(
+                    error.to_string().contains("homewatch restore FILE"),
+                    "{error}"
+                );
+                assert!(
+                    std::fs::read(&path).unwrap() == torn,
+                    "page {page} was touched"
+                );
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn a_database_whose_making_was_cut_off_is_kept_aside_and_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("homewatch.redb"), vec![0; 100_000]).unwrap();
@@ -211,6 +246,21 @@ fn a_damaged_journal_is_kept_aside_and_the_store_opens() {
     store.append(&batch(10, 2.0)).unwrap();
     assert_eq!(all(&store, SERIES), [(10, 2.0)]);
     assert!(dir.path().join("journal.set-aside-1").exists());
+}
+
+#[test]
+fn the_journal_of_a_database_that_is_gone_is_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.append(&batch(0, 1.0)).unwrap();
+    drop(store);
+    let journal = std::fs::read(dir.path().join("journal")).unwrap();
+    std::fs::remove_file(dir.path().join("homewatch.redb")).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.append(&batch(10, 2.0)).unwrap();
+    assert_eq!(all(&store, SERIES), [(10, 2.0)]);
+    let aside = std::fs::read(dir.path().join("journal.set-aside-1")).unwrap();
+    assert!(aside == journal);
 }
 
 #[test]

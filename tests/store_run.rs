@@ -14,11 +14,14 @@ mod powercut;
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::config::HistoryConfig;
-use homewatch::model::Timestamp;
+use homewatch::model::{Area, Batch, Metric, Outcome, Reading, Subject, Timestamp, Unit};
 use homewatch::store::{Medium, Store, run};
 use tokio_util::sync::CancellationToken;
+
+static LEVEL: Metric = Metric::gauge("level_pct", "Level", Unit::Percent);
 
 fn count(store: &Store) -> usize {
     let all = store.query(cuts::SERIES, Timestamp::MIN, Timestamp::MAX, None);
@@ -88,4 +91,48 @@ async fn a_full_disk_is_told_once_and_so_is_its_end() {
     tokio::join!(run(store.clone(), bus.clone(), cancel.clone()), script);
     // What could not be written at the time was kept and is there, too.
     assert_eq!(count(&store), 4);
+}
+
+#[tokio::test]
+async fn a_batch_without_figures_does_not_end_a_fault() {
+    let power = powercut::Power::new(u64::MAX);
+    let database = powercut::Disk::new(Vec::new(), &power);
+    let journal = powercut::Disk::new(Vec::new(), &power);
+    let (medium, ring) = (Medium::new(database.clone()), Medium::new(journal.clone()));
+    let store = Store::open_on(&medium, &ring, 64, &HistoryConfig::default()).unwrap();
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let mut listener = bus.listen();
+    let batch = |tick, collector, result| Batch {
+        at: cuts::batch(tick, tick).at,
+        outcomes: vec![Outcome { collector, result }],
+    };
+    let tank = Subject::of_host(Area::Health, "tank", "Tank");
+    let reading = || Ok(vec![Reading::new(&tank).with(&LEVEL, 50.0)]);
+    let script = async {
+        tokio::task::yield_now().await;
+        bus.publish(cuts::batch(0, 0));
+        assert_eq!(told(&mut listener).await, Ok(()));
+        // A series that is new has to be written down, for which there is no room.
+        database.limit(Some(0));
+        bus.publish(batch(1, "tank", reading()));
+        assert!(told(&mut listener).await.is_err());
+        let lost = store.health().lost;
+        bus.publish(batch(2, "alerts", Err("no room".to_owned())));
+        bus.publish(batch(3, "tank", reading()));
+        while store.health().lost == lost {
+            tokio::task::yield_now().await;
+        }
+        database.limit(None);
+        bus.publish(batch(4, "tank", reading()));
+        assert_eq!(told(&mut listener).await, Ok(()));
+        cancel.cancel();
+    };
+    tokio::join!(run(store.clone(), bus.clone(), cancel.clone()), script);
+    let mut more = 0;
+    while let Some(Heard::Event(event)) = listener.next().now_or_never() {
+        more += usize::from(matches!(event, Event::Batch(batch, _)
+            if batch.outcomes.iter().any(|o| o.collector == "history")));
+    }
+    assert_eq!(more, 0, "it is told once");
 }

@@ -250,9 +250,9 @@ pub fn received(edge: &'static str, topics: &Topics, incoming: Incoming) -> Rece
 }
 
 fn command(edge: &'static str, name: &str, incoming: Incoming) -> Received {
-    let refused = |error: &str, reply| {
+    let refused = |error: &str, id, reply| {
         let result = CommandResult {
-            id: None,
+            id,
             command: name.to_owned(),
             ok: false,
             error: Some(error.to_owned()),
@@ -265,13 +265,20 @@ fn command(edge: &'static str, name: &str, incoming: Incoming) -> Received {
         if incoming.payload.is_empty() {
             return Received::Other;
         }
+        // Read for its id only.
+        let id = match Command::parse(name, &incoming.payload, Origin::Push) {
+            Ok(command) => command.id,
+            Err(result) => result.id,
+        };
         return refused(
             "retained commands are not carried out; publish it without retain",
+            id,
             incoming.reply,
         );
     }
     if incoming.payload.len() > MAX_COMMAND {
-        return refused("the payload is longer than 4096 bytes", incoming.reply);
+        let error = "the payload is longer than 4096 bytes";
+        return refused(error, None, incoming.reply);
     }
     let origin = Origin::Mqtt {
         edge,

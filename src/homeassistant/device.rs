@@ -89,9 +89,28 @@ pub(super) fn registry_id(id: &str, identity: &Identity) -> String {
     }
 }
 
+/// The subject's label without the name of its device: of the disk "WD Red" the subject
+/// "WD Red (sda)" is "sda".
+fn below_device(subject: &Subject) -> &str {
+    let label = subject.label.as_str();
+    let Device::Part { name, .. } = &subject.device else {
+        return label;
+    };
+    let rest = label
+        .get(name.len()..)
+        .filter(|_| label.to_lowercase().starts_with(&name.to_lowercase()));
+    rest.map_or(label, |rest| {
+        rest.trim_matches(|letter: char| letter.is_whitespace() || "()-:,".contains(letter))
+    })
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_lowercase).collect()
+}
+
 /// What an entity is called below its device, which Home Assistant puts in front of it.
 pub(super) fn entity_name(subject: &Subject, metric_name: &str) -> String {
-    let label = subject.label.as_str();
+    let label = below_device(subject);
     let is_device_itself = match &subject.device {
         Device::Host => label.is_empty() || subject.id == "host",
         // "Disk sda" needs no "sda" before each figure.
@@ -102,9 +121,9 @@ pub(super) fn entity_name(subject: &Subject, metric_name: &str) -> String {
                     .contains(&label.to_ascii_lowercase())
         }
     };
-    let says_label = metric_name
-        .get(..label.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(label));
+    // "Silent meters" of "Meters".
+    let says_label = words(metric_name).starts_with(&words(label))
+        || words(metric_name).ends_with(&words(label));
     if is_device_itself || says_label {
         return metric_name.to_owned();
     }

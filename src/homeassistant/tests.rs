@@ -379,6 +379,16 @@ fn a_figure_is_called_by_its_subject_unless_the_device_says_it_already() {
         ("x", "", Device::Host, "Boot time", "Boot time"),
         ("io", "sda", part("Disk sda"), "Busy", "Busy"),
         ("ups", "Ups", part("UPS"), "Load", "Load"),
+        ("io", "WD Red (sda)", part("WD Red"), "Busy", "sda busy"),
+        ("io", "wd red", part("WD Red"), "Busy", "Busy"),
+        (
+            "x",
+            "Meters",
+            Device::Host,
+            "Silent meters",
+            "Silent meters",
+        ),
+        ("cpu", "CPU", Device::Host, "CPUs", "CPU CPUs"),
         (
             "nvme",
             "Composite",

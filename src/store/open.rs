@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -60,6 +61,17 @@ impl Store {
 
     /// Opens (or makes) the store in `dir`. On an error every file is left as it was.
     pub fn open_with(dir: &Path, config: &HistoryConfig) -> Result<Self, StoreError> {
+        // redb panics over some damages of its pages.
+        let opened = catch_unwind(AssertUnwindSafe(|| Self::open_files(dir, config)));
+        opened.unwrap_or_else(|_| {
+            Err(StoreError::Open {
+                path: dir.join(DATABASE),
+                text: damaged("its pages contradict each other"),
+            })
+        })
+    }
+
+    fn open_files(dir: &Path, config: &HistoryConfig) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
         let path = dir.join(DATABASE);
         let journal_path = dir.join(JOURNAL);
@@ -107,9 +119,8 @@ impl Store {
         if let Some(layout) = meta.layout.filter(|layout| *layout > LAYOUT) {
             return Err(fault(&path, newer(layout)));
         }
-        if let (Header::Known { generation, .. }, Some(own)) =
-            (Journal::header(&journal).map_err(broken)?, meta.generation)
-            && generation != own
+        if let Header::Known { generation, .. } = Journal::header(&journal).map_err(broken)?
+            && meta.generation != Some(generation)
         {
             journal = set_aside(&journal_path, &written, "it belongs to another store")
                 .map_err(broken)?;

@@ -64,7 +64,8 @@ pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
 struct Keeper {
     store: Store,
     bus: Bus,
-    fault: Option<String>,
+    /// How many readings the batch had that last failed.
+    fault: Option<usize>,
     batches: u32,
 }
 
@@ -78,19 +79,23 @@ impl Keeper {
             .outcomes
             .iter()
             .all(|outcome| outcome.collector == NAME);
+        let readings = batch.outcomes.iter().flat_map(|outcome| &outcome.result);
+        let size: usize = readings.map(Vec::len).sum();
         let result = self.store.blocking(move |store| store.append(&batch)).await;
         let result = result.map_err(|error| error.to_string());
         if own {
             return;
         }
         let health = self.store.health();
-        match (result, &self.fault) {
+        match (result, self.fault) {
             (Err(error), None) => {
                 tracing::error!("the history cannot be written, monitoring goes on: {error}");
-                self.tell(at, Err(error.clone()));
-                self.fault = Some(error);
+                self.tell(at, Err(error));
+                self.fault = Some(size);
             }
-            (Ok(()), Some(_)) if !health.failing => {
+            (Err(_), Some(_)) => self.fault = Some(size),
+            // What brings next to nothing proves nothing.
+            (Ok(()), Some(failed)) if !health.failing && size >= failed.div_ceil(2) => {
                 tracing::info!(lost = health.lost, "the history is written again");
                 self.fault = None;
                 self.tell(at, Ok(self.reading()));
@@ -98,7 +103,7 @@ impl Keeper {
             (Ok(()), None) if self.batches.is_multiple_of(EVERY) => {
                 self.tell(at, Ok(self.reading()));
             }
-            (Ok(()) | Err(_), _) => {}
+            (Ok(()), _) => {}
         }
         self.batches = self.batches.wrapping_add(1);
     }

@@ -183,7 +183,7 @@ impl Guard {
         match packet {
             Packet::Connect(connect, properties, will, will_properties, login) => {
                 let will = will
-                    .map(|will| will_message(will, will_properties))
+                    .map(|will| will_message(&will, will_properties))
                     .transpose()?;
                 if connect.client_id.contains('\0') {
                     return Err(Violation::Protocol("a client id with NUL"));
@@ -213,7 +213,8 @@ impl Guard {
                 let qos = qos((flags & 0b0110) >> 1).unwrap_or_default();
                 let topic = topic(&publish.topic)?;
                 let properties = checked(properties)?;
-                let payload = publish.payload;
+                // A copy: the codec's is a part of the buffer, which would stay as long as it.
+                let payload = Bytes::copy_from_slice(&publish.payload);
                 let retain = publish.retain;
                 let message = Message {
                     topic,
@@ -295,7 +296,7 @@ fn topic(bytes: &[u8]) -> Result<String, Violation> {
 }
 
 fn checked(properties: Option<PublishProperties>) -> Result<Option<PublishProperties>, Violation> {
-    let Some(properties) = properties else {
+    let Some(mut properties) = properties else {
         return Ok(None);
     };
     if properties.topic_alias.is_some() {
@@ -311,11 +312,14 @@ fn checked(properties: Option<PublishProperties>) -> Result<Option<PublishProper
     {
         return Err(Violation::Protocol("a response topic with a wildcard"));
     }
+    if let Some(data) = &mut properties.correlation_data {
+        *data = Bytes::copy_from_slice(data);
+    }
     Ok(Some(properties))
 }
 
 fn will_message(
-    will: LastWill,
+    will: &LastWill,
     properties: Option<LastWillProperties>,
 ) -> Result<Message, Violation> {
     let properties = properties.map(|will| PublishProperties {
@@ -329,7 +333,7 @@ fn will_message(
     });
     Ok(Message {
         topic: topic(&will.topic)?,
-        payload: will.message,
+        payload: Bytes::copy_from_slice(&will.message),
         qos: will.qos,
         retain: will.retain,
         properties: checked(properties)?,

@@ -1,13 +1,14 @@
 //! rumqttd's router, which hands every message to every subscriber, and our links to it.
 //!
-//! The router dies of some inputs and keeps others for ever, so it gets little to go wrong with:
-//! one fixed filter, `QoS` 0, nothing retained, link names from a small set, every topic behind
-//! the prefix `<qos>/`. Sessions, acknowledgments, rights and retained messages are ours.
+//! The router dies of some inputs and keeps others for ever (every topic it has seen, for one), so
+//! it gets little to go wrong with: one fixed filter, one fixed topic, `QoS` 0, nothing retained,
+//! link names from a small set. What a message really is stands in its payload. Sessions,
+//! acknowledgments, rights and retained messages are ours.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
 use rumqttd::protocol::{
@@ -18,9 +19,8 @@ use rumqttd::{Notification, RouterConfig};
 
 use super::guard::Message;
 
-/// Topic bytes after which the publishing link is replaced: the router counts messages by topic
-/// for as long as a link lives.
-const LINK_BUDGET: usize = 4 << 20;
+/// The topic of everything that goes through the router.
+const TOPIC: Bytes = Bytes::from_static(b"m");
 /// The log of messages that slow subscribers still may read: bytes a segment, and segments.
 const SEGMENT: (usize, usize) = (512 << 10, 2);
 /// Messages handed to a subscriber at once; below the size at which the router parks it.
@@ -42,14 +42,8 @@ type Open = dyn Fn(&str) -> Result<(LinkTx, LinkRx), Died> + Send + Sync;
 /// One life of the router.
 pub(super) struct Router {
     open: Box<Open>,
-    publisher: Mutex<Publisher>,
+    publisher: Mutex<LinkTx>,
     slots: Mutex<Slots>,
-}
-
-struct Publisher {
-    link: LinkTx,
-    spent: usize,
-    number: u8,
 }
 
 #[derive(Default)]
@@ -91,14 +85,10 @@ impl Router {
             Ok::<_, Died>((tx, rx))
         };
         let (_, watch) = open("watch")?;
-        let (link, _) = open("publish-0")?;
+        let (publisher, _) = open("publish")?;
         let router = Self {
             open: Box::new(open),
-            publisher: Mutex::new(Publisher {
-                link,
-                spent: 0,
-                number: 0,
-            }),
+            publisher: Mutex::new(publisher),
             slots: Mutex::default(),
         };
         router.warm_up()?;
@@ -120,30 +110,18 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         let mut packets: VecDeque<Packet> = VecDeque::new();
         for message in messages {
-            let keep = if message.retain { "r" } else { "" };
-            let topic = format!("{}{keep}/{}", message.qos as u8, message.topic);
-            publisher.spent += topic.len();
-            let publish = Publish::new(Bytes::from(topic), message.payload, false);
-            let properties = signed(message.properties, message.origin);
-            packets.push_back(Packet::Publish(publish, properties));
+            let Some(content) = wrap(&message) else {
+                continue;
+            };
+            let publish = Publish::new(TOPIC, content, false);
+            packets.push_back(Packet::Publish(publish, message.properties));
         }
         let Some(last) = packets.pop_back() else {
             return;
         };
-        publisher.link.buffer().extend(packets);
-        if let Err(error) = send(&mut publisher.link, last) {
+        publisher.buffer().extend(packets);
+        if let Err(error) = send(&mut publisher, last) {
             tracing::debug!(%error, "the router is gone");
-        }
-        if publisher.spent > LINK_BUDGET {
-            let number = (publisher.number + 1) % 2;
-            if let Ok((link, _)) = (self.open)(&format!("publish-{number}")) {
-                let mut old = std::mem::replace(&mut publisher.link, link);
-                if let Err(error) = send(&mut old, goodbye()) {
-                    tracing::debug!(%error, "the router is gone");
-                }
-                publisher.number = number;
-                publisher.spent = 0;
-            }
         }
     }
 
@@ -171,7 +149,7 @@ impl Router {
     pub(super) fn kill(&self) {
         let mut publisher = self.publisher.lock().unwrap();
         let publish = Publish::new(Bytes::from("Öl"), Bytes::from("x"), false);
-        send(&mut publisher.link, Packet::Publish(publish, None)).unwrap();
+        send(&mut publisher, Packet::Publish(publish, None)).unwrap();
     }
 }
 
@@ -214,37 +192,36 @@ impl Drop for Subscriber {
     }
 }
 
-/// The user property in which the sender's number goes through the router, after the sender's
-/// own. Clients never see it.
-const ORIGIN: &str = "origin";
-
-fn signed(properties: Option<PublishProperties>, origin: u64) -> Option<PublishProperties> {
-    if origin == 0 && properties.is_none() {
-        return None;
-    }
-    let mut properties = properties.unwrap_or_default();
-    let signature = (ORIGIN.to_owned(), origin.to_string());
-    properties.user_properties.push(signature);
-    Some(properties)
+/// A message as it goes through the router: `QoS`, retain, sender, length of the topic, topic,
+/// payload. `None` if the topic is longer than any can be.
+fn wrap(message: &Message) -> Option<Bytes> {
+    let length = u16::try_from(message.topic.len()).ok()?;
+    let mut content = BytesMut::with_capacity(12 + message.topic.len() + message.payload.len());
+    content.put_u8(message.qos as u8);
+    content.put_u8(message.retain.into());
+    content.put_u64(message.origin);
+    content.put_u16(length);
+    content.put_slice(message.topic.as_bytes());
+    content.put_slice(&message.payload);
+    Some(content.freeze())
 }
 
-/// Takes the prefix off again.
-fn message(publish: Publish, mut properties: Option<PublishProperties>) -> Option<Message> {
-    let topic = std::str::from_utf8(&publish.topic).ok()?;
-    let (level, topic) = topic.split_once('/')?;
-    let kept = level.strip_suffix('r');
-    let level = kept.unwrap_or(level);
-    let signature = properties
-        .as_mut()
-        .and_then(|properties| properties.user_properties.pop_if(|(key, _)| key == ORIGIN));
-    let origin = signature.and_then(|(_, number)| number.parse().ok());
+/// Takes apart what [`wrap`] put together.
+fn message(publish: Publish, properties: Option<PublishProperties>) -> Option<Message> {
+    let mut content = publish.payload;
+    let qos = qos(content.try_get_u8().ok()?)?;
+    let retain = content.try_get_u8().ok()? != 0;
+    let origin = content.try_get_u64().ok()?;
+    let length = usize::from(content.try_get_u16().ok()?);
+    let topic = std::str::from_utf8(content.get(..length)?).ok()?.to_owned();
+    content.advance(length);
     Some(Message {
-        topic: topic.to_owned(),
-        payload: publish.payload,
-        qos: qos(level.parse().ok()?)?,
-        retain: kept.is_some(),
+        topic,
+        payload: content,
+        qos,
+        retain,
         properties,
-        origin: origin.unwrap_or(0),
+        origin,
     })
 }
 
