@@ -99,7 +99,6 @@ async fn acknowledged_stays_acknowledged_through_stops_and_kills() {
     assert_eq!(house.store.all(Collection::Alerts).unwrap(), vec![]);
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 #[tokio::test(start_paused = true)]
 async fn who_asked_by_mqtt_5_hears_the_answer_at_the_topic_of_their_choice_too() {
     let (house, _dir) = house().await;

@@ -192,7 +192,7 @@ impl Learned {
         }
         self.stretches.resize(STRETCHES, Mean::default());
         let usual = self.by_usage.usual;
-        if let Some(mean) = self.stretches.get_mut(stretch(usage_pct)) {
+        for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
             mean.weight = (mean.weight + 1.0).min(MEMORY);
             let share = 1.0 / mean.weight;
             let mut off = watts - mean.watts;
@@ -327,10 +327,8 @@ fn straight(points: &[Mean], usage_pct: f64) -> f64 {
             let Some(from) = before else {
                 return point.watts;
             };
+            // `from` lies below `usage_pct` and `point` does not: they are never one place.
             let width = point.usage_pct - from.usage_pct;
-            if width <= 0.0 {
-                return point.watts;
-            }
             let share = (usage_pct - from.usage_pct) / width;
             return from.watts + (point.watts - from.watts) * share;
         }

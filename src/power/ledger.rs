@@ -275,11 +275,11 @@ impl Ledger {
                 service.rank_w -= service.rank_w * pace;
             }
         }
-        while self.services.len() > ACCOUNTS {
-            let closing = self.least(|name| !self.told.contains(name));
-            let Some(closing) = closing.or_else(|| self.least(|_| true)) else {
-                break;
-            };
+        while self.services.len() > ACCOUNTS
+            && let Some(closing) = self
+                .least(|name| !self.told.contains(name))
+                .or_else(|| self.least(|_| true))
+        {
             self.services.remove(&closing);
             self.told.remove(&closing);
         }

@@ -196,13 +196,12 @@ fn gpu(samples: &[PowerSample]) -> Option<f64> {
 }
 
 async fn keep(store: &Store, kept: Kept) {
-    let kept = match serde_json::to_vec(&kept) {
-        Ok(record) => {
-            let change = Change::Put(Collection::Meters, KEY.to_owned(), record);
-            store.blocking(move |store| store.write(&[change])).await
-        }
-        Err(error) => Err(StoreError::Io(error.to_string())),
-    };
+    let record = serde_json::to_vec(&kept).map_err(|error| StoreError::Io(error.to_string()));
+    let kept = store
+        .blocking(move |store| {
+            store.write(&[Change::Put(Collection::Meters, KEY.to_owned(), record?)])
+        })
+        .await;
     // The history tells of a disk that fails; the counters are in memory all the while.
     tracing::debug!(?kept, "the counters of the node's energy");
 }

@@ -94,3 +94,36 @@ fn part(subject: &Arc<Subject>, part: &Part, metrics: Option<&'static MoneyMetri
 fn metrics(of: &Money) -> Option<&'static MoneyMetrics> {
     of.currency().map(money)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::power::{Account, Booked};
+
+    #[test]
+    fn graphics_are_a_part_of_their_own_where_there_are_any() {
+        let drawn = Part {
+            power_w: 40.0,
+            account: Account::default(),
+        };
+        let drawn = Parts {
+            gpu: Some(drawn),
+            ..Parts::default()
+        };
+        let free = Money::new(None, jiff::tz::TimeZone::UTC, Booked::default());
+        let told = parts(&drawn, &free, &mut Subjects::default());
+        let topics: Vec<_> = told.iter().map(|part| part.subject.key()).collect();
+        let all = [
+            "power/services-idle",
+            "power/services-other",
+            "power/services-gpu",
+        ];
+        assert_eq!(topics, all);
+        let graphics = told.last().unwrap();
+        let watts = graphics
+            .value("power_w")
+            .and_then(crate::model::Value::as_number);
+        assert_eq!(watts, Some(40.0));
+        assert_eq!(graphics.value("cost_eur"), None, "no tariff, no cost");
+    }
+}

@@ -15,10 +15,10 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 static STATE: Metric = Metric::state("state", "State", STATES);
 static DEGRADED: Metric = Metric::flag("degraded", "Degraded", FlagMeaning::Problem);
 static LEVEL: Metric = Metric::text("level", "Level").diagnostic();
-static DEVICES: Metric = count("devices", "Devices");
-static UP: Metric = count("devices_up", "Devices that work");
-static FAILED: Metric = count("devices_failed", "Failed devices");
-static SPARES: Metric = count("spares", "Spares");
+static DEVICES: Metric = Metric::gauge("devices", "Devices", Unit::None).diagnostic();
+static UP: Metric = Metric::gauge("devices_up", "Devices that work", Unit::None).diagnostic();
+static FAILED: Metric = Metric::gauge("devices_failed", "Failed devices", Unit::None).diagnostic();
+static SPARES: Metric = Metric::gauge("spares", "Spares", Unit::None).diagnostic();
 static PROGRESS: Metric = Metric::gauge("progress_pct", "Progress", Unit::Percent)
     .decimals(1)
     .dead_band(1.0);
@@ -28,11 +28,8 @@ static REMAINING: Metric = Metric::gauge("remaining_s", "Time to go", Unit::Seco
 static SPEED: Metric = Metric::gauge("sync_bytes_per_s", "Speed", Unit::BytePerSecond)
     .dead_band(10_485_760.0)
     .diagnostic();
-static MISMATCHES: Metric = count("mismatched_sectors", "Mismatched sectors");
-
-const fn count(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::None).diagnostic()
-}
+static MISMATCHES: Metric =
+    Metric::gauge("mismatched_sectors", "Mismatched sectors", Unit::None).diagnostic();
 
 /// The words of `state`. `rebuilding` has a device missing until it is done; `resyncing` and
 /// `checking` have all of them. `failed` has lost more than it can; `inactive` is not started.

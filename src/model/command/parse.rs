@@ -285,7 +285,6 @@ mod tests {
         );
     }
 
-    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     #[test]
     fn what_is_wrong_is_refused_with_what_would_be_right() {
         let long = "x".repeat(1_001);

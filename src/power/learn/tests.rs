@@ -232,3 +232,17 @@ fn lines_between_points_are_straight_and_end_at_the_last() {
     assert!((straight(&same, 5.0) - 1.0).abs() < 1e-9);
     assert!(straight(&[], 5.0).abs() < 1e-9);
 }
+
+#[test]
+fn one_load_alone_teaches_its_own_watts_and_leaves_the_rest_wide_open() {
+    let mut learned = Learned::default();
+    for _ in 0..600 {
+        learned.learn(10.0, None, 20.0);
+    }
+    let seen = learned.at(10.0, None).unwrap();
+    assert!((seen.watts - 20.0).abs() < 0.1, "{seen:?}");
+    let busy = learned.at(100.0, None).unwrap();
+    let idle = learned.at(0.0, None).unwrap();
+    assert!(busy.watts > 25.0 && idle.watts < 20.0, "{busy:?} {idle:?}");
+    assert!(busy.error > 2.0 * seen.error, "{busy:?} {seen:?}");
+}

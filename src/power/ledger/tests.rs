@@ -288,3 +288,14 @@ fn a_day_of_anything_adds_up_to_the_machine() {
     let grown = sums(&parts).1 - first[0];
     assert!((grown / (energy - first[1]) - 1.0).abs() < 1e-3, "{grown}");
 }
+
+#[test]
+fn where_no_service_is_to_be_told_all_of_it_is_the_others() {
+    let mut ledger = Ledger::new(0, Accounts::default());
+    let used = spent(10.0, &[("a", 10.0)]);
+    ledger.step(at(0), &draw(60.0, 20.0, 1.0), Some(&used), None, |_| 0.0);
+    ledger.step(at(10), &draw(60.0, 20.0, 1.0), Some(&used), None, |_| 0.0);
+    let parts = ledger.step(at(20), &draw(60.0, 20.0, 1.0), Some(&used), None, |_| 0.0);
+    assert_eq!(parts.services, vec![]);
+    close(parts.other.power_w, 40.0);
+}

@@ -14,20 +14,19 @@ static ASLEEP: Metric = Metric::flag("asleep", "Asleep", FlagMeaning::Plain).dia
 static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None)
     .dead_band(24.0)
     .diagnostic();
-static REALLOCATED: Metric = tally("reallocated", "Replaced sectors");
-static PENDING: Metric = tally("pending", "Pending sectors");
-static UNCORRECTABLE: Metric = tally("uncorrectable", "Uncorrectable errors");
-static CRC: Metric = tally("crc_errors", "Cable errors");
-static UNSAFE: Metric = tally("unsafe_shutdowns", "Unsafe shutdowns");
+static REALLOCATED: Metric =
+    Metric::gauge("reallocated", "Replaced sectors", Unit::None).diagnostic();
+static PENDING: Metric = Metric::gauge("pending", "Pending sectors", Unit::None).diagnostic();
+static UNCORRECTABLE: Metric =
+    Metric::gauge("uncorrectable", "Uncorrectable errors", Unit::None).diagnostic();
+static CRC: Metric = Metric::gauge("crc_errors", "Cable errors", Unit::None).diagnostic();
+static UNSAFE: Metric =
+    Metric::gauge("unsafe_shutdowns", "Unsafe shutdowns", Unit::None).diagnostic();
 static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent).diagnostic();
 static SPARE: Metric = Metric::gauge("spare_pct", "Spare", Unit::Percent).diagnostic();
 static WRITTEN: Metric = Metric::total("written_bytes", "Written", Unit::Byte)
     .dead_band(1_073_741_824.0)
     .diagnostic();
-
-const fn tally(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::None).diagnostic()
-}
 
 /// What is told of a disk: its figures if it was read, the verdict, and whether it sleeps, which
 /// leaves its temperature unknown.

@@ -154,7 +154,7 @@ impl Smart {
                 self.scanned = Some(kernel);
             }
             Task::Disk(place) => {
-                if let Some(disk) = self.disks.get_mut(place) {
+                for disk in self.disks.iter_mut().skip(place).take(1) {
                     // Asked together at the start, apart from each other later.
                     let first = disk.told().is_none();
                     let place = u32::try_from(place).unwrap_or_default();
@@ -164,7 +164,7 @@ impl Smart {
                         Duration::ZERO
                     };
                     disk.due = now + self.every + apart;
-                    disk.take(answer, now);
+                    disk.take(&answer, now);
                 }
             }
         }

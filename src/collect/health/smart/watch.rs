@@ -56,7 +56,7 @@ impl Watched {
     }
 
     /// Takes the answer to the question how it stands.
-    pub(super) fn take(&mut self, answer: Result<Output, ExecError>, now: Instant) {
+    pub(super) fn take(&mut self, answer: &Result<Output, ExecError>, now: Instant) {
         let report = match answer {
             Ok(output) => Report::parse(output.code, &output.stdout),
             Err(error) => Err(error.to_string()),

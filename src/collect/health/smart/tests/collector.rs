@@ -19,7 +19,7 @@ async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
     let mut disk = Watched::new(found, None, Instant::now());
     assert!(disk.told().is_none());
     let (program, limit) = ("smartctl".to_owned(), LIMIT);
-    disk.take(Err(ExecError::TimeOut { program, limit }), Instant::now());
+    disk.take(&Err(ExecError::TimeOut { program, limit }), Instant::now());
     let reading = disk.told().unwrap();
     assert_eq!(told(reading, "verdict"), "unreadable");
     assert_eq!(told(reading, "reason"), "smartctl: no answer within 60s");
