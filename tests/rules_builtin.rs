@@ -15,6 +15,7 @@ mod broker_support;
 mod power_support;
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,33 @@ fn of_machines() -> Published {
         }
     }
     all
+}
+
+/// What a UPS tells, by a server that speaks as NUT's upsd does.
+fn of_a_ups() -> Published {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let units = "BEGIN LIST UPS\nUPS rack \"Rack\"\nEND LIST UPS\n";
+        let status = "BEGIN LIST VAR rack\nVAR rack ups.status \"OL\"\nEND LIST VAR rack\n";
+        stream.write_all(units.as_bytes()).unwrap();
+        stream.write_all(status.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let table = config::Map::from_iter([
+        ("nut".to_owned(), config::Value::new(None, address)),
+        ("apcupsd".to_owned(), config::Value::new(None, "off")),
+    ]);
+    let tables = BTreeMap::from([("ups".to_owned(), config::Value::new(None, table))]);
+    let sampled = collect::sample_once(&Host::real(), &tables).into_iter();
+    let (collector, told) = sampled
+        .into_iter()
+        .find(|(name, _)| *name == "ups")
+        .unwrap();
+    server.join().unwrap();
+    let readings = told.unwrap().into_iter();
+    readings.map(|reading| (collector, reading)).collect()
 }
 
 /// What is on the bus.
@@ -323,6 +351,7 @@ fn is_seen(rule: &Rule, published: &Published, collectors: &[&'static str]) -> b
 #[tokio::test]
 async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
+    published.extend(tokio::task::spawn_blocking(of_a_ups).await.unwrap());
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);
     let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();

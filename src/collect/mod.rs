@@ -73,6 +73,7 @@ pub const ENTRIES: &[Entry] = &[
     health::thermal::ENTRY,
     health::smart::ENTRY,
     health::raid::ENTRY,
+    health::ups::ENTRY,
     power::rapl::ENTRY,
     power::sensors::ENTRY,
     power::nvidia::ENTRY,

@@ -1,7 +1,8 @@
 //! The sensors of the hardware. One subject a sensor: `temp-<chip>[-<label>]` and
 //! `fan-<chip>[-<label>]`. A chip is known by its driver and the path of its device, never by
 //! the number that it got at boot; the temperatures of disks by the disk (`temp-<disk>-…`). The health
-//! of disks themselves is `disk-<disk>`, that of software RAID `raid-<array>`.
+//! of disks themselves is `disk-<disk>`, that of software RAID `raid-<array>`,
+//! that of a UPS `ups-<name>`.
 
 pub(super) mod chip;
 pub(super) mod hwmon;
@@ -10,3 +11,4 @@ pub(super) mod raid;
 mod sensor;
 pub mod smart;
 pub(super) mod thermal;
+pub(super) mod ups;

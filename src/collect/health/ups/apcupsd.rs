@@ -1,0 +1,76 @@
+//! apcupsd's network information server: the command `status`, each way behind a length of two
+//! bytes; a length of 0 ends the answer.
+
+use std::collections::BTreeMap;
+
+use super::wire::Wire;
+use super::{Silence, Told};
+
+/// apcupsd's keys, NUT's variables for them, and what a figure is multiplied by.
+const FIGURES: &[(&str, &str, f64)] = &[
+    ("BCHARGE", "battery.charge", 1.0),
+    ("TIMELEFT", "battery.runtime", 60.0),
+    ("LOADPCT", "ups.load", 1.0),
+    ("BATTV", "battery.voltage", 1.0),
+    ("LINEV", "input.voltage", 1.0),
+    ("OUTPUTV", "output.voltage", 1.0),
+    ("ITEMP", "ups.temperature", 1.0),
+    ("NOMPOWER", "ups.realpower.nominal", 1.0),
+];
+
+/// The words of `STATUS`, and NUT's for them.
+const WORDS: &[(&str, &str)] = &[
+    ("ONLINE", "OL"),
+    ("ONBATT", "OB"),
+    ("LOWBATT", "LB"),
+    ("REPLACEBATT", "RB"),
+    ("OVERLOAD", "OVER"),
+    ("SHUTTING", "FSD"),
+];
+
+/// Asks apcupsd for its one UPS.
+pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
+    let mut wire = Wire::open(address)?;
+    wire.say(b"\x00\x06status")?;
+    let mut keys = BTreeMap::new();
+    loop {
+        let length = wire.bytes(2)?;
+        let length = length
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u16::from(*byte));
+        if length == 0 {
+            break;
+        }
+        let line = wire.bytes(length)?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let pair = line.split_once(':');
+        keys.extend(pair.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())));
+    }
+    let Some(status) = keys.get("STATUS") else {
+        return Err(Silence::Fault("this is no apcupsd".to_owned()));
+    };
+    let lost = status.contains("COMMLOST");
+    let words = status.split_whitespace();
+    let words = words.filter_map(|word| WORDS.iter().find(|(own, _)| *own == word));
+    let words: Vec<_> = words.map(|(_, nut)| *nut).collect();
+    let mut variables = BTreeMap::from([("ups.status".to_owned(), words.join(" "))]);
+    for (key, name, factor) in FIGURES {
+        let figure = keys
+            .get(*key)
+            .and_then(|text| text.split(' ').next()?.parse().ok());
+        let figure = figure.map(|figure: f64| ((*name).to_owned(), (figure * factor).to_string()));
+        variables.extend(figure);
+    }
+    variables.insert("device.mfr".to_owned(), "APC".to_owned());
+    for (key, name) in [("MODEL", "device.model"), ("SERIALNO", "device.serial")] {
+        let text = keys.get(key).filter(|text| *text != "N/A");
+        variables.extend(text.map(|text| (name.to_owned(), text.clone())));
+    }
+    let name = keys.get("UPSNAME").filter(|name| !name.is_empty());
+    Ok(vec![Told {
+        name: name.map_or("apc", String::as_str).to_owned(),
+        label: None,
+        lost: lost.then(|| "apcupsd has lost the UPS (check its cable)".to_owned()),
+        variables,
+    }])
+}
