@@ -149,6 +149,7 @@ async fn what_cannot_be_done_changes_nothing_and_says_why() {
             "there is no subject",
         ),
         ("maintenance", "0s", "no such maintenance window"),
+        ("host/reboot", "", "not allowed by the configuration"),
         ("alert/all/unack", "", "no alert that this could be done to"),
     ] {
         is_refused(&house.ask(name, payload).await, why);
@@ -172,7 +173,6 @@ async fn what_cannot_be_done_changes_nothing_and_says_why() {
         ("alert/all/akc", "", false, "did you mean"),
         ("alert/all/ack", "{", false, "starts like JSON but is not"),
         ("alert/all/ack", &long, false, "longer than 4096 bytes"),
-        ("host/reboot", "", false, "not allowed by the configuration"),
         ("rule/memory_low/silence", "3650d", false, "at most 366d"),
     ] {
         let answered = edge.receive(Incoming {

@@ -6,6 +6,7 @@ pub mod broker;
 mod edge;
 pub mod embedded;
 mod foreign;
+mod orders;
 mod state;
 
 pub use edge::{Edge, Incoming, Keep, Message, Received, messages, received, snapshot, status};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::model::{Alert, Batch, Command, CommandResult, Origin, ReplyTo};
+use crate::model::{Alert, Batch, Command, CommandResult, Origin, ReplyTo, Timestamp};
 
 /// What listeners hear.
 #[derive(Debug, Clone)]
@@ -86,6 +87,7 @@ pub struct Bus {
     commands: mpsc::Sender<Request>,
     state: Arc<State>,
     wants: Arc<foreign::Wants>,
+    orders: Arc<orders::Orders>,
 }
 
 /// What a listener gets.
@@ -132,6 +134,7 @@ impl Bus {
                 commands,
                 state,
                 wants: foreign::Wants::new(),
+                orders: Arc::default(),
             },
             requests,
         )
@@ -212,6 +215,50 @@ impl Bus {
     /// Tells everybody; nobody listening is no error.
     pub fn emit(&self, event: Event) {
         drop(self.events.send(event));
+    }
+
+    /// From now on gets the orders of `verbs` (such as `fan/set`), until the receiver is dropped or
+    /// somebody else takes them. Whoever gets one answers it by [`Bus::answer`].
+    pub fn take_orders(&self, verbs: &[&'static str]) -> mpsc::Receiver<Request> {
+        self.orders.take(verbs)
+    }
+
+    /// Hands an order to the part that takes its verb; gives it back if there is none, or answers
+    /// that it is too busy.
+    pub(crate) fn order(&self, request: Request, at: Timestamp) -> Option<Request> {
+        let (request, error) = self.orders.hand(request)?;
+        let Some(error) = error else {
+            return Some(request);
+        };
+        let result = request.command.refused(error);
+        self.answer(request, result, at);
+        None
+    }
+
+    /// Answers a command: to whoever waits for it, on the result topic and as an event.
+    pub fn answer(&self, request: Request, result: CommandResult, at: Timestamp) {
+        let Request { command, respond } = request;
+        let by = command.sender();
+        tracing::info!(
+            command = command.name,
+            by,
+            ok = result.ok,
+            error = result.error
+        );
+        let happened = serde_json::json!({
+            "ts": format!("{at:.3}"),
+            "command": command.name,
+            "by": by,
+            "ok": result.ok,
+        });
+        let reply = match command.origin {
+            Origin::Mqtt { edge, reply } => reply.map(|reply| (edge, reply)),
+            Origin::Rest { .. } | Origin::Push => None,
+        };
+        // Who asked may have gone; the others still hear it.
+        drop(respond.send(result.clone()));
+        self.emit(Event::Answered(Arc::new(Answer { result, reply })));
+        self.emit(Event::Happened("command", Arc::new(happened)));
     }
 
     /// Hands a command over; its answer is heard as [`Event::Answered`], also when there is no

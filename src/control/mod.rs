@@ -4,18 +4,16 @@
 mod snapshot;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Answer, Bus, Event, Heard, Listener, Request};
+use crate::bus::{Bus, Event, Heard, Listener, Request};
 use crate::config::RulesConfig;
 use crate::host::Clock;
-use crate::model::{Alert, Batch, Command, CommandResult, Origin, Outcome, Reading};
+use crate::model::{Alert, Batch, CommandResult, Outcome, Reading};
 use crate::rules::{Effect, Engine, Input, Ledger, Moment};
 use crate::store::{Change, Collection, Store, StoreError};
 
@@ -172,17 +170,16 @@ impl Control {
     }
 
     async fn obey(&mut self, request: Request) {
-        let Request { command, respond } = request;
-        let effects = self.engine.step(self.now(), Input::Command(&command));
-        self.carry_out(effects, Some((&command, respond))).await;
+        let Some(request) = self.bus.order(request, self.clock.now()) else {
+            return;
+        };
+        let input = Input::Command(&request.command);
+        let effects = self.engine.step(self.now(), input);
+        self.carry_out(effects, Some(request)).await;
     }
 
     /// Keeps first, then tells, then answers: what was answered holds through a `kill -9`.
-    async fn carry_out(
-        &mut self,
-        effects: Vec<Effect>,
-        asked: Option<(&Command, oneshot::Sender<CommandResult>)>,
-    ) {
+    async fn carry_out(&mut self, effects: Vec<Effect>, asked: Option<Request>) {
         let mut changes = Records::new();
         let mut told = Vec::new();
         let mut answer = None;
@@ -214,47 +211,19 @@ impl Control {
                 self.bus.clear_alert(alert);
             }
         }
-        if let (Some(result), Some((command, respond))) = (answer, asked) {
-            self.answer(command, respond, result, saved);
+        if let (Some(result), Some(request)) = (answer, asked) {
+            self.answer(request, result, saved);
         }
     }
 
-    fn answer(
-        &self,
-        command: &Command,
-        respond: oneshot::Sender<CommandResult>,
-        mut result: CommandResult,
-        saved: Result<(), String>,
-    ) {
+    fn answer(&self, request: Request, mut result: CommandResult, saved: Result<(), String>) {
         if let (true, Err(error)) = (result.ok, saved) {
             result.ok = false;
             result.error = Some(format!(
                 "it holds now, but it could not be saved and may be lost at a restart: {error}"
             ));
         }
-        let by = command.sender();
-        tracing::info!(
-            command = command.name,
-            by,
-            ok = result.ok,
-            error = result.error
-        );
-        let reply = match &command.origin {
-            Origin::Mqtt { edge, reply } => reply.clone().map(|reply| (*edge, reply)),
-            Origin::Rest { .. } | Origin::Push => None,
-        };
-        let happened = json!({
-            "ts": format!("{:.3}", self.clock.now()),
-            "command": command.name,
-            "by": by,
-            "ok": result.ok,
-        });
-        // Who asked may have gone; the others still hear it.
-        drop(respond.send(result.clone()));
-        self.bus
-            .emit(Event::Answered(Arc::new(Answer { result, reply })));
-        self.bus
-            .emit(Event::Happened("command", Arc::new(happened)));
+        self.bus.answer(request, result, self.clock.now());
     }
 
     /// Makes `changes` durable, after those that could not be made so before.

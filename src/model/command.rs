@@ -81,6 +81,21 @@ pub enum Action {
         /// Subjects as `<area>/<subject>`, `*` allowed; empty means all.
         subjects: Vec<String>,
     },
+    /// Something for a part of the service that has taken it upon itself.
+    Order(Order),
+}
+
+/// What is asked of the part that takes orders of its verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The words of the command without the name in them, such as `fan/set`.
+    pub verb: &'static str,
+    /// The name among the words: which fan, which disk; empty where there is none.
+    pub target: String,
+    /// The payload if it was plain text.
+    pub text: Option<String>,
+    /// The payload if it was a JSON object.
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A command, understood but not yet carried out.

@@ -19,7 +19,7 @@ mod topic;
 mod unit;
 
 pub use alert::{Alert, AlertCounts, AlertState, Severity};
-pub use command::{Action, AlertTarget, Command, CommandResult, Origin, ReplyTo};
+pub use command::{Action, AlertTarget, Command, CommandResult, Order, Origin, ReplyTo};
 pub use duration::{duration, spoken};
 pub use figure::figure;
 pub use filter::{matches, overlaps, valid_filter, valid_topic};

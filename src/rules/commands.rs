@@ -40,6 +40,11 @@ impl Engine {
                 .rule_exists(rule)
                 .and_then(|()| self.silence(silence::of_rule(rule), *for_, now, out)),
             Action::Maintenance { for_, subjects } => self.maintenance(*for_, subjects, now, out),
+            // It came here because no part has taken it upon itself.
+            Action::Order(_) => Err(format!(
+                "\"{}\" is not allowed by the configuration",
+                command.name
+            )),
         };
         match result {
             Ok(detail) => command.done(detail),

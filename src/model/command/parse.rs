@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::words::{self, Verb};
-use super::{Action, AlertTarget, Command, CommandResult, Origin};
+use super::{Action, AlertTarget, Command, CommandResult, Order, Origin};
 use crate::model::duration;
 
 /// The longest payload, bytes.
@@ -79,9 +79,7 @@ fn read(
             for_: body.needed_length("maintenance")?,
             subjects: body.subjects()?,
         },
-        Verb::NotAllowed => {
-            return Err(format!("\"{name}\" is not allowed by the configuration"));
-        }
+        Verb::Order(verb) => Action::Order(body.order(verb, told)),
     };
     Ok((by, action))
 }
@@ -126,6 +124,21 @@ impl Body {
             Some(Json::String(text)) => limited("id", text, MAX_WORD),
             Some(Json::Number(number)) => Ok(Some(number.to_string())),
             Some(other) => Err(wrong("id", other, "text")),
+        }
+    }
+
+    /// The payload goes to the part as it is: what it means is known there.
+    fn order(&self, verb: &'static str, told: &str) -> Order {
+        let (text, fields) = match self {
+            Self::Empty => (None, Map::new()),
+            Self::Text(text) => (Some(text.clone()), Map::new()),
+            Self::Object(map) => (None, map.clone()),
+        };
+        Order {
+            verb,
+            target: told.to_owned(),
+            text,
+            fields,
         }
     }
 
@@ -354,18 +367,35 @@ mod tests {
                 "a list of subjects",
             ),
             ("maintenance", &many, "at most 64"),
-            ("host/reboot", "", "is not allowed by the configuration"),
-            (
-                "fan/case/set",
-                "auto",
-                "is not allowed by the configuration",
-            ),
-            ("report/power", "", "is not allowed by the configuration"),
         ] {
             let result = parse(name, payload).unwrap_err();
             let error = result.error.unwrap();
             assert!(!result.ok && result.command == name, "{name}");
             assert!(error.contains(want), "{name} {payload:.40}: {error}");
+        }
+    }
+
+    #[test]
+    fn orders_keep_their_payload_for_the_part_that_takes_them() {
+        for (name, payload, want) in [
+            ("host/reboot", "", ("host/reboot", "", None, 0)),
+            ("fan/case/set", "auto", ("fan/set", "case", Some("auto"), 0)),
+            (
+                "report/power",
+                r#"{"period":"day"}"#,
+                ("report", "power", None, 1),
+            ),
+        ] {
+            let Action::Order(order) = parse(name, payload).unwrap().action else {
+                panic!("{name} is no order")
+            };
+            let told = (
+                order.verb,
+                &*order.target,
+                order.text.as_deref(),
+                order.fields.len(),
+            );
+            assert_eq!(told, want);
         }
     }
 

@@ -8,27 +8,31 @@ pub(super) enum Verb {
     SilenceAlert,
     SilenceRule,
     Maintenance,
-    /// A command that the configuration must allow, which it does not.
-    NotAllowed,
+    /// For whichever part takes orders of these words.
+    Order(&'static str),
 }
 
 /// Every command; `<…>` stands for a name.
-const COMMANDS: [(&str, Verb); 15] = [
+const COMMANDS: [(&str, Verb); 19] = [
     ("alert/<alert id>/ack", Verb::Ack),
     ("alert/<alert id>/unack", Verb::Unack),
     ("alert/<alert id>/silence", Verb::SilenceAlert),
     ("rule/<rule id>/silence", Verb::SilenceRule),
     ("maintenance", Verb::Maintenance),
-    ("internet/test", Verb::NotAllowed),
-    ("internet/trace", Verb::NotAllowed),
-    ("ddns/<host name>/update", Verb::NotAllowed),
-    ("health/<disk>/selftest", Verb::NotAllowed),
-    ("fan/<id>/set", Verb::NotAllowed),
-    ("service/<name>/restart", Verb::NotAllowed),
-    ("host/reboot", Verb::NotAllowed),
-    ("host/shutdown", Verb::NotAllowed),
-    ("wake/<name>", Verb::NotAllowed),
-    ("report/<area>", Verb::NotAllowed),
+    ("internet/test", Verb::Order("internet/test")),
+    ("internet/trace", Verb::Order("internet/trace")),
+    ("ddns/<host name>/update", Verb::Order("ddns/update")),
+    ("health/<disk>/selftest", Verb::Order("health/selftest")),
+    ("fan/<id>/set", Verb::Order("fan/set")),
+    ("fan/<id>/measure", Verb::Order("fan/measure")),
+    ("service/<name>/restart", Verb::Order("service/restart")),
+    ("job/<name>", Verb::Order("job")),
+    ("host/reboot", Verb::Order("host/reboot")),
+    ("host/shutdown", Verb::Order("host/shutdown")),
+    ("wake/<name>", Verb::Order("wake")),
+    ("report/<area>", Verb::Order("report")),
+    ("power/calibrate", Verb::Order("power/calibrate")),
+    ("power/advice/<id>", Verb::Order("power/advice")),
 ];
 
 /// Those that are listed to somebody who is far off.
