@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::memory;
 use crate::bus::{Bus, Request, State, broker, embedded};
 use crate::config::{Config, HistoryConfig, HostConfig, MqttConfig};
 use crate::homeassistant::{Identity, installation_id};
@@ -89,7 +90,7 @@ pub fn node_name(config: &Config, host: &Host) -> String {
 impl Ground {
     /// Opens the store and the ports; nothing runs yet.
     pub(super) async fn lay(config: &Config, simulated: Option<&Host>) -> anyhow::Result<Self> {
-        let host = simulated.map_or_else(|| host(&config.host), Clone::clone);
+        let mut host = simulated.map_or_else(|| host(&config.host), Clone::clone);
         let made_of = Makings::of(config, &host);
         let mqtt = &config.mqtt;
         let topics = Topics::new(&mqtt.base_topic, &made_of.node, &mqtt.discovery_prefix);
@@ -98,12 +99,14 @@ impl Ground {
             None => config.data_dir.clone(),
         };
         let (dir, history) = (store_dir.clone(), config.history.clone());
-        let (store, installation) = blocking(move || {
+        let (store, installation, memory) = blocking(move || {
             let store = Store::open_with(&dir, &history)?;
             let installation = installation_id(&store)?;
-            Ok((store, installation))
+            let memory = memory::open(&store)?;
+            Ok((store, installation, memory))
         })
         .await?;
+        host.memory = memory;
         let listeners = match &mqtt.embedded {
             Some(config) => Some(embedded::bind(config).await?),
             None => None,
@@ -154,6 +157,15 @@ impl Ground {
             let (store, bus, cancel) = (store.clone(), bus.clone(), cancel.clone());
             async move {
                 store::run(store, bus, cancel).await;
+                Ok(())
+            }
+        });
+        let (memory, store) = (self.host.memory.clone(), self.store.clone());
+        let cancel = token.clone();
+        tasks.spawn("memory", Policy::Restart, Stop::Await, move || {
+            let run = memory::run(memory.clone(), store.clone(), cancel.clone());
+            async move {
+                run.await;
                 Ok(())
             }
         });

@@ -8,6 +8,7 @@
 
 mod banner;
 mod ground;
+mod memory;
 mod parts;
 mod signal;
 mod well;

@@ -5,6 +5,7 @@ mod clock;
 mod exec;
 mod http;
 mod kept;
+mod memory;
 mod root;
 mod space;
 
@@ -12,6 +13,7 @@ pub use clock::Clock;
 pub use exec::{Exec, ExecError, Output};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
+pub use memory::Memory;
 pub use root::Root;
 pub use space::{SPACES, Space};
 
@@ -31,6 +33,8 @@ pub struct Host {
     pub clock: Clock,
     /// HTTP to the outside.
     pub http: Http,
+    /// What collectors must not forget over a restart.
+    pub memory: Memory,
 }
 
 impl Host {
@@ -42,6 +46,7 @@ impl Host {
             commands: Arc::default(),
             clock: Clock::Real,
             http: Http::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -53,6 +58,7 @@ impl Host {
             commands: Arc::default(),
             clock,
             http: Http::default(),
+            memory: Memory::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::host::{Clock, Exec, Host, Http, Root};
+use crate::host::{Clock, Exec, Host, Http, Memory, Root};
 use machine::Machine;
 use plug::Wall;
 
@@ -58,6 +58,7 @@ impl Simulation {
             clock: Clock::Real,
             commands: Arc::default(),
             http: Http::default(),
+            memory: Memory::default(),
         }
     }
 

@@ -23,11 +23,15 @@ pub enum Collection {
     Identity,
     /// Counters of meters by name.
     Meters,
+    /// What collectors must not forget, by collector and thing.
+    Memory,
+    /// What each day's energy went to, by date.
+    PowerDays,
 }
 
 impl Collection {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Alerts,
         Self::Silences,
         Self::Push,
@@ -37,6 +41,8 @@ impl Collection {
         Self::Tokens,
         Self::Identity,
         Self::Meters,
+        Self::Memory,
+        Self::PowerDays,
     ];
 
     pub(super) const fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
@@ -50,6 +56,8 @@ impl Collection {
             Self::Tokens => "tokens",
             Self::Identity => "identity",
             Self::Meters => "meters",
+            Self::Memory => "memory",
+            Self::PowerDays => "power_days",
         })
     }
 }
