@@ -12,8 +12,11 @@ use crate::host::Host;
 use crate::model::{Batch, Outcome};
 
 /// A collector that has not answered for this long is left behind, or for a tick if that is
-/// shorter.
+/// shorter, but not before it had [`LEAST`].
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// A busy machine may let a thread wait for this long: no reason to call its sensors unavailable.
+const LEAST: Duration = Duration::from_secs(3);
 
 /// The second tick comes this soon after the first: rates and shares need two.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -30,7 +33,7 @@ pub async fn run(
     interval: Duration,
     cancel: CancellationToken,
 ) {
-    let mut lane = Lane::new(LIMIT.min(interval));
+    let mut lane = Lane::new(interval.clamp(LEAST, LIMIT));
     let mut own = Own::new();
     let mut ticks = tokio::time::interval_at(Instant::now() + WARM_UP.min(interval), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
