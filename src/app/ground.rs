@@ -14,6 +14,7 @@ use crate::homeassistant::{Identity, installation_id};
 use crate::host::{Host, Root};
 use crate::local::{self, Door};
 use crate::model::{Topics, slug};
+use crate::power::DayBook;
 use crate::store::{self, Store};
 use crate::supervisor::{Policy, Stop, Supervisor, TaskError};
 
@@ -25,6 +26,8 @@ pub(super) struct Ground {
     pub(super) topics: Topics,
     pub(super) bus: Bus,
     pub(super) store: Store,
+    /// What each day's energy went to; what is not kept yet survives a reload.
+    pub(super) book: DayBook,
     pub(super) identity: Identity,
     pub(super) data_dir: PathBuf,
     pub(super) embedded_addr: Option<SocketAddr>,
@@ -118,6 +121,7 @@ impl Ground {
             topics,
             bus,
             store,
+            book: DayBook::default(),
             identity: Identity {
                 installation,
                 node: made_of.node.clone(),

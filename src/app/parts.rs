@@ -300,6 +300,7 @@ impl Builder<'_> {
             activity: activity.clone(),
             services: config.power.services,
             tariff: config.power.tariff.clone(),
+            book: ground.book.clone(),
         };
         let cancel = self.token.clone();
         self.tasks

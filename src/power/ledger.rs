@@ -77,6 +77,66 @@ pub struct Ledger {
     last: Option<(Duration, f64)>,
     /// Joules by part since energy was last counted.
     waiting: Watts,
+    /// What the last look gave to each.
+    shares: Shares,
+}
+
+/// What one look gave to each of the parts, all services one by one. The energies of `idle`,
+/// `gpu`, `other` and `services` add up to that of the machine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shares {
+    /// What the machine draws, W.
+    pub power_w: f64,
+    /// For how long that stands, s; 0 at the first look and after a gap.
+    pub seconds: f64,
+    /// What was counted since the last look, kWh.
+    pub energy_kwh: f64,
+    /// What flows with nothing to do.
+    pub idle: Given,
+    /// What graphics cards draw above their least.
+    pub gpu: Given,
+    /// What no service is known for.
+    pub other: Given,
+    /// Each service, by name.
+    pub services: BTreeMap<String, Given>,
+    /// Each process, by its service and command; those of a service add up to it.
+    pub processes: BTreeMap<Owner, Given>,
+}
+
+/// Processes of one command in one service. As text, and where it is kept, `service/command`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Owner {
+    /// The service; empty for what runs in none.
+    pub service: String,
+    /// The command.
+    pub command: String,
+}
+
+impl From<String> for Owner {
+    fn from(text: String) -> Self {
+        // No service has a slash in its name, a command may.
+        let (service, command) = text.split_once('/').unwrap_or(("", &text));
+        Self {
+            service: service.to_owned(),
+            command: command.to_owned(),
+        }
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        format!("{}/{}", owner.service, owner.command)
+    }
+}
+
+/// What one look gave to one part.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Given {
+    /// What it draws now, W.
+    pub power_w: f64,
+    /// What of the energy that was counted since the last look was for it, kWh.
+    pub energy_kwh: f64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -156,6 +216,28 @@ impl Watts {
     }
 }
 
+impl Shares {
+    fn of(power_w: f64, watts: &Watts) -> Self {
+        let given = |power_w| Given {
+            power_w,
+            energy_kwh: 0.0,
+        };
+        let services = watts.services.iter();
+        Self {
+            power_w,
+            seconds: 0.0,
+            energy_kwh: 0.0,
+            idle: given(watts.idle),
+            gpu: given(watts.gpu),
+            other: given(watts.other),
+            services: services
+                .map(|(name, watts)| (name.clone(), given(*watts)))
+                .collect(),
+            processes: BTreeMap::new(),
+        }
+    }
+}
+
 impl Ledger {
     /// Goes on from what was kept; `top` services are told one by one.
     pub fn new(top: usize, kept: Accounts) -> Self {
@@ -215,9 +297,11 @@ impl Ledger {
         });
         let watts = Watts::split(draw, spent, gpu_above.unwrap_or(0.0));
         let last = self.last.replace((up, draw.energy_kwh));
+        self.shares = Shares::of(draw.power_w, &watts);
         if let Some((then, before)) = last {
             let gap = up.saturating_sub(then);
             if gap <= LONGEST_GAP {
+                self.shares.seconds = gap.as_secs_f64();
                 self.waiting.add(&watts, gap.as_secs_f64());
                 self.rank(&watts, gap.as_secs_f64());
             }
@@ -231,11 +315,18 @@ impl Ledger {
         self.parts(&watts, gpu_above.is_some())
     }
 
+    /// What the last look gave to each of the parts.
+    pub const fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
     /// Books energy; who it was for is not known after a gap.
     fn book(&mut self, energy_kwh: f64, cost: f64, known: bool) {
         let waiting = std::mem::take(&mut self.waiting);
         let whole = waiting.sum();
+        self.shares.energy_kwh = energy_kwh;
         if !known || whole <= 0.0 {
+            self.shares.other.energy_kwh = energy_kwh;
             self.other.add(energy_kwh, cost);
             return;
         }
@@ -245,11 +336,16 @@ impl Ledger {
             share(waiting.gpu),
             share(waiting.other),
         );
+        self.shares.idle.energy_kwh = idle.0;
+        self.shares.gpu.energy_kwh = gpu.0;
+        self.shares.other.energy_kwh = other.0;
         self.idle.add(idle.0, idle.1);
         self.gpu.add(gpu.0, gpu.1);
         self.other.add(other.0, other.1);
         for (name, joules) in &waiting.services {
             let (energy, cost) = share(*joules);
+            let given = self.shares.services.entry(name.clone()).or_default();
+            given.energy_kwh = energy;
             if !self.told.contains(name) {
                 self.other.add(energy, cost);
             }

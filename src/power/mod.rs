@@ -5,6 +5,7 @@
 //! [`PowerSample`] is what this part reads out of them.
 
 mod activity;
+mod book;
 mod curve;
 mod dispute;
 mod learn;
@@ -17,9 +18,10 @@ mod source;
 mod tell;
 
 pub use activity::{Activity, Counters, Spent};
+pub use book::{Day, DayBook, HostDay, MOST_NAMES, Piece, Sum, pieces};
 pub use curve::{Curve, Kind, Prior};
 pub use learn::Learned;
-pub use ledger::{Account, Accounts, Ledger, Part, Parts};
+pub use ledger::{Account, Accounts, Given, Ledger, Owner, Part, Parts, Shares};
 pub use money::{Booked, Money};
 pub use node::{Draw, NodePower};
 pub use run::{Setup, run};

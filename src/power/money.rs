@@ -50,6 +50,11 @@ impl Money {
         Some(&self.tariff.as_ref()?.currency)
     }
 
+    /// By whose clock days begin.
+    pub const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
     /// What is booked, to be kept.
     pub const fn booked(&self) -> Booked {
         self.booked

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::tell::{self, Subjects};
 use super::{
-    Accounts, Activity, Booked, Curve, Kind, Learned, Ledger, Money, NodePower, PowerSample, Prior,
-    Scope,
+    Accounts, Activity, Booked, Curve, DayBook, Kind, Learned, Ledger, Money, NodePower,
+    PowerSample, Prior, Scope, pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -37,6 +37,8 @@ pub struct Setup {
     pub services: usize,
     /// What a kWh costs.
     pub tariff: Option<TariffConfig>,
+    /// What each day's energy went to.
+    pub book: DayBook,
 }
 
 /// What is kept over restarts.
@@ -104,10 +106,10 @@ pub async fn run(
         }
         if keep_at <= Instant::now() {
             keep_at = Instant::now() + KEEP;
-            keep(&store, works.kept()).await;
+            works.keep(&store).await;
         }
     }
-    keep(&store, works.kept()).await;
+    works.keep(&store).await;
     Ok(())
 }
 
@@ -139,7 +141,14 @@ impl Works {
         let from = self.last.replace(batch.at).unwrap_or(batch.at);
         let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
         let energy_kwh = self.counted - counted;
-        let cost = self.money.book(from, batch.at, energy_kwh);
+        let pieces: Vec<_> = pieces(from, batch.at, self.money.time_zone())
+            .into_iter()
+            .map(|piece| {
+                let energy_kwh = energy_kwh * piece.share;
+                (piece, self.money.book(piece.from, piece.to, energy_kwh))
+            })
+            .collect();
+        let cost: f64 = pieces.iter().map(|(_, cost)| cost).sum();
         let Some(draw) = draw else {
             return Vec::new();
         };
@@ -151,6 +160,9 @@ impl Works {
         let parts = self
             .ledger
             .step(up, &draw, spent.as_ref(), gpu(&samples), |kwh| kwh * mean);
+        let shares = self.ledger.shares();
+        let (is_estimated, currency) = (draw.band_w.is_some(), self.money.currency());
+        self.setup.book.add(&pieces, shares, is_estimated, currency);
         let mut readings = vec![tell::host(batch.at, &draw, &self.money)];
         readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
         readings
@@ -163,6 +175,20 @@ impl Works {
             accounts: self.ledger.accounts(),
             booked: self.money.booked(),
         }
+    }
+
+    /// Keeps the counters, what was learnt and the day book.
+    async fn keep(&self, store: &Store) {
+        let (kept, book) = (self.kept(), self.setup.book.clone());
+        let record = serde_json::to_vec(&kept).map_err(|error| StoreError::Io(error.to_string()));
+        let kept = store
+            .blocking(move |store| {
+                let counters = Change::Put(Collection::Meters, KEY.to_owned(), record?);
+                book.keep(store, vec![counters])
+            })
+            .await;
+        // The history tells of a disk that fails; the counters are in memory all the while.
+        tracing::debug!(?kept, "the counters of the node's energy");
     }
 }
 
@@ -193,17 +219,6 @@ fn gpu(samples: &[PowerSample]) -> Option<f64> {
         .filter(|sample| matches!(sample.scope, Scope::Gpu(_)));
     let watts = cards.filter_map(|card| card.power_w);
     watts.reduce(|all, one| all + one)
-}
-
-async fn keep(store: &Store, kept: Kept) {
-    let record = serde_json::to_vec(&kept).map_err(|error| StoreError::Io(error.to_string()));
-    let kept = store
-        .blocking(move |store| {
-            store.write(&[Change::Put(Collection::Meters, KEY.to_owned(), record?)])
-        })
-        .await;
-    // The history tells of a disk that fails; the counters are in memory all the while.
-    tracing::debug!(?kept, "the counters of the node's energy");
 }
 
 #[cfg(test)]
@@ -415,6 +430,17 @@ mod tests {
             "not a cent yet"
         );
         house.stop().await;
+        let days = DayBook::default().days(
+            &store,
+            "1970-01-01".parse().unwrap(),
+            "1970-01-01".parse().unwrap(),
+        );
+        let day = days.unwrap().into_values().next().unwrap();
+        let used: f64 = day.services.values().map(|sum| sum.energy_kwh).sum();
+        let whole_kwh = used + day.idle.energy_kwh + day.other.energy_kwh;
+        assert!((whole_kwh / day.host.energy_kwh - 1.0).abs() < 1e-3);
+        assert!((day.host.cost - whole).abs() < 1e-4, "{whole} {day:?}");
+        assert!((day.host.watched_s - 290.0).abs() < 1e-6);
 
         let mut house = House::new(&store, curve).await;
         house.tick(Some(50.0), Some(60.0)).await;

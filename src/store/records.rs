@@ -124,4 +124,30 @@ impl Store {
             })
             .collect()
     }
+
+    /// Every record whose key is from `first` to `last`, both included, by key; none if `last` is
+    /// before `first`.
+    pub fn between(
+        &self,
+        collection: Collection,
+        first: &str,
+        last: &str,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let transaction = self.db().begin_read()?;
+        let table = match transaction.open_table(collection.table()) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        if last < first {
+            return Ok(Vec::new());
+        }
+        table
+            .range(first..=last)?
+            .map(|entry| {
+                let (key, value) = entry?;
+                Ok((key.value().to_owned(), value.value().to_vec()))
+            })
+            .collect()
+    }
 }
