@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::log::{ENDINGS, Log};
 use super::report::Report;
 use super::verdict::{LEVELS, Verdict};
 use crate::collect::health::sensor::TEMPERATURE;
@@ -24,6 +25,18 @@ static UNSAFE: Metric =
     Metric::gauge("unsafe_shutdowns", "Unsafe shutdowns", Unit::None).diagnostic();
 static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent).diagnostic();
 static SPARE: Metric = Metric::gauge("spare_pct", "Spare", Unit::Percent).diagnostic();
+static TESTING: Metric =
+    Metric::flag("selftest_running", "Self-test runs", FlagMeaning::Running).diagnostic();
+static LEFT: Metric =
+    Metric::gauge("selftest_left_pct", "Self-test to go", Unit::Percent).diagnostic();
+static TESTED: Metric = Metric::state("selftest", "Last self-test", ENDINGS).diagnostic();
+static TESTED_AGO: Metric = Metric::gauge(
+    "selftest_hours_ago",
+    "Power-on hours since the last self-test",
+    Unit::None,
+)
+.dead_band(24.0)
+.diagnostic();
 static WRITTEN: Metric = Metric::total("written_bytes", "Written", Unit::Byte)
     .dead_band(1_073_741_824.0)
     .diagnostic();
@@ -46,10 +59,10 @@ pub(super) fn reading(
         reading.push(&TEMPERATURE, degrees);
         for (metric, count) in [
             (&HOURS, report.power_on_hours),
-            (&REALLOCATED, report.reallocated),
-            (&PENDING, report.pending),
-            (&UNCORRECTABLE, report.uncorrectable),
-            (&CRC, report.crc_errors),
+            (&REALLOCATED, report.counts.reallocated),
+            (&PENDING, report.counts.pending),
+            (&UNCORRECTABLE, report.counts.uncorrectable),
+            (&CRC, report.counts.crc_errors),
             (&UNSAFE, report.unsafe_shutdowns),
             (&WEAR, report.wear),
             (&SPARE, report.spare),
@@ -57,6 +70,7 @@ pub(super) fn reading(
         ] {
             reading.push(metric, count.map(figure));
         }
+        tests(&mut reading, report);
     }
     if let Some(verdict) = verdict.filter(|verdict| !verdict.reasons.is_empty()) {
         let mut detail = Map::new();
@@ -68,4 +82,24 @@ pub(super) fn reading(
         reading.detail = Some(detail);
     }
     reading
+}
+
+/// What is told of a disk's self-tests: nothing of one that keeps no log or was never tested.
+fn tests(reading: &mut Reading, report: &Report) {
+    let log = &report.log;
+    if *log == Log::default() {
+        return;
+    }
+    reading.push(&TESTING, Some(log.running.is_some()));
+    let left = log.running.and_then(|running| running.remaining);
+    reading.push(&LEFT, left.map(figure));
+    let Some(last) = log.tests.first() else {
+        return;
+    };
+    reading.push(&TESTED, Some(last.ending.as_str()));
+    let ago = report
+        .power_on_hours
+        .zip(last.hours)
+        .and_then(|(now, then)| now.checked_sub(then));
+    reading.push(&TESTED_AGO, ago.map(figure));
 }

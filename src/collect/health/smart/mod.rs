@@ -6,6 +6,8 @@
 //! scan found. The scan is done at the start and when the kernel's list of disks has changed.
 
 mod figures;
+mod known;
+mod log;
 mod report;
 mod scan;
 mod trend;
@@ -17,7 +19,7 @@ mod tests;
 
 pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -28,7 +30,8 @@ use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{ExecError, Host, Output};
 use crate::model::Reading;
-use watch::Watched;
+use known::Known;
+use watch::{Bench, Watched};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "smart",
@@ -51,10 +54,24 @@ pub const MISSING: &str = "sudo apt install smartmontools";
 
 fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let every = section.duration("every", EVERY..=RAREST).unwrap_or(EVERY);
+    let also = section.texts("also").unwrap_or_default();
+    let also = also.iter().filter_map(|text| {
+        let found = scan::by_hand(text);
+        if found.is_none() {
+            let must =
+                "must be a device and how smartctl speaks to it, such as \"/dev/sda megaraid,4\"";
+            section.fault("also", format!("(\"{text}\") {must}"));
+        }
+        found
+    });
+    let also = also.collect();
+    let known = known::read(&mut section);
     section.finish();
     Box::new(Smart {
         host: host.clone(),
         every,
+        also,
+        known,
         scanned: None,
         disks: Vec::new(),
         running: None,
@@ -64,6 +81,9 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
 struct Smart {
     host: Host,
     every: Duration,
+    /// Disks that no scan finds.
+    also: Vec<Found>,
+    known: BTreeMap<String, Known>,
     /// The kernel's disks at the last scan that succeeded.
     scanned: Option<Vec<String>>,
     disks: Vec<Watched>,
@@ -143,14 +163,18 @@ impl Smart {
             )));
         }
         let now = Instant::now();
+        let bench = Bench::new(&self.host, self.known.clone());
         match task {
             Task::Scan(kernel) => {
                 let output = answer.map_err(|error| CollectError::Transient(error.to_string()))?;
-                let found = parse_scan(&output.stdout).map_err(CollectError::Broken)?;
+                let mut found = parse_scan(&output.stdout).map_err(CollectError::Broken)?;
+                let is_new = |one: &&Found| !found.iter().any(|other| other.is(one));
+                let also: Vec<Found> = self.also.iter().filter(is_new).cloned().collect();
+                found.extend(also);
                 if found.is_empty() && kernel.iter().any(|name| may_tell(name)) {
                     tracing::info!("smartctl finds no disk; homewatch doctor tells the remedy");
                 }
-                self.meet(found, now);
+                self.meet(found, now, &bench);
                 self.scanned = Some(kernel);
             }
             Task::Disk(place) => {
@@ -164,7 +188,7 @@ impl Smart {
                         Duration::ZERO
                     };
                     disk.due = now + self.every + apart;
-                    disk.take(&answer, now);
+                    disk.take(&answer, &bench);
                 }
             }
         }
@@ -172,7 +196,7 @@ impl Smart {
     }
 
     /// Takes the result of a scan in; what is known of a disk that stays is kept.
-    fn meet(&mut self, found: Vec<Found>, now: Instant) {
+    fn meet(&mut self, found: Vec<Found>, now: Instant, bench: &Bench) {
         let mut known = std::mem::take(&mut self.disks);
         for found in found {
             let subject = scan::subject(&self.host.root, &found);
@@ -184,7 +208,7 @@ impl Smart {
                 None => Watched::new(found.clone(), subject, now),
             };
             if let Some(error) = &found.error {
-                disk.refused(error);
+                disk.refused(error, bench);
                 disk.due = now + self.every;
             }
             self.disks.push(disk);

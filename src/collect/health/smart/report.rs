@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::log::Log;
+use super::verdict::Counts;
 use crate::collect::read::figure;
 
 /// The bits of smartctl's exit status.
@@ -57,14 +59,9 @@ pub(super) struct Report {
     /// °C.
     pub(super) temperature: Option<f64>,
     pub(super) power_on_hours: Option<u64>,
-    /// Sectors that were replaced; grown defects of SCSI.
-    pub(super) reallocated: Option<u64>,
-    /// Sectors that cannot be read at present.
-    pub(super) pending: Option<u64>,
-    /// Sectors or reads that no error correction could save; `media_errors` of NVMe.
-    pub(super) uncorrectable: Option<u64>,
-    /// Errors on the cable.
-    pub(super) crc_errors: Option<u64>,
+    /// Replaced sectors (grown defects of SCSI), sectors that cannot be read at present, sectors
+    /// or reads that no error correction could save (`media_errors` of NVMe), errors on the cable.
+    pub(super) counts: Counts,
     pub(super) unsafe_shutdowns: Option<u64>,
     /// What is used up of its rated writes, %; may pass 100.
     pub(super) wear: Option<u64>,
@@ -73,14 +70,18 @@ pub(super) struct Report {
     /// Below this the disk calls its spare exhausted, %.
     pub(super) spare_least: Option<u64>,
     pub(super) written_bytes: Option<u64>,
+    /// Told by NVMe only.
+    pub(super) read_bytes: Option<u64>,
     /// NVMe's bits of warning.
     pub(super) critical_warning: Option<u64>,
     /// Attributes that foretell a failure and are below their threshold now.
-    pub(super) failed_now: Vec<String>,
+    pub(super) failed_now: Vec<(u64, String)>,
     /// Attributes of age that are below their threshold now.
-    pub(super) aged_now: Vec<String>,
-    /// Whether the newest self-test found an error.
-    pub(super) self_test_failed: bool,
+    pub(super) aged_now: Vec<(u64, String)>,
+    /// Its self-tests.
+    pub(super) log: Log,
+    /// In which words SCSI says that it is failing.
+    pub(super) said: Option<String>,
     /// What smartctl complained of.
     pub(super) errors: Vec<String>,
 }
@@ -103,7 +104,8 @@ impl Report {
         let passed = json
             .pointer("/smart_status/passed")
             .and_then(Value::as_bool);
-        let has_figures = !table.is_empty()
+        // A table of nothing but numbers that nobody knows says nothing.
+        let has_figures = table.iter().any(|one| TELLING.contains(&one.id))
             || log("critical_warning").is_some()
             || number("/scsi_grown_defect_list").is_some()
             || json.get("scsi_error_counter_log").is_some();
@@ -126,10 +128,15 @@ impl Report {
             kind,
             exit,
             asleep,
-            model: ["/model_name", "/scsi_model_name", "/product"]
-                .into_iter()
-                .find_map(text)
-                .map(str::to_owned),
+            model: [
+                "/model_name",
+                "/scsi_model_name",
+                "/scsi_product",
+                "/product",
+            ]
+            .into_iter()
+            .find_map(text)
+            .map(str::to_owned),
             serial: text("/serial_number").map(str::to_owned),
             passed,
             enabled: json
@@ -139,12 +146,14 @@ impl Report {
             // 0 is what is told when nothing is measured.
             temperature: temperature.filter(|c| (-40.0..=125.0).contains(c) && c.abs() >= 0.5),
             power_on_hours: number("/power_on_time/hours").or_else(|| log("power_on_hours")),
-            reallocated: by_id(5).or_else(|| number("/scsi_grown_defect_list")),
-            pending: by_id(197).or_else(|| number("/scsi_pending_defects/count")),
-            uncorrectable: worst(&[187, 198])
-                .or_else(|| log("media_errors"))
-                .or_else(|| uncorrected(&json)),
-            crc_errors: by_id(199),
+            counts: Counts {
+                reallocated: by_id(5).or_else(|| number("/scsi_grown_defect_list")),
+                pending: by_id(197).or_else(|| number("/scsi_pending_defects/count")),
+                uncorrectable: worst(&[187, 198])
+                    .or_else(|| log("media_errors"))
+                    .or_else(|| uncorrected(&json)),
+                crc_errors: by_id(199),
+            },
             unsafe_shutdowns: log("unsafe_shutdowns"),
             wear: wear(&json, &table, kind).or_else(|| log("percentage_used")),
             spare: number("/spare_available/current_percent").or_else(|| log("available_spare")),
@@ -155,14 +164,19 @@ impl Report {
                 .map(|units| units.saturating_mul(512_000))
                 .or_else(|| table.iter().find_map(|one| one.written(block)))
                 .or_else(|| gigabytes(text("/scsi_error_counter_log/write/gigabytes_processed"))),
+            read_bytes: log("data_units_read").map(|units| units.saturating_mul(512_000)),
             critical_warning: log("critical_warning"),
             failed_now: names(&table, |one| one.is_below && one.foretells),
             aged_now: names(&table, |one| one.is_below && !one.foretells),
-            self_test_failed: newest_self_test_failed(&json),
+            log: Log::of(&json),
+            said: text("/smart_status/scsi/ie_string").map(|said| said.chars().take(100).collect()),
             errors,
         })
     }
 }
+
+/// The attributes by which a disk's health can be judged.
+const TELLING: [u64; 8] = [5, 184, 187, 188, 196, 197, 198, 199];
 
 /// The answer as JSON of the one format that is known.
 fn whole(bytes: &[u8]) -> Result<Value, String> {
@@ -233,6 +247,10 @@ impl Attribute<'_> {
     /// The count, which vendors pack with others: smartctl's text begins with it, else it is the
     /// lowest 16 bits of a raw value that no counter reaches.
     fn count(&self) -> Option<u64> {
+        // All ones is what bridges make of what they cannot read.
+        if matches!(self.raw, Some(0xffff_ffff | 0xffff_ffff_ffff)) {
+            return None;
+        }
         let digits = self.shown.map(|text| {
             let end = text.find(|c: char| !c.is_ascii_digit());
             text.get(..end.unwrap_or(text.len())).unwrap_or_default()
@@ -282,9 +300,9 @@ fn attributes(json: &Value) -> Vec<Attribute<'_>> {
     .collect()
 }
 
-fn names(table: &[Attribute<'_>], wanted: impl Fn(&Attribute<'_>) -> bool) -> Vec<String> {
+fn names(table: &[Attribute<'_>], wanted: impl Fn(&Attribute<'_>) -> bool) -> Vec<(u64, String)> {
     let rows = table.iter().filter(|one| wanted(one));
-    rows.map(|one| format!("{} ({})", one.name.replace('_', " "), one.id))
+    rows.map(|one| (one.id, one.name.replace('_', " ")))
         .collect()
 }
 
@@ -341,13 +359,4 @@ fn gigabytes(text: Option<&str>) -> Option<u64> {
             .checked_mul(1_000_000_000)?
             .saturating_add(thousandths * 1_000_000),
     )
-}
-
-fn newest_self_test_failed(json: &Value) -> bool {
-    let logs = ["extended", "standard"].into_iter();
-    let mut newest = logs.filter_map(|log| {
-        let row = format!("/ata_smart_self_test_log/{log}/table/0/status/passed");
-        json.pointer(&row)?.as_bool()
-    });
-    newest.next() == Some(false)
 }

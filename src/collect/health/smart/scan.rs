@@ -18,6 +18,26 @@ pub struct Found {
     pub error: Option<String>,
 }
 
+impl Found {
+    /// Whether `other` is the same way to the same disk.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.name, &self.kind) == (&other.name, &other.kind)
+    }
+}
+
+/// A disk that the configuration names: `/dev/sda megaraid,4`.
+pub(super) fn by_hand(text: &str) -> Option<Found> {
+    let (name, kind) = text.split_once(' ')?;
+    let kind = kind.trim();
+    // Words for smartctl, never options or more than one of them.
+    let fits = |word: &str| !word.is_empty() && !word.starts_with('-') && !word.contains(' ');
+    (name.starts_with("/dev/") && fits(kind)).then(|| Found {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        error: None,
+    })
+}
+
 /// The argument vector that looks for disks.
 pub fn scan_command(host: &Host) -> Vec<String> {
     let mut argv = host.command("smartctl");

@@ -1,11 +1,17 @@
 mod collector;
+mod known;
+mod machine;
+mod selftests;
+mod variants;
 
 use serde_json::{Value as Json, json};
 
+use super::known::Known;
 use super::report::{Kind, Report};
 use super::trend::Trend;
-use super::verdict::{Growth, LEVELS, Level, Verdict};
+use super::verdict::{Counts, Growth, LEVELS, Level, Verdict};
 use super::*;
+use jiff::Timestamp;
 
 /// The common head of every answer.
 fn answer(more: &Json) -> Json {
@@ -74,7 +80,7 @@ fn parse(code: i32, json: &Json) -> Report {
 }
 
 fn judge(code: i32, json: &Json) -> Verdict {
-    Verdict::of(&parse(code, json), Growth::default())
+    Verdict::of(&parse(code, json), Growth::default(), &Known::default())
 }
 
 fn level(code: i32, json: &Json) -> Level {
@@ -89,10 +95,14 @@ fn an_ata_disk_s_figures_are_read_whole() {
         (report.temperature, report.power_on_hours),
         (Some(34.0), Some(31_000))
     );
-    let sectors = (report.reallocated, report.pending, report.uncorrectable);
+    let sectors = (
+        report.counts.reallocated,
+        report.counts.pending,
+        report.counts.uncorrectable,
+    );
     assert_eq!(sectors, (Some(1), Some(2), Some(3)));
     assert_eq!(
-        (report.crc_errors, report.written_bytes),
+        (report.counts.crc_errors, report.written_bytes),
         (Some(3), Some(1_024_000_000))
     );
     assert_eq!(
@@ -121,7 +131,7 @@ fn a_scsi_disk_s_figures_are_read_whole() {
     let report = parse(0, &scsi(4, 2));
     assert_eq!(report.kind, Kind::Scsi);
     assert_eq!(
-        (report.reallocated, report.uncorrectable),
+        (report.counts.reallocated, report.counts.uncorrectable),
         (Some(4), Some(2))
     );
     assert_eq!(report.written_bytes, Some(13_782_768_000_000));
@@ -139,7 +149,7 @@ fn counts_that_vendors_pack_are_unpacked() {
     let packed = |raw: u64, shown: Json| {
         let table = json!([{"id": 5, "raw": {"value": raw, "string": shown}}]);
         let json = answer(&json!({"ata_smart_attributes": {"table": table}}));
-        parse(0, &json).reallocated
+        parse(0, &json).counts.reallocated
     };
     assert_eq!(packed(12, json!("12 (0 3)")), Some(12));
     assert_eq!(packed(17_180_131_332, json!(null)), Some(4));
@@ -214,13 +224,13 @@ fn sectors_are_judged_by_level_and_by_growth() {
         (0, [0, 10, 0], growing(0, 0), Level::Warning),
     ] {
         let report = parse(0, &ata(rotation, counts));
-        let verdict = Verdict::of(&report, growth);
+        let verdict = Verdict::of(&report, growth, &Known::default());
         assert_eq!(verdict.level, want, "{rotation} {counts:?} {growth:?}");
         assert_eq!(verdict.reasons.is_empty(), want == Level::Ok);
         assert_eq!(want.advice().is_none(), want == Level::Ok);
     }
     let report = parse(0, &ata(7200, [60, 0, 0]));
-    let said = Verdict::of(&report, growing(7, 0)).reasons;
+    let said = Verdict::of(&report, growing(7, 0), &Known::default()).reasons;
     assert_eq!(said, ["replaced sectors: 60, 7 more within a week"]);
     assert_eq!(level(0, &scsi(0, 0)), Level::Ok);
     assert_eq!(level(0, &scsi(3, 0)), Level::Watch);
@@ -234,7 +244,7 @@ fn a_cable_s_errors_are_told_when_they_grow() {
         crc_errors: 2,
         ..Growth::default()
     };
-    let verdict = Verdict::of(&report, growth);
+    let verdict = Verdict::of(&report, growth, &Known::default());
     assert_eq!(verdict.level, Level::Watch);
     assert!(verdict.reasons[0].contains("cable"), "{verdict:?}");
 }
@@ -244,6 +254,7 @@ fn every_bit_of_nvme_s_warning_is_told() {
     for (more, want, said) in [
         (json!({}), Level::Ok, ""),
         (json!({"critical_warning": 1}), Level::Failing, "used up"),
+        // Heat passes, whatever smartctl calls it.
         (
             json!({"critical_warning": 2}),
             Level::Warning,
@@ -253,16 +264,35 @@ fn every_bit_of_nvme_s_warning_is_told() {
         (json!({"critical_warning": 8}), Level::Failing, "read-only"),
         (
             json!({"critical_warning": 16}),
-            Level::Warning,
+            Level::Failing,
             "power loss",
         ),
         (
             json!({"critical_warning": 32}),
-            Level::Warning,
+            Level::Failing,
             "persistent memory",
         ),
         (json!({"critical_warning": 10}), Level::Failing, "read-only"),
-        (json!({"media_errors": 7}), Level::Warning, "times: 7"),
+        (
+            json!({"critical_warning": 64}),
+            Level::Failing,
+            "not known here",
+        ),
+        (json!({"media_errors": 1}), Level::Warning, "times: 1"),
+        // Six may be one spot that was read again and again.
+        (json!({"media_errors": 6}), Level::Warning, "times: 6"),
+        (json!({"media_errors": 7}), Level::Failing, "times: 7"),
+        // Of much that was read more may be lost: 10 of 10^16 bits.
+        (
+            json!({"media_errors": 16, "data_units_read": 2_500_000_000_u64}),
+            Level::Warning,
+            "times: 16",
+        ),
+        (
+            json!({"media_errors": 17, "data_units_read": 2_500_000_000_u64}),
+            Level::Failing,
+            "times: 17",
+        ),
         (json!({"available_spare": 9}), Level::Failing, "below 10 %"),
         (json!({"available_spare": 10}), Level::Ok, ""),
         (json!({"percentage_used": 92}), Level::Watch, "92 %"),
@@ -295,12 +325,14 @@ fn no_combination_of_exit_bits_misleads() {
             assert_eq!(level == Level::Failing, fails, "{code}");
             assert_ne!(level, Level::Unreadable, "{code}");
         }
-        assert!(level(code, &nvme(&json!({}))) <= Level::Watch, "{code}");
+        let level_of_nvme = level(code, &nvme(&json!({})));
+        assert_eq!(level_of_nvme == Level::Failing, code & 8 != 0, "{code}");
+        assert_ne!(level_of_nvme, Level::Unreadable, "{code}");
         let mut failing = ata(7200, [0; 3]);
         failing["smart_status"]["passed"] = json!(false);
         assert_eq!(level(code, &failing), Level::Failing, "{code}");
         let report = parse(code, &silent);
-        let level = Verdict::of(&report, Growth::default()).level;
+        let level = Verdict::of(&report, Growth::default(), &Known::default()).level;
         let want = if fails {
             Level::Failing
         } else {
@@ -332,7 +364,8 @@ fn thresholds_and_self_tests_are_told_by_name() {
         ["Spin Up Time (3) is below its maker's threshold"]
     );
     let table = json!([row(190, "Airflow_Temperature_Cel", 1, 60, "60", "now")]);
-    let hot = answer(&json!({"ata_smart_attributes": {"table": table}}));
+    let hot = answer(&json!({"ata_smart_attributes": {"table": table},
+        "smart_status": {"passed": true}}));
     assert_eq!(level(0, &hot), Level::Watch);
     assert_eq!(level(32, &ata(7200, [0; 3])), Level::Watch);
     for (log, passed, code, want) in [
@@ -388,19 +421,26 @@ fn a_sleeping_disk_is_known_by_its_exit_status_or_by_what_is_said() {
     assert!(!parse(3, &ata(7200, [0; 3])).asleep);
 }
 
-#[tokio::test(start_paused = true)]
-async fn growth_is_that_of_the_last_week() {
-    let day = Duration::from_hours(24);
+#[test]
+fn growth_is_that_of_the_last_week() {
     let mut trend = Trend::default();
-    let mut grown = |sectors, after: Duration| {
-        let report = parse(0, &ata(7200, [sectors, 0, 0]));
-        trend.growth(&report, Instant::now() + after).reallocated
+    let mut grown = |sectors, hours: i64| {
+        let counts = Counts {
+            reallocated: Some(sectors),
+            ..Counts::default()
+        };
+        let now = Timestamp::from_second(1_790_000_000 + hours * 3600).unwrap();
+        trend.growth(counts, now).reallocated
     };
-    assert_eq!(grown(3, Duration::ZERO), 0);
-    assert_eq!(grown(4, day / 24), 1);
-    assert_eq!(grown(9, day), 6);
-    assert_eq!(grown(9, day * 7), 6);
-    assert_eq!(grown(9, day * 8), 0);
-    assert_eq!(grown(1, day * 9), 0, "a count that falls has not grown");
+    assert_eq!(grown(3, 0), 0);
+    assert_eq!(grown(4, 1), 1);
+    assert_eq!(grown(9, 24), 6);
+    assert_eq!(grown(9, 24 * 7), 6);
+    assert_eq!(grown(9, 24 * 8), 0);
+    assert_eq!(grown(1, 24 * 9), 0, "a count that falls has not grown");
+    // A clock that was wrong does not keep a point for ever.
+    assert_eq!(grown(1, 24 * 3650), 0);
+    assert_eq!(grown(2, 24 * 10), 1);
+    assert_eq!(grown(2, 24 * 18), 0);
     assert_eq!(LEVELS[4], Level::Unreadable.as_str());
 }

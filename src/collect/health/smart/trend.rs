@@ -1,41 +1,31 @@
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use tokio::time::Instant;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::report::Report;
-use super::verdict::Growth;
+use super::verdict::{Counts, Growth};
 
-/// Growth is told over this long.
-const WINDOW: Duration = Duration::from_hours(7 * 24);
-/// One point in this long is enough to tell it by.
-const STEP: Duration = Duration::from_hours(12);
+/// Growth is told over this long, s.
+const WINDOW: i64 = 7 * 86_400;
+/// One point in this long is enough to tell it by, s.
+const STEP: i64 = 12 * 3_600;
 
-/// The counts of a disk over the last week, since the start of the program.
-#[derive(Debug, Default)]
-pub(super) struct Trend(VecDeque<(Instant, Counts)>);
-
-#[derive(Debug, Clone, Copy)]
-struct Counts {
-    reallocated: Option<u64>,
-    pending: Option<u64>,
-    uncorrectable: Option<u64>,
-    crc_errors: Option<u64>,
-}
+/// The counts of a disk over the last week. It outlives the program, so it is dated by the wall
+/// clock: a point that the clock puts into the future is taken for one of now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trend(VecDeque<(i64, Counts)>);
 
 impl Trend {
-    /// Takes `report` in and tells what has grown; a count that fell has not.
-    pub(super) fn growth(&mut self, report: &Report, now: Instant) -> Growth {
-        let counts = Counts {
-            reallocated: report.reallocated,
-            pending: report.pending,
-            uncorrectable: report.uncorrectable,
-            crc_errors: report.crc_errors,
-        };
-        while self.0.front().is_some_and(|(at, _)| *at + WINDOW < now) {
+    /// Takes `counts` in and tells what has grown; a count that fell has not.
+    pub(super) fn growth(&mut self, counts: Counts, now: Timestamp) -> Growth {
+        let now = now.as_second();
+        for (at, _) in &mut self.0 {
+            *at = (*at).min(now);
+        }
+        while self.0.front().is_some_and(|(at, _)| at + WINDOW < now) {
             self.0.pop_front();
         }
-        if self.0.back().is_none_or(|(at, _)| *at + STEP <= now) {
+        if self.0.back().is_none_or(|(at, _)| at + STEP <= now) {
             self.0.push_back((now, counts));
         }
         let first = self.0.front().map_or(counts, |(_, counts)| *counts);

@@ -5,6 +5,9 @@
 //! false alarm in eleven disks, so it is watched only; 50 replaced or 10 pending sectors came with
 //! one in 37. A count that keeps growing weighs more than one that stands still.
 
+use serde::{Deserialize, Serialize};
+
+use super::known::Known;
 use super::report::{Kind, Report, exit};
 
 /// How a disk stands, the worst last but for what could not be read.
@@ -49,6 +52,15 @@ impl Level {
     }
 }
 
+/// The counts that are judged; one that is not told is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    pub(super) reallocated: Option<u64>,
+    pub(super) pending: Option<u64>,
+    pub(super) uncorrectable: Option<u64>,
+    pub(super) crc_errors: Option<u64>,
+}
+
 /// What has grown in the last week.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Growth {
@@ -71,6 +83,10 @@ const MANY_REALLOCATED: u64 = 50;
 const MANY_PENDING: u64 = 10;
 /// So many more in a week is growth; fewer may be one bad spot.
 const MUCH_GROWTH: u64 = 5;
+/// So many lost reads may be one bad spot: the kernel reads five times more before it gives up.
+const ONE_SPOT: u64 = 6;
+/// One bit in so many is lost by a sound disk (JEDEC JESD218, client class).
+const BITS_A_LOSS: u64 = 1_000_000_000_000_000;
 /// From here the end of an SSD's rated life is near, %.
 const WORN: u64 = 90;
 
@@ -84,14 +100,19 @@ impl Verdict {
         }
     }
 
-    /// Judges `report` (of a disk that does not sleep) with what has grown.
-    pub(super) fn of(report: &Report, growth: Growth) -> Self {
-        let mut case = Case::default();
-        case.own_word(report);
+    /// Judges `report` (of a disk that does not sleep) with what has grown, but for what is
+    /// `known` of it.
+    pub(super) fn of(report: &Report, growth: Growth, known: &Known) -> Self {
+        let mut case = Case {
+            known,
+            found: Vec::new(),
+        };
         match report.kind {
             Kind::Nvme => case.nvme(report, growth),
             Kind::Hdd | Kind::Ssd | Kind::Scsi => case.counts(report, growth),
         }
+        case.own_word(report);
+        case.thresholds(report);
         case.life(report);
         case.past(report, growth);
         // What fails is told even by half an answer; what is well only by a whole one.
@@ -122,43 +143,53 @@ fn why_unread(report: &Report) -> String {
     }
 }
 
-#[derive(Default)]
-struct Case {
+struct Case<'a> {
+    known: &'a Known,
     found: Vec<(Level, String)>,
 }
 
-impl Case {
+/// Whether the disk, or smartctl for it, says that it fails.
+fn says_failing(report: &Report) -> bool {
+    report.passed == Some(false) || report.exit & exit::FAILING != 0
+}
+
+impl Case<'_> {
     fn find(&mut self, level: Level, reason: impl Into<String>) {
         self.found.push((level, reason.into()));
     }
 
-    /// What the disk, or smartctl by the disk's thresholds, says in so many words. NVMe's word is
-    /// nothing but "some bit of warning is set", and those are told one by one.
+    /// What the disk says in so many words, unless the bits of its warning have told why.
     fn own_word(&mut self, report: &Report) {
-        let told_by_bits = report.critical_warning.is_some();
-        let fails = report.passed == Some(false) || report.exit & exit::FAILING != 0;
-        if fails && !told_by_bits {
-            self.find(Level::Failing, "the disk itself says that it is failing");
-        }
-        for name in &report.failed_now {
-            self.find(
-                Level::Failing,
-                format!("{name} is below its maker's threshold"),
-            );
-        }
-        if report.exit & exit::PREFAIL != 0 && report.failed_now.is_empty() && !told_by_bits {
-            let text = "a figure that foretells failure is below its maker's threshold";
+        if says_failing(report) && report.critical_warning.unwrap_or_default() == 0 {
+            let mut text = "the disk itself says that it is failing".to_owned();
+            if let Some(said) = &report.said {
+                text = format!("{text}: {said}");
+            }
             self.find(Level::Failing, text);
         }
-        for name in &report.aged_now {
-            self.find(
-                Level::Watch,
-                format!("{name} is below its maker's threshold: age or heat"),
-            );
+    }
+
+    /// The thresholds that the maker has set.
+    fn thresholds(&mut self, report: &Report) {
+        let known = self.known;
+        let minds = |(id, _): &&(u64, String)| !known.ignores_attribute(*id);
+        for (id, name) in report.failed_now.iter().filter(minds) {
+            let text = format!("{name} ({id}) is below its maker's threshold");
+            self.find(Level::Failing, text);
+        }
+        for (id, name) in report.aged_now.iter().filter(minds) {
+            let text = format!("{name} ({id}) is below its maker's threshold: age or heat");
+            self.find(Level::Watch, text);
+        }
+        let is_told = !report.failed_now.is_empty() || report.critical_warning.is_some();
+        if report.exit & exit::PREFAIL != 0 && !is_told {
+            let text = "a figure that foretells failure is below its maker's threshold";
+            self.find(Level::Failing, text);
         }
     }
 
     fn nvme(&mut self, report: &Report, growth: Growth) {
+        const HEAT: usize = 1;
         const BITS: [(Level, &str); 6] = [
             (Level::Failing, "its spare blocks are used up"),
             (
@@ -179,17 +210,20 @@ impl Case {
         let bits = report.critical_warning.unwrap_or_default();
         for (place, (level, text)) in BITS.into_iter().enumerate() {
             if bits >> place & 1 == 1 {
-                self.find(level, text);
+                // NVMe says "failing" for every bit. Heat passes; nothing else does.
+                let fails = says_failing(report) && place != HEAT;
+                self.find(if fails { Level::Failing } else { level }, text);
             }
         }
-        let lost = report.uncorrectable.unwrap_or_default();
-        if lost > 0 {
-            let text = format!(
-                "what was written could not be read, times: {lost}{}",
-                more(growth.uncorrectable)
-            );
-            self.find(Level::Warning, text);
+        if bits >> BITS.len() != 0 {
+            let level = if says_failing(report) {
+                Level::Failing
+            } else {
+                Level::Warning
+            };
+            self.find(level, "it warns of something that is not known here");
         }
+        self.lost_reads(report, growth);
         if let (Some(left), Some(least)) = (report.spare, report.spare_least)
             && left < least
             && bits & 1 == 0
@@ -201,46 +235,91 @@ impl Case {
         }
     }
 
+    /// Reads that NVMe has lost. One is a warning; a disk that has lost more than one bad spot and
+    /// what its class may lose of all that was read does not hold what it is made for.
+    fn lost_reads(&mut self, report: &Report, growth: Growth) {
+        let Some(lost) = self.above("uncorrectable", report.counts.uncorrectable, |accepted| {
+            accepted.uncorrectable
+        }) else {
+            return;
+        };
+        let bits = report.read_bytes.unwrap_or_default().saturating_mul(8);
+        let many = lost > ONE_SPOT.saturating_add(bits / BITS_A_LOSS);
+        let level = if many || growth.uncorrectable >= MUCH_GROWTH {
+            Level::Failing
+        } else {
+            Level::Warning
+        };
+        let more = more(growth.uncorrectable);
+        let text = format!("what was written could not be read, times: {lost}{more}");
+        self.find(level, text);
+    }
+
+    /// What of a count is to be judged: what is above the accepted, and not 0.
+    fn above(
+        &self,
+        word: &str,
+        count: Option<u64>,
+        accepted: fn(&Counts) -> Option<u64>,
+    ) -> Option<u64> {
+        let accepted = accepted(&self.known.accepted).unwrap_or_default();
+        let above = count?.saturating_sub(accepted);
+        (above > 0 && !self.known.ignores(word)).then_some(above)
+    }
+
     /// Bad sectors of what is not NVMe. Solid-state disks replace blocks by design, so there the
     /// count alone is only watched.
     fn counts(&mut self, report: &Report, growth: Growth) {
+        type Row = (&'static str, Option<u64>, Accepted, u64, u64, &'static str);
+        type Accepted = fn(&Counts) -> Option<u64>;
         let wears = report.kind == Kind::Ssd;
-        for (count, grown, many, what) in [
+        let rows: [Row; 3] = [
             (
-                report.reallocated,
+                "reallocated",
+                report.counts.reallocated,
+                |accepted| accepted.reallocated,
                 growth.reallocated,
                 MANY_REALLOCATED,
                 "replaced sectors",
             ),
             (
-                report.pending,
+                "pending",
+                report.counts.pending,
+                |accepted| accepted.pending,
                 growth.pending,
                 MANY_PENDING,
                 "sectors that cannot be read at present",
             ),
             (
-                report.uncorrectable,
+                "uncorrectable",
+                report.counts.uncorrectable,
+                |accepted| accepted.uncorrectable,
                 growth.uncorrectable,
                 MANY_PENDING,
                 "errors that could not be corrected",
             ),
-        ] {
-            let Some(count) = count.filter(|count| *count > 0) else {
+        ];
+        for (word, count, accepted, grown, many, what) in rows {
+            let Some(above) = self.above(word, count, accepted) else {
                 continue;
             };
             let by_design = wears && many == MANY_REALLOCATED;
-            let level = match (count >= many, grown >= MUCH_GROWTH) {
+            let level = match (above >= many, grown >= MUCH_GROWTH) {
                 (true, true) if !by_design => Level::Failing,
                 (true, false) | (false, true) if !by_design => Level::Warning,
                 (true, true) => Level::Warning,
                 _ => Level::Watch,
             };
-            self.find(level, format!("{what}: {count}{}", more(grown)));
+            let beyond = match accepted(&self.known.accepted) {
+                Some(accepted) => format!(" beyond the {accepted} that are accepted"),
+                None => String::new(),
+            };
+            self.find(level, format!("{what}: {above}{beyond}{}", more(grown)));
         }
     }
 
     fn life(&mut self, report: &Report) {
-        match report.wear {
+        match report.wear.filter(|_| !self.known.ignores("wear")) {
             Some(wear @ 100..) => {
                 self.find(
                     Level::Warning,
@@ -255,7 +334,7 @@ impl Case {
             }
             _ => {}
         }
-        if report.self_test_failed {
+        if report.log.has_failed() && !self.known.ignores("selftest") {
             self.find(Level::Warning, "its last self-test found an error");
         }
     }
@@ -263,7 +342,8 @@ impl Case {
     /// What was, and may be over. The log of errors (bit 6) and a refused command (bit 2) say
     /// nothing by themselves: healthy disks have both.
     fn past(&mut self, report: &Report, growth: Growth) {
-        if report.exit & exit::SELF_TEST != 0 && !report.self_test_failed {
+        let is_told = report.log.has_failed() || self.known.ignores("selftest");
+        if report.exit & exit::SELF_TEST != 0 && !is_told {
             self.find(Level::Watch, "an earlier self-test found an error");
         }
         if report.exit & exit::PAST != 0 {
@@ -272,7 +352,7 @@ impl Case {
                 "a figure was below its maker's threshold at some time",
             );
         }
-        if growth.crc_errors > 0 {
+        if growth.crc_errors > 0 && !self.known.ignores("crc_errors") {
             let text = format!(
                 "errors on its cable within a week: {}; reseat or renew the cable",
                 growth.crc_errors

@@ -1,14 +1,42 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::figures::reading;
+use super::known::Known;
 use super::report::Report;
 use super::scan::{Found, subject_of};
 use super::trend::Trend;
-use super::verdict::{Level, Verdict};
-use crate::host::{ExecError, Output};
-use crate::model::{Reading, Subject};
+use super::verdict::{Growth, Level, Verdict};
+use crate::host::{ExecError, Host, Memory, Output};
+use crate::model::{Reading, Subject, slug};
+
+/// What a disk is judged with.
+#[derive(Debug)]
+pub(super) struct Bench {
+    pub(super) memory: Memory,
+    /// What is known of disks, by id.
+    pub(super) known: BTreeMap<String, Known>,
+    pub(super) now: Timestamp,
+}
+
+impl Bench {
+    /// With what the host remembers.
+    pub(super) fn new(host: &Host, known: BTreeMap<String, Known>) -> Self {
+        Self {
+            memory: host.memory.clone(),
+            known,
+            now: host.clock.now(),
+        }
+    }
+
+    fn known(&self, subject: &Subject) -> Known {
+        let id = subject.id.strip_prefix("disk-").unwrap_or(&subject.id);
+        self.known.get(id).cloned().unwrap_or_default()
+    }
+}
 
 /// One disk, what is known of it, and when it is asked next.
 #[derive(Debug)]
@@ -20,7 +48,8 @@ pub(super) struct Watched {
     report: Option<Report>,
     verdict: Option<Verdict>,
     asleep: bool,
-    trend: Trend,
+    /// What was remembered is taken up with the first report.
+    trend: Option<Trend>,
     told: Option<Reading>,
 }
 
@@ -34,14 +63,14 @@ impl Watched {
             report: None,
             verdict: None,
             asleep: false,
-            trend: Trend::default(),
+            trend: None,
             told: None,
         }
     }
 
     /// Whether this is what `found` and `subject` are about.
     pub(super) fn is(&self, found: &Found, subject: Option<&Arc<Subject>>) -> bool {
-        let same = (&self.found.name, &self.found.kind) == (&found.name, &found.kind);
+        let same = self.found.is(found);
         same && subject.is_none_or(|subject| self.subject.as_ref() == Some(subject))
     }
 
@@ -51,37 +80,32 @@ impl Watched {
     }
 
     /// The scan could not open it.
-    pub(super) fn refused(&mut self, error: &str) {
-        self.judge(Err(error.to_owned()), Instant::now());
+    pub(super) fn refused(&mut self, error: &str, bench: &Bench) {
+        self.judge(Err(error.to_owned()), bench);
     }
 
     /// Takes the answer to the question how it stands.
-    pub(super) fn take(&mut self, answer: &Result<Output, ExecError>, now: Instant) {
+    pub(super) fn take(&mut self, answer: &Result<Output, ExecError>, bench: &Bench) {
         let report = match answer {
             Ok(output) => Report::parse(output.code, &output.stdout),
             Err(error) => Err(error.to_string()),
         };
-        self.judge(report, now);
+        self.judge(report, bench);
     }
 
-    fn judge(&mut self, report: Result<Report, String>, now: Instant) {
+    fn judge(&mut self, report: Result<Report, String>, bench: &Bench) {
         self.asleep = report.as_ref().is_ok_and(|report| report.asleep);
         let fresh = match report {
             // What is known of it stays true while it sleeps.
             Ok(report) if report.asleep => None,
-            Ok(report) => {
-                let growth = self.trend.growth(&report, now);
-                let verdict = Verdict::of(&report, growth);
-                self.report = Some(report);
-                Some(verdict)
-            }
-            Err(reason) => Some(Verdict::unreadable(reason)),
+            Ok(report) => Some(Ok(report)),
+            Err(reason) => Some(Err(reason)),
         };
-        if let Some(fresh) = fresh {
-            let known = self.verdict.take();
-            self.verdict = Some(after(known, fresh));
-        }
-        let (model, serial) = match &self.report {
+        let told = match &fresh {
+            Some(Ok(report)) => Some(report),
+            _ => self.report.as_ref(),
+        };
+        let (model, serial) = match told {
             Some(report) => (report.model.as_deref(), report.serial.as_deref()),
             None => (None, None),
         };
@@ -92,8 +116,33 @@ impl Watched {
         if serial.is_some() {
             self.subject = Some(Arc::clone(&subject));
         }
+        let verdict = match fresh {
+            Some(Ok(report)) => {
+                let growth = self.growth(&report, &subject, bench);
+                let verdict = Verdict::of(&report, growth, &bench.known(&subject));
+                self.report = Some(report);
+                Some(verdict)
+            }
+            Some(Err(reason)) => Some(Verdict::unreadable(reason)),
+            None => None,
+        };
+        if let Some(fresh) = verdict {
+            let known = self.verdict.take();
+            self.verdict = Some(after(known, fresh));
+        }
         let (report, verdict) = (self.report.as_ref(), self.verdict.as_ref());
         self.told = Some(reading(&subject, report, verdict, self.asleep));
+    }
+
+    /// What has grown, over restarts as well.
+    fn growth(&mut self, report: &Report, subject: &Subject, bench: &Bench) -> Growth {
+        let serial = report.serial.as_deref().map(slug);
+        let key = format!("smart/{}", serial.as_deref().unwrap_or(&subject.id));
+        let remembered = || bench.memory.get(&key).unwrap_or_default();
+        let trend = self.trend.get_or_insert_with(remembered);
+        let growth = trend.growth(report.counts, bench.now);
+        bench.memory.put(&key, trend);
+        growth
     }
 }
 

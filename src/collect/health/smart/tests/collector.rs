@@ -1,13 +1,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::super::*;
+use super::machine::{Machine, SCAN, configured, ids, made, told};
 use super::{answer, ata, nvme};
-use crate::config::Problems;
 use crate::host::{Clock, Exec, Root};
-use crate::model::Value;
 
 #[tokio::test(start_paused = true)]
 async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
@@ -19,119 +18,12 @@ async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
     let mut disk = Watched::new(found, None, Instant::now());
     assert!(disk.told().is_none());
     let (program, limit) = ("smartctl".to_owned(), LIMIT);
-    disk.take(&Err(ExecError::TimeOut { program, limit }), Instant::now());
+    let bench = Bench::new(&Host::real(), BTreeMap::new());
+    disk.take(&Err(ExecError::TimeOut { program, limit }), &bench);
     let reading = disk.told().unwrap();
     assert_eq!(told(reading, "verdict"), "unreadable");
     assert_eq!(told(reading, "reason"), "smartctl: no answer within 60s");
     assert_eq!(reading.subject.id, "disk-dev-sda-sat");
-}
-
-/// A machine in a folder with the disks of its kernel and the answers of its smartctl.
-struct Machine {
-    dir: tempfile::TempDir,
-    smart: Box<dyn Collect>,
-}
-
-const SCAN: &str = "smartctl --json --scan-open";
-
-impl Machine {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for part in ["exec", "sys/block"] {
-            std::fs::create_dir_all(dir.path().join(part)).unwrap();
-        }
-        let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
-        let host = Host::captured(dir.path(), clock);
-        let smart = made(&host);
-        Self { dir, smart }
-    }
-
-    fn with(self, disks: &[(&str, &str, Json)]) -> Self {
-        let mut found = Vec::new();
-        for (name, kind, json) in disks {
-            self.kernel(name);
-            found.push(json!({"name": format!("/dev/{name}"), "type": kind}));
-            self.says(name, kind, 0, &json.to_string());
-        }
-        self.scans(&json!(found));
-        self
-    }
-
-    fn kernel(&self, name: &str) {
-        let device = self.dir.path().join(format!("sys/block/{name}/device"));
-        std::fs::create_dir_all(&device).unwrap();
-        std::fs::write(device.join("serial"), format!("S-{name}")).unwrap();
-    }
-
-    fn scans(&self, devices: &Json) {
-        self.answers(
-            SCAN,
-            &format!("0\n{}", answer(&json!({"devices": devices}))),
-        );
-    }
-
-    fn says(&self, name: &str, kind: &str, code: i32, text: &str) {
-        let call = format!("smartctl --json -n standby,3 -d {kind} -a _dev_{name}");
-        self.answers(&call, &format!("{code}\n{text}"));
-    }
-
-    fn answers(&self, call: &str, text: &str) {
-        std::fs::write(
-            self.dir.path().join("exec").join(call.replace('/', "_")),
-            text,
-        )
-        .unwrap();
-    }
-
-    fn remove(&self, path: &str) {
-        let path = self.dir.path().join(path);
-        if path.is_dir() {
-            std::fs::remove_dir_all(path).unwrap();
-        } else {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-
-    /// One sample, `later` than the one before.
-    async fn sample(&mut self, later: Duration) -> Result<Vec<Reading>, CollectError> {
-        tokio::time::advance(later).await;
-        let dir = self.dir.path();
-        let spare = made(&Host::captured(dir, Clock::Real));
-        let mut smart = std::mem::replace(&mut self.smart, spare);
-        let sampled = tokio::task::spawn_blocking(move || (smart.sample(), smart));
-        let (readings, smart) = sampled.await.unwrap();
-        self.smart = smart;
-        readings
-    }
-
-    async fn now(&mut self) -> Vec<Reading> {
-        self.sample(Duration::ZERO).await.unwrap()
-    }
-}
-
-fn made(host: &Host) -> Box<dyn Collect> {
-    let problems = Problems::default();
-    let section = Section::new(
-        "collect.smart".to_owned(),
-        config::Value::default(),
-        &problems,
-    );
-    build(host, section)
-}
-
-fn told(reading: &Reading, key: &str) -> String {
-    match reading.value(key) {
-        Some(Value::Text(text)) => text.to_string(),
-        Some(value) => value.as_number().unwrap().to_string(),
-        None => String::new(),
-    }
-}
-
-fn ids(readings: &[Reading]) -> Vec<&str> {
-    readings
-        .iter()
-        .map(|reading| reading.subject.id.as_str())
-        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -402,14 +294,78 @@ fn without_a_runtime_nothing_can_be_run() {
 }
 
 #[test]
-fn what_is_configured_must_spare_the_disks() {
-    let problems = Problems::default();
-    let table = config::Map::from_iter([("every".to_owned(), config::Value::new(None, "1m"))]);
-    let value = config::Value::new(None, table);
-    drop(build(
-        &Host::real(),
-        Section::new("collect.smart".to_owned(), value, &problems),
-    ));
-    let faults = problems.into_vec();
-    assert_eq!(faults.len(), 1, "{faults:?}");
+fn what_is_configured_must_spare_the_disks_and_make_sense() {
+    let faults = |table| configured(&Host::real(), table).1;
+    for (table, said) in [
+        ("every = \"1m\"", "every"),
+        ("also = [\"sda\"]", "megaraid,4"),
+        ("also = [\"/dev/sda -x\"]", "megaraid,4"),
+        ("also = [\"/dev/sda sat -x\"]", "megaraid,4"),
+        ("also = [\"/etc/passwd sat\"]", "megaraid,4"),
+    ] {
+        let faults = faults(table);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(said), "{faults:?}");
+    }
+    assert!(faults("also = [\"/dev/sda megaraid,4\"]").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_survives_a_restart() {
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [3, 0, 0]))]);
+    let readings = machine.now().await;
+    assert_eq!(told(&readings[0], "verdict"), "watch");
+    machine.says("sda", "sat", 0, &ata(7200, [8, 0, 0]).to_string());
+    machine.restart(48);
+    let readings = machine.now().await;
+    assert_eq!(
+        told(&readings[0], "reason"),
+        "replaced sectors: 8, 5 more within a week"
+    );
+    assert_eq!(told(&readings[0], "verdict"), "warning");
+    machine.restart(24 * 9);
+    let readings = machine.now().await;
+    assert_eq!(told(&readings[0], "reason"), "replaced sectors: 8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_configured_of_a_disk_holds_for_it_and_disks_are_named_by_hand() {
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [60, 0, 0]))]);
+    let mut other = ata(7200, [60, 0, 0]);
+    other["serial_number"] = json!("OTHER");
+    machine.says("sda", "megaraid,4", 0, &other.to_string());
+    let table = "also = [\"/dev/sda megaraid,4\", \"/dev/sda sat\"]\n\
+                 [disks.s-sda]\naccept_reallocated = 60";
+    let (smart, faults) = configured(&machine.host, table);
+    assert_eq!(faults, [""; 0]);
+    machine.smart = smart;
+    let readings = machine.now().await;
+    assert_eq!(ids(&readings), ["disk-s-sda", "disk-other"]);
+    assert_eq!(told(&readings[0], "verdict"), "ok");
+    assert_eq!(told(&readings[1], "verdict"), "warning");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_s_self_tests_are_told() {
+    let mut disk = ata(7200, [0; 3]);
+    disk["ata_smart_self_test_log"] = json!({"standard": {"table": [
+        {"status": {"value": 0, "passed": true}, "lifetime_hours": 30_900}]}});
+    disk["ata_smart_data"] = json!({"self_test": {"status":
+        {"value": 0xf9, "remaining_percent": 90}}});
+    let mut untested = nvme(&json!({}));
+    untested["nvme_self_test_log"] = json!({"current_self_test_operation": {"value": 1}});
+    let disks = [("sda", "sat", disk), ("nvme0n1", "nvme", untested)];
+    let mut machine = Machine::new().with(&disks);
+    let readings = machine.now().await;
+    let keys = [
+        "selftest_running",
+        "selftest_left_pct",
+        "selftest",
+        "selftest_hours_ago",
+    ];
+    assert_eq!(
+        keys.map(|key| told(&readings[0], key)),
+        ["1", "90", "passed", "100"]
+    );
+    assert_eq!(keys.map(|key| told(&readings[1], key)), ["1", "", "", ""]);
 }
