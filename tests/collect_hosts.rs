@@ -20,6 +20,7 @@ use homewatch::collect;
 use homewatch::config::Problems;
 use homewatch::host::{Clock, Host};
 use homewatch::model::{Batch, Category, Reading, Value};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -239,14 +240,98 @@ async fn a_sensor_that_talks_nonsense_is_a_fault_and_has_no_value() {
             let said = detail.map_or("", |detail| detail["fault_text"].as_str().unwrap());
             assert!(patience < 1.0 || said.contains(told), "{said}");
         }
-        machine.write(input, "-5500");
+        machine.write(input, "-500");
         let readings = machine.tick().await;
-        assert_eq!(value(&readings, subject, "temperature_c"), Some(-5.5));
+        assert_eq!(value(&readings, subject, "temperature_c"), Some(-0.5));
         assert_eq!(value(&readings, subject, "fault"), Some(0.0));
         // Its file gone while the chip stays: nothing to measure.
         machine.remove(input);
         assert!(!machine.tick().await.contains_key(subject));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pipe_and_a_file_that_gives_errors_among_the_sensors_harm_only_themselves() {
+    let mut machine = Machine::boot("desktop");
+    let chip = "sys/devices/platform/coretemp.0/hwmon/hwmon2";
+    let path = |file: &str| machine.dir.path().join(chip).join(file);
+    for file in ["temp3_input", "temp2_label", "temp1_crit"] {
+        let path = path(file);
+        drop(fs::remove_file(&path));
+        let (kind, mode) = (FileType::Fifo, Mode::RUSR | Mode::WUSR);
+        mknodat(CWD, &path, kind, mode, 0).unwrap();
+    }
+    // Nobody may read the memory at address zero: EIO.
+    std::os::unix::fs::symlink("/proc/self/mem", path("temp4_input")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/mem", path("temp4_label")).unwrap();
+    for _ in 0..2 {
+        machine.tick().await;
+    }
+    let readings = machine.tick().await;
+    let degrees = |id| value(&readings, id, "temperature_c");
+    assert_eq!(degrees("temp-coretemp-package-id-0"), Some(45.0));
+    assert_eq!(degrees("temp-coretemp-temp2"), Some(43.0));
+    for id in ["temp-coretemp-temp3", "temp-coretemp-temp4"] {
+        assert_eq!(degrees(id), None);
+        assert_eq!(value(&readings, id, "fault"), Some(1.0));
+        let text = &readings[id].detail.as_ref().unwrap()["fault_text"];
+        assert!(
+            text.as_str().unwrap().starts_with("cannot be read: "),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temperature_that_leaps_waits_for_the_next() {
+    let mut machine = Machine::boot("desktop");
+    let input = "sys/devices/platform/coretemp.0/hwmon/hwmon2/temp1_input";
+    let mut degrees = Vec::new();
+    for text in ["45000", "110000", "46000", "99000", "98000"] {
+        machine.write(input, text);
+        let readings = machine.tick().await;
+        degrees.push(value(
+            &readings,
+            "temp-coretemp-package-id-0",
+            "temperature_c",
+        ));
+    }
+    assert_eq!(degrees, [Some(45.0), None, Some(46.0), None, Some(98.0)]);
+}
+
+/// Drivers from before hwmon had folders of its own, ACPI's power meter among them, lay their
+/// files in the device's; some have no name.
+#[tokio::test(start_paused = true)]
+async fn chips_of_old_drivers_are_read_as_well() {
+    let mut machine = Machine::boot("desktop");
+    let device = "sys/devices/LNXSYSTM:00/ACPI000D:00";
+    fs::create_dir_all(machine.dir.path().join(device).join("hwmon/hwmon7")).unwrap();
+    for (file, text) in [
+        ("power1_average", "123456000"),
+        ("power1_input", "120000000"),
+        ("power1_cap", "500000000"),
+        ("energy1_input", "7200000000000"),
+        ("curr1_crit", "9000"),
+        ("curr1_input", "1500"),
+    ] {
+        machine.write(&format!("{device}/{file}"), text);
+    }
+    let link = |target: &str, path: &str| {
+        std::os::unix::fs::symlink(target, machine.dir.path().join(path)).unwrap();
+    };
+    link("../..", &format!("{device}/hwmon/hwmon7/device"));
+    link(
+        &format!("../../../{device}/hwmon/hwmon7"),
+        "sys/class/hwmon/hwmon7",
+    );
+    let readings = machine.tick().await;
+    let told = |id: &str, key| value(&readings, &format!("{id}-acpi000d-00"), key);
+    assert_eq!(told("power", "power_w"), Some(120.0));
+    assert_eq!(told("power", "average_w"), Some(123.456));
+    assert_eq!(told("power", "cap_w"), Some(500.0));
+    assert_eq!(told("energy", "energy_kwh"), Some(2.0));
+    assert_eq!(told("current", "current_a"), Some(1.5));
+    assert_eq!(told("current", "critical_a"), Some(9.0));
 }
 
 #[tokio::test(start_paused = true)]

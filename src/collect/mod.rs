@@ -5,6 +5,7 @@
 //! crate, which always reads this machine's own trees and keeps far more than is asked for.
 
 mod build;
+mod card;
 mod disk;
 mod frame;
 mod health;

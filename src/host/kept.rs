@@ -1,7 +1,9 @@
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// A pseudo-file that is read at every tick. Its descriptor is kept open between reads, which
 /// costs a fifth of opening it each time; on ordinary filesystems (captured trees, where files
@@ -13,7 +15,7 @@ pub struct KeptFile {
 }
 
 /// The largest file that is read, bytes: above it something is wrong with the tree.
-const MAX_LEN: usize = 4 << 20;
+pub(super) const MAX_LEN: usize = 4 << 20;
 
 impl KeptFile {
     /// Nothing is opened before the first read.
@@ -46,10 +48,17 @@ impl KeptFile {
     }
 
     fn open_and_read(&self, buffer: &mut Vec<u8>) -> io::Result<File> {
-        let file = File::open(&self.path)?;
+        let file = open(&self.path)?;
         read_all(&file, buffer)?;
         Ok(file)
     }
+}
+
+/// Opens a file for reading without ever waiting: a pipe among the files of a tree would keep
+/// whoever opens it until somebody writes.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
@@ -101,6 +110,7 @@ fn is_pseudo(file: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{CWD, FileType};
 
     #[test]
     fn a_file_is_read_as_it_is_now_also_when_it_was_replaced_or_has_grown() {
@@ -117,6 +127,23 @@ mod tests {
         assert_eq!(kept.read(&mut buffer).unwrap(), long);
         std::fs::write(&path, "s").unwrap();
         assert_eq!(kept.read(&mut buffer).unwrap(), "s");
+    }
+
+    #[test]
+    fn a_pipe_keeps_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        assert!(KeptFile::new(path.clone()).read(&mut Vec::new()).is_err());
+        assert_eq!(super::super::Root::read_trimmed(&path), None);
+        let writer = File::options().read(true).write(true).open(&path).unwrap();
+        assert!(KeptFile::new(path.clone()).read(&mut Vec::new()).is_err());
+        assert!(
+            super::super::Root::read(&path).is_err(),
+            "nothing in it yet"
+        );
+        drop(writer);
     }
 
     #[test]

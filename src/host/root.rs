@@ -1,7 +1,7 @@
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::KeptFile;
+use super::{KeptFile, kept};
 
 /// Where the watched machine's `/proc`, `/sys` and `/` are mounted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +57,12 @@ impl Root {
         KeptFile::new(self.sys(path))
     }
 
-    /// Reads a small file once; bytes that are no UTF-8 are replaced.
+    /// Reads a small file once, its first 4 MiB, without waiting for it; bytes that are no UTF-8
+    /// are replaced.
     pub fn read(path: &Path) -> io::Result<String> {
-        let bytes = std::fs::read(path)?;
+        let mut bytes = Vec::new();
+        let file = kept::open(path)?;
+        file.take(kept::MAX_LEN as u64).read_to_end(&mut bytes)?;
         Ok(match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),

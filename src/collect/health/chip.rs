@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,17 +32,35 @@ impl Chip {
 
     fn meet(root: &Root, number: &str) -> Option<Self> {
         let dir = root.sys(&format!("class/hwmon/{number}"));
-        let name = Root::read_trimmed(&dir.join("name"))?;
         // Chips of the kernel itself have no device; then the folder that holds them.
         let device = fs::canonicalize(dir.join("device")).or_else(|_| {
             let own = fs::canonicalize(&dir)?;
             Ok::<_, std::io::Error>(own.parent().unwrap_or(&own).to_owned())
         });
+        let device = device.ok().filter(|_| dir.is_dir())?;
+        let name = Root::read_trimmed(&dir.join("name"));
         Some(Self {
             number: number.to_owned(),
-            name,
-            device: device.ok()?,
+            // Nearly every driver has a name; of the others the device is known.
+            name: name.unwrap_or_else(|| {
+                let own = device.file_name().unwrap_or_default();
+                own.to_string_lossy().into_owned()
+            }),
+            device,
         })
+    }
+
+    /// Its files by name, as paths below `sys`. Those of old drivers lie in the device's folder.
+    pub(in crate::collect) fn files(&self, root: &Root) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        for dir in [format!("{}/device", self.dir()), self.dir()] {
+            for entry in fs::read_dir(root.sys(&dir)).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = format!("{dir}/{name}");
+                files.insert(name, path);
+            }
+        }
+        files
     }
 
     /// The folder of its files, below `sys`.

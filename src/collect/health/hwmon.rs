@@ -1,5 +1,4 @@
-use std::collections::HashMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +7,9 @@ use tokio::time::Instant;
 
 use super::chip::Chip;
 use super::naming;
-use super::sensor::{CRITICAL, FAN_MIN, MAX, Quantity, Sensor};
-use crate::collect::{Collect, CollectError, Disk, Entry};
+use super::quantity::{ALARMS, Quantity};
+use super::sensor::Sensor;
+use crate::collect::{Collect, CollectError, Disk, Entry, card};
 use crate::config::Section;
 use crate::host::{Host, KeptFile, Root};
 use crate::model::{Area, Device, Reading, Subject, slug};
@@ -37,7 +37,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     })
 }
 
-/// Every temperature and fan that the kernel's drivers know.
+/// Everything that the kernel's drivers of sensor chips measure.
 struct Hwmon {
     root: Root,
     ignore: Vec<String>,
@@ -97,35 +97,20 @@ impl Hwmon {
     fn group(&mut self, chip: &Chip) -> Group {
         let disk = chip.disk(&self.root);
         let stem = self.stem(chip, disk.as_deref());
-        let dir = self.root.sys(&chip.dir());
-        let names: Vec<String> = fs::read_dir(dir)
-            .map(|entries| {
-                let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-                entries.flatten().map(name).collect()
-            })
-            .unwrap_or_default();
-        let mut inputs: Vec<(Quantity, u32)> =
-            names.iter().filter_map(|name| input(name)).collect();
-        inputs.sort_by_key(|(quantity, index)| (*quantity == Quantity::Fan, *index));
-        let mut taken = Vec::new();
-        let mut sensors = Vec::new();
-        for (quantity, index) in inputs {
-            let place = Place {
-                root: &self.root,
-                chip,
-                names: &names,
-                stem: &stem,
-                disk: disk.as_deref(),
-            };
-            let sensor = place.sensor(quantity, index, &mut taken);
-            if !self
-                .ignore
-                .iter()
-                .any(|ignored| *ignored == sensor.subject().id)
-            {
-                sensors.push(sensor);
-            }
-        }
+        let mut place = Place {
+            root: &self.root,
+            chip,
+            files: chip.files(&self.root),
+            stem: &stem,
+            disk: disk.as_deref(),
+            card: card::of_chip(&self.root, chip),
+            taken: Vec::new(),
+        };
+        let sensors = place.all().into_iter().filter(|sensor| {
+            let mut ignored = self.ignore.iter();
+            !ignored.any(|ignored| *ignored == sensor.subject().id)
+        });
+        let sensors = sensors.collect();
         let rotates = chip.name == "drivetemp";
         let rest = chip.disk_name().filter(|_| rotates).map(|name| Rest {
             stat: self.root.keep_sys(&format!("block/{name}/stat")),
@@ -177,77 +162,103 @@ impl Rest {
 struct Place<'a> {
     root: &'a Root,
     chip: &'a Chip,
-    names: &'a [String],
+    /// Its files by name, as paths below `sys`.
+    files: BTreeMap<String, String>,
     stem: &'a str,
     disk: Option<&'a Disk>,
+    /// The graphics card that it sits on.
+    card: Option<Device>,
+    /// The ids that are given.
+    taken: Vec<String>,
 }
 
 impl Place<'_> {
-    fn sensor(&self, quantity: Quantity, index: u32, taken: &mut Vec<String>) -> Sensor {
-        let (kind, file) = match quantity {
-            Quantity::Temperature => ("temp", format!("temp{index}")),
-            Quantity::Fan => ("fan", format!("fan{index}")),
-        };
-        let told = Root::read_trimmed(&self.root.sys(&self.path(&format!("{file}_label"))));
-        let mut id = match &told {
-            Some(label) => format!("{kind}-{}-{}", self.stem, slug(label)),
-            None if index == 1 => format!("{kind}-{}", self.stem),
-            None => format!("{kind}-{}-{file}", self.stem),
-        };
-        if taken.contains(&id) {
-            id = format!("{id}-{file}");
+    /// Every sensor, by what it measures and number.
+    fn all(&mut self) -> Vec<Sensor> {
+        // The word and number of each (`temp3`), and the file with the figure.
+        let mut found: BTreeMap<(Quantity, u32, String), Option<&'static str>> = BTreeMap::new();
+        for name in self.files.keys() {
+            let Some((quantity, index, property)) = Quantity::of_file(name) else {
+                continue;
+            };
+            let file = name.split('_').next().unwrap_or(name);
+            // The drive of a fan is told with the fan.
+            if quantity == Quantity::Drive && self.has(&format!("fan{index}_input")) {
+                continue;
+            }
+            let figure = found.entry((quantity, index, file.to_owned())).or_default();
+            // In order of the names `input` comes after `average`, and is what others show.
+            if !property.ends_with("alarm") {
+                *figure = Some(property);
+            }
         }
-        taken.push(id.clone());
-        let (name, first) = (told.as_deref(), index == 1);
-        let label = match self.disk {
-            Some(disk) => naming::in_disk(&disk.label, name, &file, first),
-            None => naming::label(&self.chip.name, name, &file, first),
-        };
-        let device = self.disk.map_or(Device::Host, |disk| disk.device.clone());
-        let subject: Arc<Subject> = Subject::of_device(Area::Health, &id, &label, device);
-        let alarms = ["alarm", "crit_alarm", "max_alarm", "min_alarm"];
-        let alarms = alarms
-            .iter()
-            .filter_map(|word| self.keep(&format!("{file}_{word}")));
-        let sensor = Sensor::new(
-            subject,
-            quantity,
-            self.root.keep_sys(&self.path(&format!("{file}_input"))),
-        )
-        .judged(alarms.collect(), self.keep(&format!("{file}_fault")));
-        match quantity {
-            Quantity::Temperature => sensor
-                .limit(&CRITICAL, self.number(&format!("{file}_crit")))
-                .limit(&MAX, self.number(&format!("{file}_max"))),
-            Quantity::Fan => sensor
-                .limit(&FAN_MIN, self.number(&format!("{file}_min")))
-                .drive(self.keep(&format!("pwm{index}"))),
-        }
+        let found = found.into_iter();
+        found
+            .map(|((quantity, index, file), figure)| self.sensor(quantity, index, &file, figure))
+            .collect()
     }
 
-    fn path(&self, file: &str) -> String {
-        format!("{}/{file}", self.chip.dir())
+    fn sensor(
+        &mut self,
+        quantity: Quantity,
+        index: u32,
+        file: &str,
+        figure: Option<&str>,
+    ) -> Sensor {
+        let told = (self.files.get(&format!("{file}_label")))
+            .and_then(|path| Root::read_trimmed(&self.root.sys(path)));
+        let (kind, stem) = (quantity.word(), self.stem);
+        // Voltages are counted from zero, and there are many.
+        let first = index == 1 && quantity != Quantity::Voltage;
+        let mut id = match &told {
+            Some(label) => format!("{kind}-{stem}-{}", slug(label)),
+            None if first => format!("{kind}-{stem}"),
+            None => format!("{kind}-{stem}-{file}"),
+        };
+        if self.taken.contains(&id) {
+            id = format!("{id}-{file}");
+        }
+        self.taken.push(id.clone());
+        let name = told.as_deref();
+        let label = match self.disk {
+            Some(disk) => naming::in_disk(&disk.label, name, file, first),
+            None => naming::label(&self.chip.name, name, file, first),
+        };
+        let device = self.disk.map(|disk| disk.device.clone());
+        let device = device.or_else(|| self.card.clone()).unwrap_or(Device::Host);
+        let subject: Arc<Subject> = Subject::of_device(Area::Health, &id, &label, device);
+        let input = figure.and_then(|figure| match figure {
+            "" => self.keep(file),
+            figure => self.keep(&format!("{file}_{figure}")),
+        });
+        let alarms = ALARMS.iter().map(|word| format!("{file}_{word}"));
+        let alarms = alarms.filter_map(|name| self.keep(&name)).collect();
+        let mut sensor = Sensor::new(subject, quantity, input)
+            .judged(alarms, self.keep(&format!("{file}_fault")));
+        for (end, metric) in quantity.limits() {
+            sensor = sensor.limit(metric, self.number(&format!("{file}_{end}")));
+        }
+        if let Some((end, metric)) = quantity.besides().filter(|(end, _)| figure != Some(end)) {
+            sensor = sensor.besides(metric, quantity, self.keep(&format!("{file}_{end}")));
+        }
+        if quantity == Quantity::Fan {
+            let drive = self.keep(&format!("pwm{index}"));
+            sensor = sensor.besides(Quantity::Drive.metric(), Quantity::Drive, drive);
+        }
+        sensor
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
     }
 
     fn keep(&self, file: &str) -> Option<KeptFile> {
-        let exists = self.names.iter().any(|name| name == file);
-        exists.then(|| self.root.keep_sys(&self.path(file)))
+        self.files.get(file).map(|path| self.root.keep_sys(path))
     }
 
     fn number(&self, file: &str) -> Option<i64> {
-        Root::read_trimmed(&self.root.sys(&self.path(file)))?
+        Root::read_trimmed(&self.root.sys(self.files.get(file)?))?
             .parse()
             .ok()
     }
-}
-
-/// `temp3_input` → the third temperature.
-fn input(name: &str) -> Option<(Quantity, u32)> {
-    let stem = name.strip_suffix("_input")?;
-    let (quantity, index) = match (stem.strip_prefix("temp"), stem.strip_prefix("fan")) {
-        (Some(index), _) => (Quantity::Temperature, index),
-        (None, Some(index)) => (Quantity::Fan, index),
-        (None, None) => return None,
-    };
-    Some((quantity, index.parse().ok()?))
 }

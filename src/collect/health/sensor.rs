@@ -3,79 +3,65 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde_json::Map;
+use tokio::time::Instant;
 
-use crate::collect::read::figure;
+use super::belief::Belief;
+use super::quantity::Quantity;
 use crate::host::KeptFile;
-use crate::model::{FlagMeaning, Metric, Reading, Subject, Unit};
+use crate::model::{FlagMeaning, Metric, Reading, Subject};
 
-pub(super) static TEMPERATURE: Metric =
-    Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
-        .decimals(1)
-        .dead_band(1.0);
-pub(super) static CRITICAL: Metric =
-    Metric::gauge("critical_c", "Critical temperature", Unit::Celsius)
-        .decimals(1)
-        .hidden();
-pub(super) static MAX: Metric =
-    Metric::gauge("max_c", "Highest allowed temperature", Unit::Celsius)
-        .decimals(1)
-        .hidden();
-pub(super) static FAN: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm).dead_band(50.0);
-pub(super) static FAN_MIN: Metric =
-    Metric::gauge("min_rpm", "Lowest allowed speed", Unit::Rpm).hidden();
-pub(super) static PWM: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent)
-    .dead_band(3.0)
-    .diagnostic();
-pub(super) static ALARM: Metric =
-    Metric::flag("alarm", "Chip's alarm", FlagMeaning::Problem).diagnostic();
-pub(super) static FAULT: Metric =
-    Metric::flag("fault", "Sensor fault", FlagMeaning::Problem).diagnostic();
+static ALARM: Metric = Metric::flag("alarm", "Chip's alarm", FlagMeaning::Problem).diagnostic();
+static FAULT: Metric = Metric::flag("fault", "Sensor fault", FlagMeaning::Problem).diagnostic();
+/// The same of sensors that few look at.
+static QUIET_ALARM: Metric = Metric::flag("alarm", "Chip's alarm", FlagMeaning::Problem).hidden();
+static QUIET_FAULT: Metric = Metric::flag("fault", "Sensor fault", FlagMeaning::Problem).hidden();
 
 /// So many failed reads in a row are a fault; fewer are a driver that was busy.
 const PATIENCE: u32 = 3;
-
-/// What a sensor measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quantity {
-    /// In thousandths of a degree Celsius.
-    Temperature,
-    /// In revolutions per minute.
-    Fan,
-}
 
 /// One sensor.
 #[derive(Debug)]
 pub(super) struct Sensor {
     subject: Arc<Subject>,
     quantity: Quantity,
-    input: KeptFile,
-    pwm: Option<KeptFile>,
+    /// Some chips tell an alarm and no figure.
+    input: Option<KeptFile>,
+    /// What is told besides.
+    besides: Vec<(&'static Metric, Quantity, KeptFile)>,
     /// The chip's own judgements: limits that are passed.
     alarms: Vec<KeptFile>,
     /// The chip says that the sensor is broken or not connected.
     fault: Option<KeptFile>,
     limits: Vec<(&'static Metric, f64)>,
+    belief: Belief,
     failures: u32,
 }
 
 impl Sensor {
     /// A sensor with nothing but its input.
-    pub(super) fn new(subject: Arc<Subject>, quantity: Quantity, input: KeptFile) -> Self {
+    pub(super) fn new(subject: Arc<Subject>, quantity: Quantity, input: Option<KeptFile>) -> Self {
         Self {
             subject,
             quantity,
             input,
-            pwm: None,
+            besides: Vec::new(),
             alarms: Vec::new(),
             fault: None,
             limits: Vec::new(),
+            belief: Belief::default(),
             failures: 0,
         }
     }
 
-    /// Adds the drive of a fan, 0 to 255.
-    pub(super) fn drive(mut self, file: Option<KeptFile>) -> Self {
-        self.pwm = file;
+    /// Adds a figure that is told besides, if there is one.
+    pub(super) fn besides(
+        mut self,
+        metric: &'static Metric,
+        quantity: Quantity,
+        file: Option<KeptFile>,
+    ) -> Self {
+        self.besides
+            .extend(file.map(|file| (metric, quantity, file)));
         self
     }
 
@@ -88,7 +74,15 @@ impl Sensor {
 
     /// Adds a limit in the kernel's unit; one that cannot be meant is left out.
     pub(super) fn limit(mut self, metric: &'static Metric, raw: Option<i64>) -> Self {
-        let meant = raw.filter(|raw| *raw > 0);
+        let meant = raw.filter(|raw| match self.quantity {
+            Quantity::Voltage | Quantity::Current => *raw != 0,
+            Quantity::Temperature
+            | Quantity::Fan
+            | Quantity::Drive
+            | Quantity::Power
+            | Quantity::Energy
+            | Quantity::Humidity => *raw > 0,
+        });
         if let Some(Ok(value)) = meant.map(|raw| self.quantity.check(raw)) {
             self.limits.push((metric, value));
         }
@@ -101,42 +95,31 @@ impl Sensor {
     }
 
     /// Reads it; `None` if there is nothing to measure (a radio that is off, a probe that is not
-    /// plugged in). A value that cannot be is told as a fault and left out.
+    /// plugged in). A value that cannot be, or cannot be believed, is told as a fault and left
+    /// out; one that the driver has not ready is left out.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Option<Reading> {
-        let value = match number(&mut self.input, buffer) {
-            Ok(raw) => self.quantity.check(raw),
-            Err(error) if is_nothing_there(&error) => return None,
-            Err(error) => Err(format!("cannot be read: {error}")),
-        };
-        let own = (self.fault.as_mut()).and_then(|file| number(file, buffer).ok());
-        let value = match own {
-            Some(1) => Err("the chip says that the sensor is broken or not connected".to_owned()),
-            _ => value,
-        };
-        self.failures = match &value {
-            Ok(_) => 0,
-            Err(_) => self.failures.saturating_add(1),
-        };
         let mut reading = Reading::new(&self.subject);
-        let metric = match self.quantity {
-            Quantity::Temperature => &TEMPERATURE,
-            Quantity::Fan => &FAN,
-        };
-        reading.push(metric, value.as_ref().ok().copied());
-        reading.push(&FAULT, Some(self.failures >= PATIENCE));
-        if let (Err(text), true) = (value, self.failures >= PATIENCE) {
-            if self.failures == PATIENCE {
-                tracing::warn!(sensor = self.subject.key(), "{text}");
+        if let Some(input) = &mut self.input {
+            let raw = number(input, buffer);
+            if raw.as_ref().is_err_and(is_nothing_there) {
+                return None;
             }
-            let detail = [("fault_text".to_owned(), text.into())];
-            reading.detail = Some(Map::from_iter(detail));
+            let own = (self.fault.as_mut()).and_then(|file| number(file, buffer).ok());
+            let value = self.judge(raw, own == Some(1), Instant::now());
+            self.tell(&mut reading, value);
         }
-        let drive = self.pwm.as_mut().and_then(|file| number(file, buffer).ok());
-        let drive = drive.and_then(|raw| u8::try_from(raw).ok());
-        reading.push(&PWM, drive.map(|raw| figure(u64::from(raw)) / 2.55));
+        for (metric, quantity, file) in &mut self.besides {
+            let value = number(file, buffer).ok();
+            reading.push(metric, value.and_then(|raw| quantity.check(raw).ok()));
+        }
         if !self.alarms.is_empty() {
+            let told = if self.is_quiet() {
+                &QUIET_ALARM
+            } else {
+                &ALARM
+            };
             let mut states = self.alarms.iter_mut().map(|file| number(file, buffer).ok());
-            reading.push(&ALARM, Some(states.any(|state| state == Some(1))));
+            reading.push(told, Some(states.any(|state| state == Some(1))));
         }
         reading.values.extend(
             self.limits
@@ -145,21 +128,46 @@ impl Sensor {
         );
         Some(reading)
     }
-}
 
-impl Quantity {
-    /// The value in the metric's unit, or why it cannot be. −128, 127 and 0 K are what chips
-    /// say when nothing is connected; so is the largest number of a fan's counter.
-    pub(super) fn check(self, raw: i64) -> Result<f64, String> {
-        let small = i32::try_from(raw).map_or(f64::NAN, f64::from);
-        match self {
-            Self::Temperature if raw > -55_000 && raw < 127_000 => Ok(small / 1000.0),
-            Self::Temperature => Err(format!(
-                "reads {raw} thousandths of a degree, which cannot be"
-            )),
-            Self::Fan if (0..=30_000).contains(&raw) => Ok(small),
-            Self::Fan => Err(format!("reads {raw} rpm, which cannot be")),
+    /// The figure, or why there is none that can be believed.
+    fn judge(&mut self, raw: io::Result<i64>, broken: bool, now: Instant) -> Result<f64, String> {
+        if broken {
+            return Err("the chip says that the sensor is broken or not connected".to_owned());
         }
+        let raw = raw.map_err(|error| format!("cannot be read: {error}"))?;
+        let value = self.quantity.check(raw)?;
+        self.belief.take(self.quantity, value, now)
+    }
+
+    /// Adds the figure, or after some patience why there is none.
+    fn tell(&mut self, reading: &mut Reading, value: Result<f64, String>) {
+        self.failures = match &value {
+            Ok(_) => 0,
+            Err(_) => self.failures.saturating_add(1),
+        };
+        let is_fault = self.failures >= PATIENCE;
+        reading.push(self.quantity.metric(), value.as_ref().ok().copied());
+        let fault = if self.is_quiet() {
+            &QUIET_FAULT
+        } else {
+            &FAULT
+        };
+        reading.push(fault, Some(is_fault));
+        if let (Err(text), true) = (value, is_fault) {
+            if self.failures == PATIENCE {
+                tracing::warn!(sensor = self.subject.key(), "{text}");
+            }
+            let detail = [("fault_text".to_owned(), text.into())];
+            reading.detail = Some(Map::from_iter(detail));
+        }
+    }
+
+    /// Whether its figures are told for those who look for them only.
+    const fn is_quiet(&self) -> bool {
+        !matches!(
+            self.quantity,
+            Quantity::Temperature | Quantity::Fan | Quantity::Humidity
+        ) && self.input.is_some()
     }
 }
 
@@ -182,4 +190,34 @@ fn is_nothing_there(error: &io::Error) -> bool {
         code,
         Some(Errno::NODATA | Errno::NXIO | Errno::NETDOWN | Errno::NODEV | Errno::NOENT)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Area;
+
+    #[test]
+    fn a_driver_that_is_busy_or_broken_has_patience_and_then_a_fault() {
+        let subject = Subject::of_host(Area::Health, "temp-x", "x");
+        for (error, said) in [(Errno::AGAIN, "temporarily"), (Errno::IO, "Input/output")] {
+            let mut sensor = Sensor::new(Arc::clone(&subject), Quantity::Temperature, None);
+            for fault in [false, false, true] {
+                let mut reading = Reading::new(&subject);
+                let value = sensor.judge(Err(error.into()), false, Instant::now());
+                sensor.tell(&mut reading, value);
+                assert_eq!(reading.value("temperature_c"), None);
+                assert_eq!(reading.value("fault"), Some(&fault.into()));
+                let text = reading
+                    .detail
+                    .map(|detail| detail["fault_text"].to_string());
+                assert_eq!(text.is_some_and(|text| text.contains(said)), fault);
+            }
+            let mut reading = Reading::new(&subject);
+            let value = sensor.judge(Ok(40_000), false, Instant::now());
+            sensor.tell(&mut reading, value);
+            assert_eq!(reading.value("temperature_c"), Some(&40.0.into()));
+            assert_eq!(reading.value("fault"), Some(&false.into()));
+        }
+    }
 }

@@ -3,7 +3,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::chip::Chip;
-use super::sensor::{CRITICAL, MAX, Quantity, Sensor};
+use super::quantity::{CRITICAL, MAX, Quantity};
+use super::sensor::Sensor;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Host, Root};
@@ -113,7 +114,7 @@ fn sensors(root: &Root, zones: &[(String, String)]) -> Vec<Sensor> {
             Sensor::new(
                 subject,
                 Quantity::Temperature,
-                root.keep_sys(&format!("{dir}/temp")),
+                Some(root.keep_sys(&format!("{dir}/temp"))),
             )
             .limit(&CRITICAL, trip(root, &dir, "critical"))
             .limit(&MAX, trip(root, &dir, "hot")),

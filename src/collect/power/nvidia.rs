@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::sensor::card;
+use crate::collect::card::card;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Exec, ExecError, Host, Root};

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::{micro, number};
 use crate::host::KeptFile;
-use crate::model::{Device, Reading, Subject};
+use crate::model::{Reading, Subject};
 use crate::power::metrics::{ENERGY, POWER};
 use crate::power::{PowerSample, Scope, SourceKind};
 
@@ -79,17 +79,6 @@ impl Sensor {
         reading.source = Some(self.kind.source());
         reading.detail = Some(PowerSample::detail(&self.scope, None));
         reading
-    }
-}
-
-/// A graphics card as a device of its own.
-pub(super) fn card(place: &str, name: &str, maker: Option<&str>) -> Device {
-    Device::Part {
-        id: format!("gpu-{place}"),
-        name: name.to_owned(),
-        manufacturer: maker.map(str::to_owned),
-        model: None,
-        serial: None,
     }
 }
 

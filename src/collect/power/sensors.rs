@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
-use super::sensor::{Sensor, card};
+use super::sensor::Sensor;
+use crate::collect::card::{self, DRIVERS, card};
 use crate::collect::health::chip::Chip;
 use crate::collect::rate::Since;
 use crate::collect::{Collect, CollectError, Entry};
@@ -20,14 +20,6 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 
 /// Words in the label of a board's sensor that say that all of the board flows through it.
 const WHOLE: [&str; 6] = ["vdd-in", "total", "input", "system", "pom-5v-in", "main"];
-/// Drivers of graphics cards.
-const CARDS: [(&str, &str); 5] = [
-    ("amdgpu", "AMD"),
-    ("radeon", "AMD"),
-    ("nouveau", "NVIDIA"),
-    ("i915", "Intel"),
-    ("xe", "Intel"),
-];
 /// Beginnings of the names of drivers of power supplies.
 const SUPPLIES: [&str; 10] = [
     "corsairpsu",
@@ -128,13 +120,8 @@ fn supplies(readings: &[Reading]) -> Option<Reading> {
 
 impl PowerSensors {
     fn of_chip(&self, chip: &Chip) -> Vec<Sensor> {
-        let dir = self.root.sys(&chip.dir());
-        let names: Vec<String> = fs::read_dir(&dir)
-            .map(|entries| {
-                let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-                entries.flatten().map(name).collect()
-            })
-            .unwrap_or_default();
+        let files = chip.files(&self.root);
+        let names: Vec<String> = files.keys().cloned().collect();
         // Of a channel that has both, the average says more.
         let mut channels: BTreeMap<u32, [Option<String>; 2]> = BTreeMap::new();
         for name in &names {
@@ -147,8 +134,10 @@ impl PowerSensors {
                 }
             }
         }
-        let label =
-            |index: u32, kind: &str| Root::read_trimmed(&dir.join(format!("{kind}{index}_label")));
+        let label = |index: u32, kind: &str| {
+            let path = files.get(&format!("{kind}{index}_label"))?;
+            Root::read_trimmed(&self.root.sys(path))
+        };
         let mut found = Vec::new();
         for (index, [power, energy]) in channels {
             let kind = if power.is_some() { "power" } else { "energy" };
@@ -158,8 +147,8 @@ impl PowerSensors {
                 index,
                 label: label(index, kind),
                 only_energy: power.is_none(),
-                card: card_name(&self.root, chip),
-                graphics: has_memory_rail(&dir, &names),
+                root: &self.root,
+                graphics: has_memory_rail(&self.root, &files),
             };
             let Some((id, text, kind, scope, device)) = place.judge() else {
                 continue;
@@ -169,7 +158,7 @@ impl PowerSensors {
             } else {
                 scope
             };
-            let keep = |file: &String| self.root.keep_sys(&format!("{}/{file}", chip.dir()));
+            let keep = |file: &String| files.get(file).map(|path| self.root.keep_sys(path));
             let status = format!("{}/device/power/runtime_status", chip.dir());
             if self.ignore.contains(&id) || found.iter().any(|one: &Sensor| one.subject.id == id) {
                 continue;
@@ -178,8 +167,8 @@ impl PowerSensors {
                 subject: Subject::of_device(Area::Power, &id, &text, device),
                 kind,
                 scope,
-                power: power.as_ref().map(keep),
-                energy: energy.as_ref().map(keep),
+                power: power.as_ref().and_then(keep),
+                energy: energy.as_ref().and_then(keep),
                 status: Some(self.root.keep_sys(&status)),
                 last: None,
                 total: 0.0,
@@ -201,18 +190,13 @@ fn channel(name: &str) -> Option<(&'static str, u32, &str)> {
     fits.then_some((kind, index.parse().ok()?, what))
 }
 
-/// The name that a person knows a card by, if the kernel was told one.
-fn card_name(root: &Root, chip: &Chip) -> Option<String> {
-    Root::read_trimmed(&root.sys(&format!("{}/device/product_name", chip.dir())))
-}
-
 /// Whether amdgpu's chip is a processor's own graphics: only those have a rail `vddnb`, and their
 /// power is that of the whole package.
-fn has_memory_rail(dir: &std::path::Path, names: &[String]) -> bool {
-    let labels = names
+fn has_memory_rail(root: &Root, files: &BTreeMap<String, String>) -> bool {
+    let labels = files
         .iter()
-        .filter(|name| name.starts_with("in") && name.ends_with("_label"));
-    let mut texts = labels.filter_map(|name| Root::read_trimmed(&dir.join(name)));
+        .filter(|(name, _)| name.starts_with("in") && name.ends_with("_label"));
+    let mut texts = labels.filter_map(|(_, path)| Root::read_trimmed(&root.sys(path)));
     texts.any(|text| text == "vddnb")
 }
 
@@ -223,7 +207,7 @@ struct Place<'a> {
     index: u32,
     label: Option<String>,
     only_energy: bool,
-    card: Option<String>,
+    root: &'a Root,
     /// It is a processor's own graphics.
     graphics: bool,
 }
@@ -235,7 +219,7 @@ impl Place<'_> {
         let place = self.chip.place();
         let label = self.label.as_deref().map(slug);
         let host = Device::Host;
-        if let Some((_, maker)) = CARDS.iter().find(|(name, _)| *name == driver) {
+        if let Some((_, maker)) = DRIVERS.iter().find(|(name, _)| *name == driver) {
             if self.graphics {
                 let id = format!("board-{driver}");
                 let text = "Processor with graphics".to_owned();
@@ -247,10 +231,7 @@ impl Place<'_> {
             {
                 return None;
             }
-            let name = self
-                .card
-                .clone()
-                .unwrap_or_else(|| format!("{maker} graphics card"));
+            let name = card::name(self.root, &format!("{}/device", self.chip.dir()), maker);
             let scope = Scope::Gpu(place.clone());
             let device = card(&place, &name, Some(maker));
             return Some((format!("gpu-{place}"), name, SourceKind::Gpu, scope, device));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::log::{ENDINGS, Log};
 use super::report::Report;
 use super::verdict::{LEVELS, Verdict};
-use crate::collect::health::sensor::TEMPERATURE;
+use crate::collect::health::quantity::TEMPERATURE;
 use crate::collect::read::figure;
 use crate::model::{FlagMeaning, Metric, Reading, Subject, Unit};
 
