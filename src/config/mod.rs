@@ -25,8 +25,9 @@ pub use mqtt::{
 };
 pub use node::{HostConfig, NodeConfig};
 pub use power::{
-    Address, EnergyUnit, Fields, GroupConfig, HostPower, MeterConfig, PowerConfig, PowerUnit,
-    TariffConfig, Terms, Window,
+    Address, Co2Config, DynamicConfig, EnergyUnit, FeedConfig, Fields, GroupConfig, Holiday,
+    HostPower, MeterConfig, Period, PowerConfig, PowerUnit, Rates, Season, Standing, Step,
+    StepPrice, TariffConfig, Terms, Tiers, Window,
 };
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};

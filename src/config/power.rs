@@ -1,8 +1,13 @@
+mod co2;
 mod meter;
 mod tariff;
 
+pub use co2::Co2Config;
 pub use meter::{Address, EnergyUnit, Fields, MeterConfig, PowerUnit};
-pub use tariff::{TariffConfig, Terms, Window};
+pub use tariff::{
+    DynamicConfig, FeedConfig, Holiday, Period, Rates, Season, Standing, Step, StepPrice,
+    TariffConfig, Terms, Tiers, Window,
+};
 
 use super::Section;
 use crate::model::slug;
@@ -20,6 +25,8 @@ pub struct PowerConfig {
     pub groups: Vec<GroupConfig>,
     /// What a kWh costs.
     pub tariff: Option<TariffConfig>,
+    /// What a kWh emits.
+    pub co2: Option<Co2Config>,
 }
 
 /// A line of `[power.groups]`: services that are counted as one.
@@ -74,6 +81,7 @@ impl PowerConfig {
         services.finish();
         let groups = groups(section.section("groups"));
         let tariff = TariffConfig::read(section.section("tariff"));
+        let co2 = Co2Config::read(section.section("co2"));
         section.finish();
         Self {
             meters,
@@ -81,6 +89,7 @@ impl PowerConfig {
             services: usize::try_from(top).unwrap_or_default(),
             groups,
             tariff,
+            co2,
         }
     }
 }

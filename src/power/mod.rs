@@ -5,6 +5,7 @@
 //! [`PowerSample`] is what this part reads out of them.
 
 mod activity;
+mod bill;
 mod book;
 mod curve;
 mod dispute;
@@ -13,16 +14,19 @@ mod ledger;
 pub(crate) mod metrics;
 mod money;
 mod node;
+mod price;
 mod run;
 mod source;
 mod tell;
 
 pub use activity::{Activity, Counters, Spent};
+pub use bill::{Bill, Stretch, carbon_kg, standing};
 pub use book::{Day, DayBook, HostDay, MOST_NAMES, Piece, Sum, pieces};
 pub use curve::{Curve, Kind, Prior};
 pub use learn::Learned;
 pub use ledger::{Account, Accounts, Given, Ledger, Owner, Part, Parts, Shares};
-pub use money::{Booked, Money};
+pub use money::{Booked, Charges, Money, Sums, Told};
 pub use node::{Draw, NodePower};
+pub use price::{Basis, Known, Priced, Pricing, Quote, Used};
 pub use run::{Setup, run};
 pub use source::{PowerSample, Scope, SourceKind};

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::tell::{self, Subjects};
 use super::{
     Accounts, Activity, Booked, Curve, DayBook, Kind, Learned, Ledger, Money, NodePower,
-    PowerSample, Prior, Scope, pieces,
+    PowerSample, Prior, Scope, Told, pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -145,7 +145,11 @@ impl Works {
             .into_iter()
             .map(|piece| {
                 let energy_kwh = energy_kwh * piece.share;
-                (piece, self.money.book(piece.from, piece.to, energy_kwh))
+                (
+                    piece,
+                    self.money
+                        .book(piece.from, piece.to, energy_kwh, Told::NOTHING),
+                )
             })
             .collect();
         let cost: f64 = pieces.iter().map(|(_, cost)| cost).sum();
@@ -235,16 +239,7 @@ mod tests {
     static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
 
     fn tariff() -> TariffConfig {
-        let terms = Terms {
-            since: None,
-            price: Some(0.5),
-            windows: Vec::new(),
-        };
-        TariffConfig {
-            currency: "EUR".to_owned(),
-            time_zone: TimeZone::UTC,
-            terms: vec![terms],
-        }
+        TariffConfig::new("EUR".to_owned(), TimeZone::UTC, vec![Terms::flat(0.5)])
     }
 
     struct House {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use super::metrics::{
     ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, SHARE, TODAY, money,
 };
-use super::{Draw, Money, Part, Parts, SourceKind};
+use super::{Draw, Money, Part, Parts, SourceKind, Told};
 use crate::model::{Area, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
@@ -47,7 +47,10 @@ pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
         reading.push(&metrics.cost, Some(booked.whole.cost));
         reading.push(&metrics.today, Some(booked.today.cost));
         reading.push(&metrics.month, Some(booked.month.cost));
-        reading.push(&metrics.price, money.price(at));
+        reading.push(
+            &metrics.price,
+            money.quote(at, Told::NOTHING).map(|quote| quote.price),
+        );
     }
     reading.push(&LOW, low);
     reading.push(&HIGH, high);
