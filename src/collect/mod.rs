@@ -73,6 +73,7 @@ pub const ENTRIES: &[Entry] = &[
     health::hwmon::ENTRY,
     health::thermal::ENTRY,
     health::smart::ENTRY,
+    health::mmc::ENTRY,
     health::raid::ENTRY,
     health::ups::ENTRY,
     power::rapl::ENTRY,

@@ -23,7 +23,8 @@ static UNCORRECTABLE: Metric =
 static CRC: Metric = Metric::gauge("crc_errors", "Cable errors", Unit::None).diagnostic();
 static UNSAFE: Metric =
     Metric::gauge("unsafe_shutdowns", "Unsafe shutdowns", Unit::None).diagnostic();
-static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent).diagnostic();
+pub(in crate::collect::health) static WEAR: Metric =
+    Metric::gauge("wear_pct", "Wear", Unit::Percent).diagnostic();
 static SPARE: Metric = Metric::gauge("spare_pct", "Spare", Unit::Percent).diagnostic();
 static TESTING: Metric =
     Metric::flag("selftest_running", "Self-test runs", FlagMeaning::Running).diagnostic();
@@ -50,9 +51,6 @@ pub(super) fn reading(
     asleep: bool,
 ) -> Reading {
     let mut reading = Reading::new(subject);
-    reading.push(&VERDICT, verdict.map(|verdict| verdict.level.as_str()));
-    let first = verdict.and_then(|verdict| verdict.reasons.first());
-    reading.push(&REASON, first.map(String::as_str));
     reading.push(&ASLEEP, Some(asleep));
     if let Some(report) = report {
         let degrees = report.temperature.filter(|_| !asleep);
@@ -72,16 +70,26 @@ pub(super) fn reading(
         }
         tests(&mut reading, report);
     }
-    if let Some(verdict) = verdict.filter(|verdict| !verdict.reasons.is_empty()) {
-        let mut detail = Map::new();
-        let reasons = verdict.reasons.iter().cloned().map(Json::String).collect();
-        detail.insert("reasons".to_owned(), Json::Array(reasons));
-        if let Some(advice) = verdict.level.advice() {
-            detail.insert("advice".to_owned(), advice.into());
-        }
-        reading.detail = Some(detail);
+    if let Some(verdict) = verdict {
+        judged(&mut reading, verdict);
     }
     reading
+}
+
+/// The verdict, its first reason, and all of them with what to do.
+pub(in crate::collect::health) fn judged(reading: &mut Reading, verdict: &Verdict) {
+    reading.push(&VERDICT, Some(verdict.level.as_str()));
+    let Some(first) = verdict.reasons.first() else {
+        return;
+    };
+    reading.push(&REASON, Some(first.as_str()));
+    let mut detail = Map::new();
+    let reasons = verdict.reasons.iter().cloned().map(Json::String).collect();
+    detail.insert("reasons".to_owned(), Json::Array(reasons));
+    if let Some(advice) = verdict.level.advice() {
+        detail.insert("advice".to_owned(), advice.into());
+    }
+    reading.detail = Some(detail);
 }
 
 /// What is told of a disk's self-tests: nothing of one that keeps no log or was never tested.

@@ -17,6 +17,9 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::collect::health) use figures::{WEAR, judged};
+pub(in crate::collect::health) use verdict::{Level, Verdict};
+
 pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ use super::report::{Kind, Report, exit};
 
 /// How a disk stands, the worst last but for what could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(in crate::collect::health) enum Level {
     /// Nothing speaks against it.
     Ok,
     /// Something is out of the ordinary; most such disks live on.
@@ -72,9 +72,9 @@ pub(super) struct Growth {
 
 /// How it stands and why, the worst reason first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) level: Level,
-    pub(super) reasons: Vec<String>,
+pub(in crate::collect::health) struct Verdict {
+    pub(in crate::collect::health) level: Level,
+    pub(in crate::collect::health) reasons: Vec<String>,
 }
 
 /// A count that has reached this is likely to go on (HDD): replaced sectors.
@@ -91,6 +91,14 @@ const BITS_A_LOSS: u64 = 1_000_000_000_000_000;
 const WORN: u64 = 90;
 
 impl Verdict {
+    /// By what was found, each with its level.
+    pub(in crate::collect::health) fn by(mut found: Vec<(Level, String)>) -> Self {
+        found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        let level = found.first().map_or(Level::Ok, |(level, _)| *level);
+        let reasons = found.into_iter().map(|(_, reason)| reason).collect();
+        Self { level, reasons }
+    }
+
     /// A disk that could not be asked, because of `reason`.
     pub(super) fn unreadable(reason: String) -> Self {
         let reasons = vec![reason];
@@ -119,7 +127,7 @@ impl Verdict {
         if !is_read(report) && !case.found.iter().any(|(level, _)| *level >= Level::Warning) {
             return Self::unreadable(why_unread(report));
         }
-        case.close()
+        Self::by(case.found)
     }
 }
 
@@ -359,14 +367,6 @@ impl Case<'_> {
             );
             self.find(Level::Watch, text);
         }
-    }
-
-    fn close(mut self) -> Verdict {
-        self.found
-            .sort_by_key(|(level, _)| std::cmp::Reverse(*level));
-        let level = self.found.first().map_or(Level::Ok, |(level, _)| *level);
-        let reasons = self.found.into_iter().map(|(_, reason)| reason).collect();
-        Verdict { level, reasons }
     }
 }
 
