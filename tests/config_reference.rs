@@ -94,6 +94,7 @@ fn load(text: &str, environment: Environment) -> (Config, Vec<String>, BTreeSet<
         ("tls/privkey.pem", pem("key.pem")),
         ("secrets/mqtt", b"secret\n".to_vec()),
         ("secrets/ntfy", b"secret\n".to_vec()),
+        ("secrets/upsd", b"secret\n".to_vec()),
         ("secrets/ntfy_reply", b"secret\n".to_vec()),
         ("secrets/home-assistant", b"secret\n".to_vec()),
         ("secrets/display", b"secret\n".to_vec()),

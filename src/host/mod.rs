@@ -8,6 +8,7 @@ mod kept;
 mod memory;
 mod root;
 mod space;
+mod tls;
 
 pub use clock::Clock;
 pub use exec::{Exec, ExecError, Output};
@@ -16,6 +17,7 @@ pub use kept::KeptFile;
 pub use memory::Memory;
 pub use root::Root;
 pub use space::{SPACES, Space};
+pub use tls::tls_client;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

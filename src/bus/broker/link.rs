@@ -3,10 +3,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -15,6 +14,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{Message as Frame, WebSocketConfig};
 
 use crate::config::BrokerConfig;
+use crate::host::tls_client;
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -109,27 +109,7 @@ impl Link {
 }
 
 fn tls(config: &BrokerConfig) -> io::Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    let builder = match &config.ca_file {
-        None => builder.with_platform_verifier().map_err(io::Error::other)?,
-        Some(path) => {
-            let bad = |error: &dyn std::fmt::Display| {
-                io::Error::other(format!("ca_file {}: {error}", path.display()))
-            };
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {
-                let certificate = certificate.map_err(|e| bad(&e))?;
-                roots.add(certificate).map_err(|e| bad(&e))?;
-            }
-            if roots.is_empty() {
-                return Err(bad(&"holds no certificate"));
-            }
-            builder.with_root_certificates(roots)
-        }
-    };
+    let builder = tls_client(config.ca_file.as_deref())?;
     let Some((certificates, key)) = &config.client_identity else {
         return Ok(builder.with_no_client_auth());
     };

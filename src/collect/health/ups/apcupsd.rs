@@ -16,6 +16,27 @@ const FIGURES: &[(&str, &str, f64)] = &[
     ("OUTPUTV", "output.voltage", 1.0),
     ("ITEMP", "ups.temperature", 1.0),
     ("NOMPOWER", "ups.realpower.nominal", 1.0),
+    ("NOMAPNT", "ups.power.nominal", 1.0),
+    ("LINEFREQ", "input.frequency", 1.0),
+    ("OUTCURNT", "output.current", 1.0),
+];
+
+/// Its keys whose texts are taken as they are.
+const TEXTS: &[(&str, &str)] = &[
+    ("MODEL", "device.model"),
+    ("SERIALNO", "device.serial"),
+    ("BATTDATE", "battery.date"),
+    ("LASTSTEST", "ups.test.date"),
+];
+
+/// The answers of `SELFTEST`, and NUT's.
+const TESTS: &[(&str, &str)] = &[
+    ("OK", "Done and passed"),
+    ("WN", "Done and warning"),
+    ("BT", "Done and error: battery too weak"),
+    ("NG", "Done and error"),
+    ("IP", "In progress"),
+    ("NO", "No test initiated"),
 ];
 
 /// The words of `STATUS`, and NUT's for them.
@@ -26,6 +47,11 @@ const WORDS: &[(&str, &str)] = &[
     ("REPLACEBATT", "RB"),
     ("OVERLOAD", "OVER"),
     ("SHUTTING", "FSD"),
+    ("CAL", "CAL"),
+    ("SELFTEST", "TEST"),
+    ("TRIM", "TRIM"),
+    ("BOOST", "BOOST"),
+    ("NOBATT", "ALARM"),
 ];
 
 /// Asks apcupsd for its one UPS.
@@ -62,9 +88,17 @@ pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
         variables.extend(figure);
     }
     variables.insert("device.mfr".to_owned(), "APC".to_owned());
-    for (key, name) in [("MODEL", "device.model"), ("SERIALNO", "device.serial")] {
-        let text = keys.get(key).filter(|text| *text != "N/A");
-        variables.extend(text.map(|text| (name.to_owned(), text.clone())));
+    for (key, name) in TEXTS {
+        let text = keys.get(*key).filter(|text| *text != "N/A");
+        variables.extend(text.map(|text| ((*name).to_owned(), text.clone())));
+    }
+    let test = keys.get("SELFTEST");
+    let test = TESTS
+        .iter()
+        .find(|(word, _)| test.is_some_and(|own| own == word));
+    variables.extend(test.map(|(_, nut)| ("ups.test.result".to_owned(), (*nut).to_owned())));
+    if status.contains("NOBATT") {
+        variables.insert("ups.alarm".to_owned(), "no battery connected".to_owned());
     }
     let name = keys.get("UPSNAME").filter(|name| !name.is_empty());
     Ok(vec![Told {

@@ -1,24 +1,32 @@
 //! Uninterruptible power supplies by NUT's `upsd` and by apcupsd: `ups-<name>` each.
 //!
-//! Both are asked anew at every sample and only ever read from. What a server no longer tells of
-//! a UPS is unknown; that the UPS was on its battery then is remembered and told.
+//! Every server is asked anew at every sample. What a server no longer tells of a UPS is unknown;
+//! that the UPS was on its battery then is remembered, over restarts, and told.
 
 mod apcupsd;
 mod figures;
+mod identity;
 mod nut;
+mod server;
+mod status;
+mod supply;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::Host;
+use crate::host::{Host, Memory};
 use crate::model::{Reading, slug};
-use figures::Known;
+use server::Server;
+use supply::{Kept, Supply, key};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "ups",
@@ -27,11 +35,11 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
     build,
 };
 
-/// The address of a server that is not to be asked.
-const OFF: &str = "off";
+/// The tests of a battery that the configuration can allow.
+const TESTS: [&str; 2] = ["quick", "deep"];
 
 /// What a server says of one UPS; the variables have NUT's names.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Told {
     name: String,
     /// The words of its owner for it.
@@ -41,71 +49,76 @@ struct Told {
     variables: BTreeMap<String, String>,
 }
 
+impl Told {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+}
+
 /// Why a server told nothing.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 enum Silence {
     /// Nobody listens there.
+    #[error("nobody answers")]
     Nobody,
+    /// It was given as long as it may take.
+    #[error("no answer within 3 s")]
+    Late,
     /// What went wrong.
+    #[error("{0}")]
     Fault(String),
 }
 
-/// Asks the server at a `host:port`.
-type Ask = fn(&str) -> Result<Vec<Told>, Silence>;
-
-struct Server {
-    name: &'static str,
-    address: String,
-    ask: Ask,
-    known: BTreeMap<String, Known>,
-}
-
-fn build(_: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
-    let mut server = |name, usual: &str, ask| Server {
-        name,
-        address: section
-            .parsed(
-                name,
-                "an address such as \"nas.lan:3493\", or \"off\"",
-                address,
-            )
-            .unwrap_or_else(|| usual.to_owned()),
-        ask,
-        known: BTreeMap::new(),
-    };
-    let servers = [
-        server("nut", "127.0.0.1:3493", nut::ask),
-        server("apcupsd", "127.0.0.1:3551", apcupsd::ask),
-    ];
+fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
+    let servers = server::read(&mut section);
     let feeds = section.text("feeds_host");
     section.finish();
-    Box::new(Supplies { servers, feeds })
-}
-
-/// A `host:port`, or [`OFF`].
-fn address(text: &str) -> Option<String> {
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    let pair = text.rsplit_once(':');
-    let fits = pair.is_some_and(|(host, port)| !host.is_empty() && is_port(port));
-    (fits || text == OFF).then(|| text.to_owned())
+    Box::new(Supplies::new(servers, feeds, host.memory.clone()))
 }
 
 struct Supplies {
-    servers: [Server; 2],
+    servers: Vec<Server>,
+    /// By subject id.
+    known: BTreeMap<String, Supply>,
     /// The UPS that this machine and nothing else hangs on.
     feeds: Option<String>,
+    memory: Memory,
+    /// The faults of servers that were told already.
+    faulty: BTreeMap<String, Silence>,
 }
 
 impl Collect for Supplies {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let now = Instant::now();
+        // All at once: one that is slow holds up no other.
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let ask = |server: &'_ mut Server| server.ask(now);
+            let threads = self.servers.iter_mut();
+            let threads: Vec<_> = threads.map(|one| scope.spawn(move || ask(one))).collect();
+            let crashed = |_| Err(Silence::Fault("asking it has crashed".to_owned()));
+            let answers = threads.into_iter().map(ScopedJoinHandle::join);
+            answers
+                .map(|answer| answer.unwrap_or_else(crashed))
+                .collect()
+        });
+        let names = self.servers.iter().map(|one| one.access.name.clone());
+        let names: Vec<_> = names.collect();
         let mut readings = Vec::new();
-        let mut faults = Vec::new();
-        for server in self.servers.iter_mut().filter(|one| one.address != OFF) {
-            faults.extend(server.sample(self.feeds.as_deref(), &mut readings));
+        for (name, told) in names.iter().zip(told) {
+            match told {
+                Ok(told) => self.hear(name, &told, &mut readings),
+                Err(silence) => self.miss(name, silence, &mut readings),
+            }
         }
         if !readings.is_empty() {
             return Ok(readings);
         }
+        let faults: Vec<_> = self
+            .faulty
+            .iter()
+            .filter(|(name, silence)| **silence != Silence::Nobody || self.expects(name))
+            .map(|(name, silence)| format!("{name}: {silence}"))
+            .collect();
         if faults.is_empty() {
             return Err(CollectError::Absent("no UPS by NUT or apcupsd".to_owned()));
         }
@@ -113,29 +126,88 @@ impl Collect for Supplies {
     }
 }
 
-impl Server {
-    /// Adds what it tells; what was known of a server that is silent is told as lost.
-    fn sample(&mut self, feeds: Option<&str>, readings: &mut Vec<Reading>) -> Option<String> {
-        let (told, fault) = match (self.ask)(&self.address) {
-            Ok(told) => {
-                let ids: Vec<_> = told.iter().map(|one| slug(&one.name)).collect();
-                self.known.retain(|id, _| ids.contains(id));
-                (told, None)
+impl Supplies {
+    fn new(servers: Vec<server::Access>, feeds: Option<String>, memory: Memory) -> Self {
+        let mut known = BTreeMap::new();
+        // Those of before are told as lost even if nobody answers now: if somebody counts on their
+        // server, and always if they were on their battery.
+        for record in memory.keys("ups/") {
+            let id = record.strip_prefix("ups/");
+            let id = id.and_then(|key| key.strip_suffix("/known"));
+            let Some((id, kept)) = id.zip(memory.get::<Kept>(&record)) else {
+                continue;
+            };
+            let name = &kept.identity.server;
+            let server = servers.iter().find(|one| one.name == *name);
+            if server.is_some_and(|one| one.expected || kept.on_battery) {
+                let supply = Supply::new(id, name, &kept.identity.unit, &memory);
+                known.insert(id.to_owned(), supply);
             }
-            Err(Silence::Nobody) => (Vec::new(), None),
-            Err(Silence::Fault(text)) => (Vec::new(), Some(format!("{}: {text}", self.name))),
-        };
-        if told.is_empty() {
-            let reason = fault.as_deref().unwrap_or("nobody answers");
-            readings.extend(self.known.values().map(|known| known.lost(reason)));
         }
+        Self {
+            servers: servers.into_iter().map(Server::new).collect(),
+            known,
+            feeds,
+            memory,
+            faulty: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what a server tells of its UPSes; one that it no longer has is forgotten.
+    fn hear(&mut self, server: &str, told: &[Told], readings: &mut Vec<Reading>) {
+        self.faulty.remove(server);
+        let mut ids = BTreeSet::new();
         for one in told {
-            let feeds = feeds == Some(one.name.as_str());
-            let known = self.known.remove(&slug(&one.name));
-            let (known, reading) = figures::tell(&one, known, feeds);
-            readings.push(reading);
-            self.known.insert(slug(&one.name), known);
+            let id = self.id(server, &one.name);
+            let plain = id.strip_prefix("ups-").unwrap_or(&id);
+            let feeds = self.feeds.as_deref();
+            let feeds = feeds == Some(one.name.as_str()) || feeds == Some(plain);
+            let supply = self
+                .known
+                .entry(id.clone())
+                .or_insert_with(|| Supply::new(&id, server, &one.name, &self.memory));
+            readings.push(supply.tell(one, feeds, &self.memory));
+            ids.insert(id);
         }
-        fault
+        let memory = &self.memory;
+        self.known.retain(|id, supply| {
+            let gone = supply.identity().server == server && !ids.contains(id);
+            if gone {
+                memory.remove(&key(id, "known"));
+            }
+            !gone
+        });
+    }
+
+    /// Adds that the UPSes of a server that is silent are lost.
+    fn miss(&mut self, server: &str, silence: Silence, readings: &mut Vec<Reading>) {
+        let reason = silence.to_string();
+        let own = self.known.values();
+        let own = own.filter(|supply| supply.identity().server == server);
+        readings.extend(own.map(|supply| supply.lost(&reason)));
+        let before = self.faulty.insert(server.to_owned(), silence);
+        if before.is_none() && self.expects(server) {
+            tracing::warn!(server, "UPS server: {reason}");
+        }
+    }
+
+    /// Whether somebody has said that this server is there.
+    fn expects(&self, server: &str) -> bool {
+        let mut servers = self.servers.iter();
+        servers.any(|one| one.access.name == server && one.access.expected)
+    }
+
+    /// The subject id of a server's UPS: of its name alone, unless another server that is asked
+    /// has one of that name already.
+    fn id(&self, server: &str, unit: &str) -> String {
+        let plain = format!("ups-{}", slug(unit));
+        let known = self.known.get(&plain).map(|one| one.identity().clone());
+        let kept = || Some(self.memory.get::<Kept>(&key(&plain, "known"))?.identity);
+        let owner = known.or_else(kept).map(|identity| identity.server);
+        let is_asked = |name: &String| self.servers.iter().any(|one| one.access.name == *name);
+        match owner.filter(|owner| owner != server).filter(is_asked) {
+            Some(_) => format!("ups-{}", slug(&format!("{server}-{unit}"))),
+            None => plain,
+        }
     }
 }

@@ -1,19 +1,24 @@
-//! NUT's network protocol, version 1.3 and before (RFC 9271): `LIST UPS`, `LIST VAR`.
+//! NUT's network protocol, version 1.3 and before (RFC 9271): `LIST UPS`, `LIST VAR`, `INSTCMD`,
+//! `STARTTLS`, `USERNAME` and `PASSWORD`.
 
 use std::collections::BTreeMap;
 
+use super::server::{Access, Tls};
 use super::wire::Wire;
 use super::{Silence, Told};
 
 /// Asks `upsd` for every UPS it knows.
-pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
-    let mut wire = Wire::open(address)?;
+pub(super) fn ask(access: &Access) -> Result<Vec<Told>, Silence> {
+    let mut wire = open(access)?;
     let units = list(&mut wire, "UPS")?.map_err(|reason| Silence::Fault(plain(&reason)))?;
     let mut all = Vec::new();
     for unit in units {
         let [name, label, ..] = unit.as_slice() else {
             continue;
         };
+        if !access.wants(name) {
+            continue;
+        }
         let answer = list(&mut wire, &format!("VAR {name}"))?;
         let (lost, variables) = match answer {
             Ok(rows) => (None, variables(&rows)),
@@ -32,6 +37,65 @@ pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
     Ok(all)
 }
 
+/// Has `upsd` carry out an instant command of a UPS.
+#[allow(dead_code, reason = "tmp")]
+pub(super) fn command(access: &Access, unit: &str, command: &str) -> Result<(), String> {
+    let done = open(access).and_then(|mut wire| {
+        let answer = order(&mut wire, &format!("INSTCMD {} {command}", quoted(unit)))?;
+        wire.say(b"LOGOUT\n")?;
+        Ok(answer)
+    });
+    match done {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(plain(&reason)),
+        Err(silence) => Err(silence.to_string()),
+    }
+}
+
+/// Connects, with TLS and a login as far as they are configured.
+fn open(access: &Access) -> Result<Wire, Silence> {
+    let mut wire = Wire::open(&access.address)?;
+    let (config, must) = match &access.tls {
+        Tls::Off => (None, false),
+        Tls::Offered(config) => (Some(config), false),
+        Tls::Required(config) => (Some(config), true),
+    };
+    if let Some(config) = config {
+        match order(&mut wire, "STARTTLS")? {
+            Ok(()) => wire = wire.secure(config)?,
+            Err(reason) if must => {
+                let text = format!("it offers no TLS (upsd says {reason}), which tls requires");
+                return Err(Silence::Fault(text));
+            }
+            Err(_) => {}
+        }
+    }
+    if let Some(login) = &access.login {
+        let user = format!("USERNAME {}", quoted(&login.user));
+        let password = format!("PASSWORD {}", quoted(login.password.reveal()));
+        for line in [user, password] {
+            let answer = order(&mut wire, &line)?;
+            answer.map_err(|reason| Silence::Fault(plain(&reason)))?;
+        }
+    }
+    Ok(wire)
+}
+
+/// Says a line that is answered by `OK` or an error.
+fn order(wire: &mut Wire, line: &str) -> Result<Result<(), String>, Silence> {
+    wire.say(format!("{line}\n").as_bytes())?;
+    let answer = wire.line()?;
+    if let Some(reason) = answer.strip_prefix("ERR ") {
+        return Ok(Err(reason.to_owned()));
+    }
+    let fits = answer == "OK" || answer.starts_with("OK ");
+    fits.then_some(Ok(())).ok_or_else(stranger)
+}
+
+fn stranger() -> Silence {
+    Silence::Fault("this is no NUT server".to_owned())
+}
+
 /// The rows of a list without its name, or the error that upsd gives instead.
 fn list(wire: &mut Wire, what: &str) -> Result<Result<Vec<Vec<String>>, String>, Silence> {
     wire.say(format!("LIST {what}\n").as_bytes())?;
@@ -40,7 +104,7 @@ fn list(wire: &mut Wire, what: &str) -> Result<Result<Vec<Vec<String>>, String>,
         return Ok(Err(reason.to_owned()));
     }
     if first != format!("BEGIN LIST {what}") {
-        return Err(Silence::Fault("this is no NUT server".to_owned()));
+        return Err(stranger());
     }
     let (end, head) = (format!("END LIST {what}"), format!("{what} "));
     let mut rows = Vec::new();
@@ -85,12 +149,36 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// A word in quotes; line ends, which no word may have, are left out.
+fn quoted(word: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in word.chars().filter(|letter| !letter.is_control()) {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// NUT's error in plain words.
 fn plain(reason: &str) -> String {
     let plain = match reason.split(' ').next() {
         Some("DATA-STALE") => "its driver has lost the UPS (check its cable)",
         Some("DRIVER-NOT-CONNECTED") => "its driver does not run (systemctl status nut-driver@*)",
-        Some("ACCESS-DENIED") => "upsd does not let this machine ask",
+        Some("ACCESS-DENIED") => {
+            "upsd does not allow that to this machine and user (upsd.users, LISTEN in upsd.conf)"
+        }
+        Some("UNKNOWN-UPS") => "upsd no longer knows this UPS (ups.conf)",
+        Some("INVALID-USERNAME" | "USERNAME-REQUIRED") => {
+            "upsd wants another username (upsd.users)"
+        }
+        Some("INVALID-PASSWORD" | "PASSWORD-REQUIRED") => {
+            "upsd wants another password (upsd.users)"
+        }
+        Some("CMD-NOT-SUPPORTED" | "UNKNOWN-COMMAND") => "this UPS has no such command",
+        Some("INSTCMD-FAILED") => "the UPS did not carry it out",
         _ => return format!("upsd says {reason}"),
     };
     plain.to_owned()
