@@ -298,7 +298,11 @@ impl Builder<'_> {
             }),
             kind: kind(&ground.host.root),
             activity: activity.clone(),
-            services: config.power.services,
+            terms: power::Terms {
+                services: config.power.services,
+                processes: config.power.processes,
+                disks_w: None,
+            },
             tariff: config.power.tariff.clone(),
             book: ground.book.clone(),
         };

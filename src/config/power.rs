@@ -21,6 +21,8 @@ pub struct PowerConfig {
     pub host: Option<HostPower>,
     /// How many services are told one by one; the rest together.
     pub services: usize,
+    /// How many processes are told one by one.
+    pub processes: usize,
     /// Services that are counted together.
     pub groups: Vec<GroupConfig>,
     /// What a kWh costs.
@@ -79,6 +81,9 @@ impl PowerConfig {
         let mut services = section.section("services");
         let top = services.integer("top", 0..=50).unwrap_or(10);
         services.finish();
+        let mut processes = section.section("processes");
+        let busiest = processes.integer("top", 0..=50).unwrap_or(5);
+        processes.finish();
         let groups = groups(section.section("groups"));
         let tariff = TariffConfig::read(section.section("tariff"));
         let co2 = Co2Config::read(section.section("co2"));
@@ -87,6 +92,7 @@ impl PowerConfig {
             meters,
             host,
             services: usize::try_from(top).unwrap_or_default(),
+            processes: usize::try_from(busiest).unwrap_or_default(),
             groups,
             tariff,
             co2,
@@ -174,7 +180,7 @@ mod tests {
             read("services.top = 3\n[groups]\nmedia = [\"jelly*\", \"sonarr\"]\nweb = \"caddy\"");
         assert_eq!((config.services, config.groups.len(), &*told), (3, 2, ""));
         assert_eq!(config.groups[1].services, ["caddy"]);
-        assert_eq!(read("").0.services, 10);
+        assert_eq!((read("").0.services, read("").0.processes), (10, 5));
         for (text, words) in [
             (
                 "groups.media = []",
@@ -183,6 +189,7 @@ mod tests {
             ("groups.Media = [\"a\"]", "lower-case"),
             ("groups.media = 3", "power.groups.media: (3)"),
             ("services.top = 99", "from 0 to 50"),
+            ("processes.top = -1", "from 0 to 50"),
         ] {
             let told = read(text).1;
             assert!(told.contains(words), "{told}");

@@ -31,20 +31,21 @@ impl KeptFile {
     /// Reads the whole file into `buffer`, which is cleared first, and returns it as text.
     /// Bytes that are no UTF-8 give an error of kind `InvalidData`.
     pub fn read<'a>(&mut self, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
-        let result = match self.file.take() {
-            Some(file) => match read_all(&file, buffer) {
-                Ok(()) => Ok(file),
-                // A device may have gone and come back under the same name: once more, anew.
-                Err(_) => self.open_and_read(buffer),
-            },
-            None => self.open_and_read(buffer),
-        };
-        let file = result?;
-        if is_pseudo(&file) {
-            self.file = Some(file);
-        }
-        std::str::from_utf8(buffer)
+        std::str::from_utf8(self.bytes(buffer)?)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// The same as it is, for files that need not be text.
+    pub fn bytes<'a>(&mut self, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        let kept = self.file.take();
+        // A device may have gone and come back under the same name: once more, anew.
+        if let Some(file) = kept.filter(|file| read_all(file, buffer).is_ok()) {
+            self.file = Some(file);
+        } else {
+            let file = self.open_and_read(buffer)?;
+            self.file = Some(file).filter(is_pseudo);
+        }
+        Ok(buffer)
     }
 
     fn open_and_read(&self, buffer: &mut Vec<u8>) -> io::Result<File> {

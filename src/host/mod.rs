@@ -6,6 +6,7 @@ mod exec;
 mod http;
 mod kept;
 mod memory;
+mod processes;
 mod root;
 mod space;
 mod tls;
@@ -15,6 +16,7 @@ pub use exec::{Exec, ExecError, Output};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
 pub use memory::Memory;
+pub use processes::{Process, Processes};
 pub use root::Root;
 pub use space::{SPACES, Space};
 pub use tls::tls_client;
@@ -37,6 +39,8 @@ pub struct Host {
     pub http: Http,
     /// What collectors must not forget over a restart.
     pub memory: Memory,
+    /// Who runs on it.
+    pub processes: Processes,
 }
 
 impl Host {
@@ -49,6 +53,7 @@ impl Host {
             clock: Clock::Real,
             http: Http::default(),
             memory: Memory::default(),
+            processes: Processes::default(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Host {
             clock,
             http: Http::default(),
             memory: Memory::default(),
+            processes: Processes::default(),
         }
     }
 

@@ -1,18 +1,43 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What used the processor between two looks. Cheap to clone; clones share it: the collector
+use super::Owner;
+
+/// What used the machine between two looks. Cheap to clone; clones share it: the collector
 /// leaves it here at each tick, and the task that attributes watts takes it.
 #[derive(Debug, Clone, Default)]
 pub struct Activity(Arc<Mutex<Option<Spent>>>);
 
-/// Processor time between two looks, s.
+/// What was used between two looks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Spent {
+    /// Processor time, s; where the cores' frequencies are known, weighted by them.
+    pub cpu: Use,
+    /// What went to and from disks, bytes.
+    pub disk: Option<DiskUse>,
+    /// Time of graphics cards, in any unit.
+    pub gpu: Option<Use>,
+}
+
+/// How the disks were used between two looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DiskUse {
+    /// How much of the time they were at work, 0–1, over all of them.
+    pub busy: f64,
+    /// Bytes that were read and written.
+    pub bytes: Use,
+}
+
+/// One thing that can be used, and who used how much of it. Services never have more than there
+/// was, nor processes more than their service.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Use {
     /// By everything there is.
-    pub total_s: f64,
+    pub total: f64,
     /// By each service, by name.
     pub services: BTreeMap<String, f64>,
+    /// By each process, by its service (empty for none) and command.
+    pub processes: BTreeMap<Owner, f64>,
 }
 
 impl Activity {
@@ -27,113 +52,145 @@ impl Activity {
     }
 }
 
+/// What a service used and no process that lives explains is told as this process of it.
+pub const SHORT_LIVED: &str = "short-lived";
 /// Services that are gone are remembered up to so many in all.
 const FORGET: usize = 2000;
 
-/// Makes the time between two looks out of counters that only grow, but for services that begin
+/// How much one process has used so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tally {
+    /// Its number.
+    pub pid: u32,
+    /// When it began, in the kernel's ticks: a number that is used again is another process.
+    pub start: u64,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it has used since it began.
+    pub used: f64,
+    /// What a unit of its use counts, 1 for what all have in common.
+    pub weight: f64,
+}
+
+/// Makes what lies between two looks out of counters that only grow, but for those that begin
 /// anew.
 #[derive(Debug, Default)]
 pub struct Counters {
-    total_s: Option<f64>,
+    total: Option<f64>,
     services: BTreeMap<String, f64>,
+    processes: HashMap<(u32, u64), f64>,
+    /// The begin of the youngest process of the last look.
+    youngest: u64,
 }
 
 impl Counters {
-    /// Takes in how much everything (`total_s`) and each service has used so far, s; gives what
-    /// lies between this look and the last, `None` at the first. A service that is new, or whose
-    /// counter went back, began in between: all its time counts. Where services claim more than
-    /// there was (they are read a moment later), each is cut alike.
-    pub fn look(&mut self, total_s: f64, services: BTreeMap<String, f64>) -> Option<Spent> {
-        let total = self
-            .total_s
-            .replace(total_s)
-            .map(|last| (total_s - last).max(0.0));
-        let before = std::mem::take(&mut self.services);
-        let spent = total.map(|total_s| {
-            let grown = services.iter().map(|(name, now)| {
-                let last = before.get(name).copied().filter(|last| last <= now);
-                (name.clone(), (now - last.unwrap_or(0.0)).max(0.0))
-            });
-            let mut services: BTreeMap<_, _> = grown.collect();
-            let claimed: f64 = services.values().sum();
-            if claimed > total_s {
-                for spent in services.values_mut() {
-                    *spent *= total_s / claimed;
-                }
-            }
-            Spent { total_s, services }
+    /// Takes in how much everything (`total`), each service and each process has used so far;
+    /// gives what lies between this look and the last, `None` at the first. A service that is
+    /// new, or whose counter went back, began in between: all its use counts. Where services
+    /// claim more than there was (they are read a moment later), each is cut alike, and so are
+    /// processes within their service.
+    pub fn look(
+        &mut self,
+        total: f64,
+        services: BTreeMap<String, f64>,
+        processes: &[Tally],
+    ) -> Option<Use> {
+        let before = self.total.replace(total);
+        let last = std::mem::take(&mut self.services);
+        let grown = services.iter().map(|(name, now)| {
+            let last = last.get(name).copied().filter(|last| last <= now);
+            (name.clone(), (now - last.unwrap_or(0.0)).max(0.0))
         });
+        let mut used = Use {
+            total: (total - before.unwrap_or(total)).max(0.0),
+            services: grown.collect(),
+            processes: BTreeMap::new(),
+        };
         // One that cannot be read for a moment goes on where it was when it is back.
-        if before.len() <= FORGET {
-            self.services = before;
+        if last.len() <= FORGET {
+            self.services = last;
         }
         self.services.extend(services);
-        spent
+        self.processes(&mut used, processes);
+        used.settle(!processes.is_empty());
+        before.is_some().then_some(used)
+    }
+
+    fn processes(&mut self, used: &mut Use, processes: &[Tally]) {
+        let mut kept = HashMap::with_capacity(processes.len());
+        for one in processes {
+            let key = (one.pid, one.start);
+            let last = self.processes.get(&key).copied();
+            // Born since: all of it lies between. One that was only hidden is told from now on.
+            let born = one.start >= self.youngest;
+            let last = last.unwrap_or(if born { 0.0 } else { one.used });
+            kept.insert(key, one.used);
+            let grown = (one.used - last).max(0.0);
+            if grown > 0.0 {
+                let service = used.services.get_mut(&one.owner.service);
+                // Its service is not known (any more): it runs in none.
+                let owner = if service.is_some() {
+                    one.owner.clone()
+                } else {
+                    Owner {
+                        service: String::new(),
+                        command: one.owner.command.clone(),
+                    }
+                };
+                if let Some(service) = service {
+                    *service = (*service + grown * (one.weight - 1.0)).max(0.0);
+                }
+                *used.processes.entry(owner).or_insert(0.0) += grown * one.weight.max(0.0);
+            }
+        }
+        self.processes = kept;
+        let youngest = processes.iter().map(|one| one.start).max();
+        self.youngest = youngest.unwrap_or(self.youngest);
+    }
+}
+
+impl Use {
+    /// Cuts claims down to what there was; where processes can be seen at all, tells what none
+    /// explains of a service as short-lived.
+    fn settle(&mut self, can_see: bool) {
+        let claimed: f64 = self.services.values().sum();
+        if claimed > self.total {
+            for used in self.services.values_mut() {
+                *used *= self.total / claimed;
+            }
+        }
+        let known: f64 = self.services.values().sum();
+        let mut claims: BTreeMap<&str, f64> = BTreeMap::new();
+        for (owner, used) in &self.processes {
+            *claims.entry(&owner.service).or_insert(0.0) += used;
+        }
+        let nobody = (self.total - known).max(0.0);
+        let cuts: BTreeMap<String, f64> = claims
+            .iter()
+            .map(|(service, claimed)| {
+                let there_is = self.services.get(*service).copied().unwrap_or(nobody);
+                let cut = if *claimed > there_is {
+                    there_is / claimed
+                } else {
+                    1.0
+                };
+                ((*service).to_owned(), cut)
+            })
+            .collect();
+        let mut rest = self.services.clone();
+        for (owner, used) in &mut self.processes {
+            *used *= cuts.get(&owner.service).copied().unwrap_or(1.0);
+            if let Some(rest) = rest.get_mut(&owner.service) {
+                *rest -= *used;
+            }
+        }
+        for (service, used) in rest.into_iter().filter(|(_, used)| can_see && *used > 0.0) {
+            let command = SHORT_LIVED.to_owned();
+            let owner = Owner { service, command };
+            *self.processes.entry(owner).or_insert(0.0) += used;
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn services(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
-        list.iter()
-            .map(|(name, spent)| ((*name).to_owned(), *spent))
-            .collect()
-    }
-
-    #[test]
-    fn what_lies_between_two_looks_is_told_and_who_began_anew_counts_whole() {
-        let mut counters = Counters::default();
-        let first = services(&[("a", 100.0), ("b", 7.0), ("gone", 3.0)]);
-        assert_eq!(counters.look(500.0, first), None);
-        // `b` was restarted, `new` is new, `gone` is gone.
-        let spent = counters
-            .look(520.0, services(&[("a", 104.0), ("b", 2.0), ("new", 1.5)]))
-            .unwrap();
-        assert_eq!(
-            spent.services,
-            services(&[("a", 4.0), ("b", 2.0), ("new", 1.5)])
-        );
-        assert!((spent.total_s - 20.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn nobody_has_more_than_there_was_and_a_reboot_is_no_use_at_all() {
-        let mut counters = Counters::default();
-        counters.look(10.0, services(&[("a", 0.0), ("b", 0.0)]));
-        let spent = counters
-            .look(13.0, services(&[("a", 4.0), ("b", 2.0)]))
-            .unwrap();
-        assert_eq!(spent.services, services(&[("a", 2.0), ("b", 1.0)]));
-        let spent = counters.look(1.0, services(&[("a", 1.0)])).unwrap();
-        assert_eq!(spent.services, services(&[("a", 0.0)]));
-        assert!(spent.total_s.abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_service_that_was_away_for_a_look_goes_on_where_it_was() {
-        let mut counters = Counters::default();
-        counters.look(0.0, services(&[("a", 900.0)]));
-        counters.look(10.0, BTreeMap::new());
-        let spent = counters.look(20.0, services(&[("a", 903.0)])).unwrap();
-        assert_eq!(spent.services, services(&[("a", 3.0)]));
-        let many = (0..=FORGET).map(|number| (number.to_string(), 1.0));
-        counters.look(30.0, many.collect());
-        counters.look(40.0, BTreeMap::new());
-        assert!(counters.services.is_empty(), "no more than is useful");
-    }
-
-    #[test]
-    fn what_is_left_is_taken_once() {
-        let activity = Activity::default();
-        assert_eq!(activity.take(), None);
-        activity.leave(Spent::default());
-        activity.leave(Spent {
-            total_s: 2.0,
-            ..Spent::default()
-        });
-        assert!((activity.take().unwrap().total_s - 2.0).abs() < 1e-9);
-        assert_eq!(activity.take(), None);
-    }
-}
+mod tests;

@@ -73,6 +73,16 @@ pub(crate) static BATTERY: Metric = Metric::state(
 pub(crate) static SHARE: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
     .decimals(2)
     .dead_band(0.25);
+/// The same of a process: for those who look closer.
+pub(crate) static PROCESS: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
+    .decimals(2)
+    .dead_band(0.25)
+    .diagnostic();
+pub(crate) static PROCESS_ENERGY: Metric =
+    Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
+        .decimals(4)
+        .dead_band(0.001)
+        .hidden();
 pub(crate) static TODAY: Metric =
     Metric::gauge("energy_today_kwh", "Energy today", Unit::KilowattHour)
         .decimals(3)
@@ -86,6 +96,8 @@ pub(crate) static MONTH: Metric =
 pub(crate) struct MoneyMetrics {
     pub(crate) price: Metric,
     pub(crate) cost: Metric,
+    /// The same of a process.
+    pub(crate) process: Metric,
     pub(crate) today: Metric,
     pub(crate) month: Metric,
 }
@@ -105,6 +117,10 @@ pub(crate) fn money(currency: &str) -> &'static MoneyMetrics {
         cost: Metric::total(key("cost"), "Cost", Unit::Money)
             .decimals(4)
             .dead_band(0.001),
+        process: Metric::total(key("cost"), "Cost", Unit::Money)
+            .decimals(4)
+            .dead_band(0.001)
+            .hidden(),
         today: Metric::gauge(key("cost_today"), "Cost today", Unit::Money)
             .decimals(3)
             .dead_band(0.005),

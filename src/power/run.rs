@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::tell::{self, Subjects};
 use super::{
     Accounts, Activity, Booked, Curve, DayBook, Kind, Learned, Ledger, Money, NodePower,
-    PowerSample, Prior, Scope, Told, pieces,
+    PowerSample, Prior, Scope, Terms, Told, pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -33,8 +33,8 @@ pub struct Setup {
     pub kind: Kind,
     /// What used the processor, left there at each tick.
     pub activity: Activity,
-    /// How many services are told one by one.
-    pub services: usize,
+    /// Who is told one by one.
+    pub terms: Terms,
     /// What a kWh costs.
     pub tariff: Option<TariffConfig>,
     /// What each day's energy went to.
@@ -118,7 +118,7 @@ impl Works {
         let node = NodePower::new(setup.curve, kept.energy_kwh).with_learned(kept.learned);
         Self {
             node,
-            ledger: Ledger::new(setup.services, kept.accounts),
+            ledger: Ledger::new(setup.terms, kept.accounts),
             money: Money::new(setup.tariff.clone(), TimeZone::system(), kept.booked),
             setup,
             subjects: Subjects::default(),
@@ -229,17 +229,16 @@ fn gpu(samples: &[PowerSample]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::bus::{Listener, State};
-    use crate::config::Terms;
+    use crate::config::Terms as Price;
     use crate::model::{Area, Metric, Source, Subject, Unit, Value};
-    use crate::power::Spent;
     use crate::power::metrics::POWER;
-    use std::collections::BTreeMap;
+    use crate::power::{Spent, Use};
     use tokio::task::JoinSet;
 
     static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
 
     fn tariff() -> TariffConfig {
-        TariffConfig::new("EUR".to_owned(), TimeZone::UTC, vec![Terms::flat(0.5)])
+        TariffConfig::new("EUR".to_owned(), TimeZone::UTC, vec![Price::flat(0.5)])
     }
 
     struct House {
@@ -259,7 +258,11 @@ mod tests {
             let setup = Setup {
                 curve,
                 activity: activity.clone(),
-                services: 2,
+                terms: super::Terms {
+                    services: 2,
+                    processes: 1,
+                    disks_w: None,
+                },
                 tariff: Some(tariff()),
                 ..Setup::default()
             };
@@ -389,13 +392,18 @@ mod tests {
         });
         let mut house = House::new(&store, curve).await;
         for _ in 0..30 {
+            let services = [("jellyfin", 15.0), ("Pi-hole", 5.0), ("caddy", 0.0)];
+            let processes = [("jellyfin/ffmpeg", 12.0), ("jellyfin/jellyfin", 3.0)];
+            let cpu = Use {
+                total: 20.0,
+                services: services.map(|(name, s)| (name.to_owned(), s)).into(),
+                processes: processes
+                    .map(|(name, s)| (name.to_owned().into(), s))
+                    .into(),
+            };
             house.activity.leave(Spent {
-                total_s: 20.0,
-                services: BTreeMap::from([
-                    ("jellyfin".to_owned(), 15.0),
-                    ("Pi-hole".to_owned(), 5.0),
-                    ("caddy".to_owned(), 0.0),
-                ]),
+                cpu,
+                ..Spent::default()
             });
             house.tick(Some(50.0), Some(60.0)).await;
         }
@@ -407,6 +415,14 @@ mod tests {
         };
         assert_eq!(told(&house, "service-jellyfin", "power_w"), Some(30.0));
         assert_eq!(told(&house, "service-pi-hole", "power_w"), Some(10.0));
+        let ffmpeg = "process-jellyfin-ffmpeg";
+        assert_eq!(told(&house, ffmpeg, "power_w"), Some(24.0));
+        assert!(told(&house, ffmpeg, "cost_eur").is_some());
+        assert_eq!(
+            told(&house, "process-jellyfin", "power_w"),
+            None,
+            "one only"
+        );
         assert_eq!(told(&house, "services-idle", "power_w"), Some(20.0));
         assert_eq!(told(&house, "services-other", "power_w"), Some(0.0));
         assert_eq!(told(&house, "services-gpu", "power_w"), None);

@@ -1,13 +1,14 @@
 //! What is published of the machine's power.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use super::metrics::{
-    ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, SHARE, TODAY, money,
+    ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, PROCESS, PROCESS_ENERGY, SHARE,
+    TODAY, money,
 };
-use super::{Draw, Money, Part, Parts, SourceKind, Told};
-use crate::model::{Area, Reading, Source, Subject, Timestamp};
+use super::{Draw, Money, Owner, Part, Parts, SourceKind, Told};
+use crate::model::{Area, Metric, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "host", "Node"));
@@ -18,18 +19,48 @@ static OTHER: LazyLock<Arc<Subject>> =
 static GPU: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "services-gpu", "Graphics at work"));
 
-/// The subjects of services, by name.
+/// The subjects of services and processes.
 #[derive(Debug, Default)]
-pub(super) struct Subjects(HashMap<String, Arc<Subject>>);
+pub(super) struct Subjects {
+    known: HashMap<Owner, Arc<Subject>>,
+    taken: HashSet<String>,
+}
 
 impl Subjects {
-    fn of(&mut self, name: &str) -> Arc<Subject> {
-        if let Some(known) = self.0.get(name) {
+    fn service(&mut self, name: &str) -> Arc<Subject> {
+        let owner = Owner {
+            service: name.to_owned(),
+            command: String::new(),
+        };
+        self.of(
+            owner,
+            &format!("service-{name}"),
+            &format!("Service {name}"),
+        )
+    }
+
+    fn process(&mut self, owner: &Owner) -> Arc<Subject> {
+        let Owner { service, command } = owner;
+        let (id, label) = if service.is_empty() || service == command {
+            (format!("process-{command}"), format!("Process {command}"))
+        } else {
+            let id = format!("process-{service}-{command}");
+            (id, format!("Process {command} of {service}"))
+        };
+        self.of(owner.clone(), &id, &label)
+    }
+
+    /// The subject of `owner`; names that differ only in what a topic cannot carry are numbered.
+    fn of(&mut self, owner: Owner, id: &str, label: &str) -> Arc<Subject> {
+        if let Some(known) = self.known.get(&owner) {
             return Arc::clone(known);
         }
-        let id = format!("service-{name}");
-        let subject = Subject::of_host(Area::Power, &id, &format!("Service {name}"));
-        self.0.insert(name.to_owned(), Arc::clone(&subject));
+        let ids = std::iter::once(id.to_owned()).chain((2..100).map(|n| format!("{id}-{n}")));
+        let mut subjects = ids.map(|id| Subject::of_host(Area::Power, &id, label));
+        let free = subjects.find(|one| !self.taken.contains(&one.id));
+        let subject = free.unwrap_or_else(|| Subject::of_host(Area::Power, id, label));
+        self.taken.insert(subject.id.clone());
+        self.known.insert(owner, Arc::clone(&subject));
         subject
     }
 }
@@ -71,25 +102,37 @@ pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
 /// Each part of the machine's watts.
 pub(super) fn parts(parts: &Parts, money: &Money, subjects: &mut Subjects) -> Vec<Reading> {
     let metrics = metrics(money);
+    let plain = (&SHARE, &ENERGY, metrics.map(|metrics| &metrics.cost));
     let mut readings = vec![
-        part(&IDLING, &parts.idle, metrics),
-        part(&OTHER, &parts.other, metrics),
+        part(&IDLING, &parts.idle, plain),
+        part(&OTHER, &parts.other, plain),
     ];
-    readings.extend(parts.gpu.iter().map(|gpu| part(&GPU, gpu, metrics)));
+    readings.extend(parts.gpu.iter().map(|gpu| part(&GPU, gpu, plain)));
     for (name, service) in &parts.services {
-        readings.push(part(&subjects.of(name), service, metrics));
+        readings.push(part(&subjects.service(name), service, plain));
+    }
+    let close = (
+        &PROCESS,
+        &PROCESS_ENERGY,
+        metrics.map(|metrics| &metrics.process),
+    );
+    for (owner, process) in &parts.processes {
+        readings.push(part(&subjects.process(owner), process, close));
     }
     readings
 }
 
-fn part(subject: &Arc<Subject>, part: &Part, metrics: Option<&'static MoneyMetrics>) -> Reading {
+/// Watts, energy and cost.
+type Figures = (&'static Metric, &'static Metric, Option<&'static Metric>);
+
+fn part(subject: &Arc<Subject>, part: &Part, (power, energy, cost): Figures) -> Reading {
     let mut reading = Reading::new(subject)
-        .with(&SHARE, part.power_w)
-        .with(&ENERGY, part.account.energy_kwh);
-    if let Some(metrics) = metrics {
-        reading.push(&metrics.cost, Some(part.account.cost));
+        .with(power, part.power_w)
+        .with(energy, part.account.energy_kwh);
+    if let Some(cost) = cost {
+        reading.push(cost, Some(part.account.cost));
     }
-    // Shares of processor time are no measurement, whoever measured the whole.
+    // Shares of what was used are no measurement, whoever measured the whole.
     reading.source = Some(Source::Model);
     reading
 }
@@ -128,5 +171,25 @@ mod tests {
             .and_then(crate::model::Value::as_number);
         assert_eq!(watts, Some(40.0));
         assert_eq!(graphics.value("cost_eur"), None, "no tariff, no cost");
+    }
+
+    #[test]
+    fn names_that_a_topic_cannot_tell_apart_are_numbered() {
+        let mut subjects = Subjects::default();
+        let mut id = |name: &str| {
+            let owner = Owner::from(name.to_owned());
+            subjects.process(&owner).key().to_owned()
+        };
+        for (name, want) in [
+            ("web/a b", "power/process-web-a-b"),
+            ("web/a-b", "power/process-web-a-b-2"),
+            ("web/a b", "power/process-web-a-b"),
+            ("caddy/caddy", "power/process-caddy"),
+            ("/caddy", "power/process-caddy-2"),
+            ("/\u{1f600}", "power/process"),
+        ] {
+            assert_eq!(id(name), want, "{name}");
+        }
+        assert_eq!(subjects.service("a b").key(), "power/service-a-b");
     }
 }

@@ -4,6 +4,8 @@
 
 pub(super) mod battery;
 mod cgroup;
+mod homes;
+mod names;
 pub(super) mod nvidia;
 pub(super) mod rapl;
 mod sensor;

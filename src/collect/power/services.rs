@@ -1,52 +1,42 @@
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cgroup::{self, Group, Who};
+use super::cgroup;
+use super::homes::Homes;
+use super::names::Names;
 use crate::collect::read::{cannot_read, figure, nonsense};
 use crate::collect::{Collect, CollectError, Slot};
 use crate::config::GroupConfig;
-use crate::host::{Host, KeptFile, Root};
-use crate::model::{Reading, glob};
-use crate::power::{Activity, Counters};
+use crate::host::{Host, KeptFile, Processes, Root};
+use crate::model::Reading;
+use crate::power::{Activity, Counters, Owner, Spent, Tally};
 
 /// The kernel tells processors' times in these, on every architecture that Rust has.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The place in the frame where, at each tick, the processor time of every service is read by its
-/// control group (version 2, or 1 with `cpuacct`), which counts short-lived processes as well. It
-/// publishes nothing itself: what was spent is left in `activity` for the task that attributes
-/// watts. Services that `groups` name are counted together.
+/// control group (version 2, or 1 with `cpuacct`), which counts short-lived processes as well, and
+/// that of every process. It publishes nothing itself: what was spent is left in `activity` for
+/// the task that attributes watts. Services that `groups` name are counted together.
 ///
 /// A group that is gone takes what it spent since the last tick along; that counts as spent by
 /// nobody known.
 pub fn services(host: &Host, groups: &[GroupConfig], activity: Activity) -> Slot {
-    let (root, groups) = (host.root.clone(), groups.to_vec());
+    let (host, groups) = (host.clone(), groups.to_vec());
     Slot::new("services", Duration::ZERO, move || {
-        Box::new(Services {
-            root: root.clone(),
-            groups: groups.clone(),
-            activity: activity.clone(),
-            stat: root.keep_proc("stat"),
-            kept: HashMap::new(),
-            containers: HashMap::new(),
-            users: None,
-            counters: Counters::default(),
-            buffer: Vec::new(),
-        })
+        Box::new(Services::new(&host, &groups, activity.clone()))
     })
 }
 
 struct Services {
     root: Root,
-    groups: Vec<GroupConfig>,
+    names: Names,
     activity: Activity,
     stat: KeptFile,
     kept: HashMap<PathBuf, (String, KeptFile)>,
-    /// Containers' names by id.
-    containers: HashMap<String, String>,
-    /// People's names by user id.
-    users: Option<HashMap<u32, String>>,
+    processes: Processes,
+    homes: Homes,
     counters: Counters,
     buffer: Vec<u8>,
 }
@@ -56,33 +46,76 @@ impl Collect for Services {
         let tree = Tree::find(&self.root)
             .ok_or_else(|| CollectError::Absent("no control groups".to_owned()))?;
         let groups = cgroup::groups(&tree.root);
-        let mut spent = BTreeMap::new();
+        let (mut spent, mut paths) = (BTreeMap::new(), HashMap::with_capacity(groups.len()));
         let mut kept = HashMap::with_capacity(groups.len());
         for group in groups {
             let known = self.kept.remove(&group.path);
             let (name, mut file) = known.unwrap_or_else(|| {
                 let file = KeptFile::new(group.path.join(tree.file));
-                (self.name(&group), file)
+                (self.names.of(&group), file)
             });
             // One that has gone meanwhile is no fault.
             let seconds = file.read(&mut self.buffer).ok().and_then(tree.seconds);
             if let Some(seconds) = seconds {
                 *spent.entry(name.clone()).or_insert(0.0) += seconds;
+                let path = group.path.strip_prefix(&tree.root);
+                let path = path.ok().and_then(|path| path.to_str());
+                paths.extend(path.map(|path| (path.to_owned(), name.clone())));
                 kept.insert(group.path, (name, file));
             }
         }
         self.kept = kept;
-        // After the groups: nothing that they tell is later than this.
+        let tallies = self.tallies(&paths, tree.controller);
+        // After the groups and processes: nothing that they tell is later than this.
         let text = self.stat.read(&mut self.buffer);
         let busy = match text {
             Ok(text) => busy(text),
             Err(error) => return Err(cannot_read(self.stat.path(), &error)),
         };
         let busy = busy.ok_or_else(|| nonsense(self.stat.path(), "no line \"cpu\""))?;
-        if let Some(spent) = self.counters.look(busy, spent) {
-            self.activity.leave(spent);
+        if let Some(cpu) = self.counters.look(busy, spent, &tallies) {
+            self.activity.leave(Spent {
+                cpu,
+                ..Spent::default()
+            });
         }
         Ok(Vec::new())
+    }
+}
+
+impl Services {
+    fn new(host: &Host, groups: &[GroupConfig], activity: Activity) -> Self {
+        Self {
+            names: Names::new(host.root.clone(), groups.to_vec()),
+            activity,
+            stat: host.root.keep_proc("stat"),
+            kept: HashMap::new(),
+            processes: host.processes.clone(),
+            homes: Homes::default(),
+            counters: Counters::default(),
+            buffer: Vec::new(),
+            root: host.root.clone(),
+        }
+    }
+
+    /// What every process has used so far; none if they cannot be read.
+    fn tallies(&mut self, paths: &HashMap<String, String>, controller: &str) -> Vec<Tally> {
+        let Ok(processes) = self.processes.look(&self.root) else {
+            return Vec::new();
+        };
+        let homes = self.homes.of(&self.root, &processes, paths, controller);
+        let both = processes.iter().zip(homes);
+        both.map(|(process, service)| Tally {
+            pid: process.pid,
+            start: process.start,
+            owner: Owner {
+                service,
+                command: process.name.to_string(),
+            },
+            used: figure(process.ticks) / TICKS_PER_SECOND,
+            weight: 1.0,
+        })
+        .collect()
     }
 }
 
@@ -90,6 +123,8 @@ impl Collect for Services {
 struct Tree {
     root: PathBuf,
     file: &'static str,
+    /// The controller that counts; version 2 has one tree for all, without a name.
+    controller: &'static str,
     seconds: fn(&str) -> Option<f64>,
 }
 
@@ -101,6 +136,7 @@ impl Tree {
                 return Some(Self {
                     root,
                     file: "cpuacct.usage",
+                    controller: "cpuacct",
                     seconds: |text| Some(figure(text.trim().parse().ok()?) / 1e9),
                 });
             }
@@ -109,6 +145,7 @@ impl Tree {
         root.join("cgroup.controllers").exists().then_some(Self {
             root,
             file: "cpu.stat",
+            controller: "",
             seconds: |text| {
                 let line = text
                     .lines()
@@ -130,68 +167,6 @@ fn busy(stat: &str) -> Option<f64> {
     Some(figure(user + nice + system + interrupts) / TICKS_PER_SECOND)
 }
 
-impl Services {
-    fn name(&mut self, group: &Group) -> String {
-        let name = match &group.who {
-            Who::Unit(name) => name.clone(),
-            Who::User(id) => {
-                let users = self.users.get_or_insert_with(|| users(&self.root));
-                let name = users.get(id).map_or_else(|| id.to_string(), Clone::clone);
-                format!("user-{name}")
-            }
-            Who::Container(id) => {
-                if let Some(name) = self.containers.get(id) {
-                    name.clone()
-                } else {
-                    let name = container(&self.root, id);
-                    self.containers.insert(id.clone(), name.clone());
-                    name
-                }
-            }
-        };
-        let holds = |config: &&GroupConfig| config.services.iter().any(|one| glob(one, &name));
-        let group = self.groups.iter().find(holds);
-        group.map_or(name, |group| group.name.clone())
-    }
-}
-
-/// What a container is called; where its files may not be read, the begin of its id as all tools
-/// write it.
-fn container(root: &Root, id: &str) -> String {
-    let docker = root.path(Path::new(&format!(
-        "/var/lib/docker/containers/{id}/config.v2.json"
-    )));
-    let podman = root.path(Path::new(
-        "/var/lib/containers/storage/overlay-containers/containers.json",
-    ));
-    let read = |path: &Path| -> Option<serde_json::Value> {
-        serde_json::from_str(&Root::read(path).ok()?).ok()
-    };
-    let of_docker = || Some(read(&docker)?.get("Name")?.as_str()?.to_owned());
-    let of_podman = || {
-        let list = read(&podman)?;
-        let mut list = list.as_array()?.iter();
-        let ours = list.find(|one| one.get("id").and_then(|own| own.as_str()) == Some(id))?;
-        Some(ours.get("names")?.get(0)?.as_str()?.to_owned())
-    };
-    let name = of_docker().or_else(of_podman);
-    let name = name.map(|name| name.trim_start_matches('/').to_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
-        let short = id.get(..12).unwrap_or(id);
-        format!("container-{short}")
-    })
-}
-
-fn users(root: &Root) -> HashMap<u32, String> {
-    let text = Root::read(&root.path(Path::new("/etc/passwd"))).unwrap_or_default();
-    let lines = text.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let (name, id) = (fields.next()?, fields.nth(1)?);
-        Some((id.parse().ok()?, name.to_owned()))
-    });
-    lines.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,18 +186,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let host = Host::captured(dir.path(), Clock::set_to(jiff::Timestamp::UNIX_EPOCH));
             let activity = Activity::default();
-            let root = host.root;
-            let services = Services {
-                groups: groups.to_vec(),
-                activity: activity.clone(),
-                stat: root.keep_proc("stat"),
-                root,
-                kept: HashMap::new(),
-                containers: HashMap::new(),
-                users: None,
-                counters: Counters::default(),
-                buffer: Vec::new(),
-            };
+            let services = Services::new(&host, groups, activity.clone());
             let machine = Self {
                 dir,
                 services,
@@ -244,6 +208,14 @@ mod tests {
             self.put(&path, &format!("usage_usec {microseconds}\nuser_usec 0\n"));
         }
 
+        /// A process of `group` that has used so many hundredths of a second.
+        fn process(&self, pid: u32, name: &str, group: &str, ticks: u64, start: u64) {
+            let text =
+                format!("{pid} ({name}) S 1 1 1 0 -1 0 9 9 9 9 {ticks} 0 0 0 20 0 1 0 {start} 5 9");
+            self.put(&format!("proc/{pid}/stat"), &text);
+            self.put(&format!("proc/{pid}/cgroup"), &format!("0::/{group}\n"));
+        }
+
         fn busy(&self, ticks: u64) {
             self.put(
                 "proc/stat",
@@ -257,7 +229,13 @@ mod tests {
 
         fn spent(&mut self) -> Vec<(String, f64)> {
             assert!(self.sample().unwrap().is_empty());
-            self.activity.take().unwrap().services.into_iter().collect()
+            self.activity
+                .take()
+                .unwrap()
+                .cpu
+                .services
+                .into_iter()
+                .collect()
         }
     }
 
@@ -353,6 +331,39 @@ mod tests {
         assert_eq!(machine.services.kept.len(), 2);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn processes_are_told_with_their_service() {
+        let mut machine = Machine::new(&[]);
+        let (web, job) = ("system.slice/web.service", "system.slice/job.service");
+        machine.spend(web, 0);
+        machine.spend(job, 0);
+        machine.process(10, "nginx", web, 500, 100);
+        machine.process(11, "nginx", &format!("{web}/worker"), 0, 101);
+        machine.process(12, "sshd", "", 7, 90);
+        machine.sample().unwrap();
+        machine.spend(web, 4_000_000);
+        machine.spend(job, 2_000_000);
+        machine.process(10, "nginx", web, 600, 100);
+        machine.process(11, "nginx", &format!("{web}/worker"), 50, 101);
+        machine.process(12, "sshd", "", 17, 90);
+        machine.busy(1_000);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        machine.sample().unwrap();
+        let cpu = machine.activity.take().unwrap().cpu;
+        let told: Vec<_> = cpu
+            .processes
+            .iter()
+            .map(|(owner, s)| (String::from(owner.clone()), (s * 100.0).round() / 100.0))
+            .collect();
+        let want = list(&[
+            ("/sshd", 0.1),
+            ("job/short-lived", 2.0),
+            ("web/nginx", 1.5),
+            ("web/short-lived", 2.5),
+        ]);
+        assert_eq!(told, want);
+    }
+
     #[test]
     fn control_groups_of_version_1_count_in_nanoseconds() {
         let mut machine = Machine::new(&[]);
@@ -364,9 +375,12 @@ mod tests {
             machine.sample().unwrap();
         }
         let spent = machine.activity.take().unwrap();
-        assert_eq!(spent.services["container-001122334455"].to_string(), "2.5");
+        assert_eq!(
+            spent.cpu.services["container-001122334455"].to_string(),
+            "2.5"
+        );
         assert!(
-            (spent.total_s - 8.0).abs() < 1e-9,
+            (spent.cpu.total - 8.0).abs() < 1e-9,
             "stolen time is nobody's"
         );
     }

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use crate::collect::read::{cannot_read, figure, need};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::{Host, KeptFile, Root};
+use crate::host::{Host, KeptFile, Process, Processes as Table, Root};
 use crate::model::{Area, Metric, Reading, Subject, Unit};
 
 static COUNT: Metric = Metric::gauge("count", "Processes", Unit::None).dead_band(10.0);
@@ -26,8 +25,6 @@ static THREADS: Metric = Metric::gauge("threads", "Threads", Unit::None)
 /// The kernel tells processes' times in these, on every architecture that Rust has.
 const TICKS_PER_SECOND: f64 = 100.0;
 const MIB: u64 = 1 << 20;
-/// The kernel's own threads have this flag.
-const KERNEL_THREAD: u64 = 0x0020_0000;
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "processes",
@@ -42,6 +39,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     Box::new(Processes {
         subject: Subject::of_host(Area::Health, "processes", "Processes"),
         root: host.root.clone(),
+        table: host.processes.clone(),
         stat: host.root.keep_proc("stat"),
         load: host.root.keep_proc("loadavg"),
         top: usize::try_from(top).unwrap_or(0),
@@ -54,12 +52,12 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
 /// Shares over less than this tell little.
 const FIRST_LAP: Duration = Duration::from_secs(5);
 
-/// How many there are at every tick, and who uses most over a minute. The list of processes is
-/// read once a minute only, so no descriptors are kept for it: that is cheaper than 150 of them,
-/// and the figures of a minute change less than those of a tick.
+/// How many there are at every tick, and who uses most over a minute: the figures of a minute
+/// change less than those of a tick.
 struct Processes {
     subject: Arc<Subject>,
     root: Root,
+    table: Table,
     stat: KeptFile,
     load: KeptFile,
     top: usize,
@@ -114,34 +112,22 @@ impl Collect for Processes {
 
 impl Processes {
     fn scan(&mut self, now: Instant) -> Result<Scan, CollectError> {
-        let dir = self.root.proc("");
-        let entries = fs::read_dir(&dir).map_err(|error| cannot_read(&dir, &error))?;
+        let looked = self.table.look(&self.root);
+        let all = looked.map_err(|error| cannot_read(&self.root.proc(""), &error))?;
         let lap = (self.scan.as_ref()).map(|last| now.duration_since(last.at).as_secs_f64());
         let lap = lap.filter(|lap| *lap > 0.0);
         let page = rustix::param::page_size() as u64;
-        let mut spent = HashMap::new();
-        let mut used = Vec::new();
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            // One that has ended meanwhile is no fault.
-            let Ok(text) = Root::read(&entry.path().join("stat")) else {
-                continue;
-            };
-            let Some(process) = Process::parse(&text).filter(|process| !process.is_kernel) else {
-                continue;
-            };
-            let key = (pid, process.start);
+        let mut spent = HashMap::with_capacity(all.len());
+        let mut used = Vec::with_capacity(all.len());
+        for process in all.iter() {
+            let key = (process.pid, process.start);
             let last = self.scan.as_ref().and_then(|scan| scan.spent.get(&key));
             // Born since the last scan: all its time lies between.
             let grown = process.ticks.saturating_sub(last.copied().unwrap_or(0));
             let cpu = lap.map(|lap| figure(grown) / TICKS_PER_SECOND / lap * 100.0);
             spent.insert(key, process.ticks);
             used.push(Used {
-                pid,
-                name: process.name,
+                process,
                 cpu,
                 memory: process.pages.saturating_mul(page),
             });
@@ -155,21 +141,20 @@ impl Processes {
     }
 }
 
-struct Used {
-    pid: u32,
-    name: String,
+struct Used<'a> {
+    process: &'a Process,
     cpu: Option<f64>,
     memory: u64,
 }
 
 /// Both lists. Coarse figures (whole percents of one core, whole MiB) keep them quiet.
-fn detail(mut used: Vec<Used>, top: usize) -> Map<String, Json> {
+fn detail(mut used: Vec<Used<'_>>, top: usize) -> Map<String, Json> {
     let mut detail = Map::new();
     if used.iter().any(|one| one.cpu.is_some()) {
         used.sort_by(|a, b| b.cpu.unwrap_or(0.0).total_cmp(&a.cpu.unwrap_or(0.0)));
         let list = used.iter().take(top).filter_map(|one| {
             let share = one.cpu.map(f64::round).filter(|share| *share >= 1.0)?;
-            Some(json!({"pid": one.pid, "name": one.name, "cpu_pct": share}))
+            Some(json!({"pid": one.process.pid, "name": &*one.process.name, "cpu_pct": share}))
         });
         detail.insert("top_cpu".to_owned(), list.collect());
     }
@@ -180,7 +165,7 @@ fn detail(mut used: Vec<Used>, top: usize) -> Map<String, Json> {
         .filter(|one| one.memory > 0)
         .map(|one| {
             let whole = (one.memory + MIB / 2) / MIB * MIB;
-            json!({"pid": one.pid, "name": one.name, "memory_bytes": whole})
+            json!({"pid": one.process.pid, "name": &*one.process.name, "memory_bytes": whole})
         });
     detail.insert("top_memory".to_owned(), list.collect());
     detail
@@ -192,55 +177,12 @@ fn total_threads(text: &str) -> Option<u64> {
     word.split_once('/')?.1.parse().ok()
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Process {
-    name: String,
-    is_kernel: bool,
-    ticks: u64,
-    start: u64,
-    pages: u64,
-}
-
-impl Process {
-    /// Reads `/proc/<pid>/stat`. The name stands in brackets and may hold brackets and blanks
-    /// itself, so the last bracket ends it.
-    fn parse(text: &str) -> Option<Self> {
-        let (_, rest) = text.split_once('(')?;
-        let (name, rest) = rest.rsplit_once(')')?;
-        let mut words = rest.split_ascii_whitespace();
-        let mut number = |skip| words.nth(skip)?.parse::<u64>().ok();
-        let flags = number(6)?;
-        let ticks = number(4)?.checked_add(number(0)?)?;
-        let start = number(6)?;
-        let pages = number(1)?;
-        Some(Self {
-            name: name.to_owned(),
-            is_kernel: flags & KERNEL_THREAD != 0,
-            ticks,
-            start,
-            pages,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_brackets_and_blanks_does_not_move_the_columns() {
-        let text = "42 (a) (b c) S 1 42 42 0 -1 4194560 9 9 9 9 700 55 0 0 20 0 1 0 1234 5678 91 0";
-        let want = Process {
-            name: "a) (b c".into(),
-            is_kernel: false,
-            ticks: 755,
-            start: 1234,
-            pages: 91,
-        };
-        assert_eq!(Process::parse(text), Some(want));
-        for bad in ["", "1 (x", "1 (x) S 1", "1 (x) S 1 1 1 0 -1 x"] {
-            assert_eq!(Process::parse(bad), None, "{bad}");
-        }
+    fn threads_are_read_off_the_load() {
         assert_eq!(total_threads("0 0 0 1/121 9"), Some(121));
         assert_eq!(total_threads("0 0 0 1"), None);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::super::ledger::{Given, Owner, Shares};
+use super::super::{Given, Owner, Shares};
 
 /// A day tells so many services one by one, and as many processes; of more, those that used
 /// least are told together.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::ledger::Shares;
+use super::Shares;
 use crate::store::{Change, Collection, Store, StoreError};
 
 /// Energy of a longer time is booked on its last day: it is not known when it was used.

@@ -1,0 +1,124 @@
+//! In which service each process lives.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::host::{Process, Root};
+
+/// A process is asked again where it lives at its second look, since it may be moved right after
+/// its birth, and then once in so many looks.
+const AGAIN: u32 = 30;
+
+/// Where each process lives. One that cannot be asked lives in no service.
+#[derive(Debug, Default)]
+pub(super) struct Homes {
+    known: HashMap<(u32, u64), Home>,
+}
+
+#[derive(Debug, Default)]
+struct Home {
+    service: Option<String>,
+    looks: u32,
+}
+
+impl Homes {
+    /// The service of each of `processes`, in their order. `services` are the names of the control
+    /// groups that are one, by their path; `controller` is the one that counts processor time,
+    /// empty for version 2.
+    pub(super) fn of(
+        &mut self,
+        root: &Root,
+        processes: &[Process],
+        services: &HashMap<String, String>,
+        controller: &str,
+    ) -> Vec<String> {
+        let mut known = HashMap::with_capacity(processes.len());
+        let mut homes = Vec::with_capacity(processes.len());
+        for process in processes {
+            let key = (process.pid, process.start);
+            let mut home = self.known.remove(&key).unwrap_or_default();
+            let is_due = home.looks < 2 || home.looks.wrapping_add(process.pid) % AGAIN == 0;
+            if is_due {
+                let path = root.proc(&format!("{}/cgroup", process.pid));
+                home.service = lives_in(&path, services, controller);
+            }
+            home.looks = home.looks.wrapping_add(1);
+            homes.push(home.service.clone().unwrap_or_default());
+            known.insert(key, home);
+        }
+        self.known = known;
+        homes
+    }
+}
+
+fn lives_in(path: &Path, services: &HashMap<String, String>, controller: &str) -> Option<String> {
+    let text = Root::read(path).ok()?;
+    let path = text.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let controllers = fields.next()?;
+        let is_it = controllers.split(',').any(|one| one == controller);
+        fields.next().filter(|_| is_it)
+    })?;
+    // Seen from inside of a container, others' groups lie above its own.
+    let mut path = path.trim_start_matches("/..").trim_start_matches('/');
+    loop {
+        if let Some(name) = services.get(path) {
+            return Some(name.clone());
+        }
+        path = path.rsplit_once('/')?.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_process_lives_in_the_service_whose_group_holds_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path().into(), "/".into(), "/".into());
+        let services: HashMap<_, _> = [
+            ("system.slice/jellyfin.service", "jellyfin"),
+            ("docker/abc", "paperless"),
+        ]
+        .map(|(path, name)| (path.to_owned(), name.to_owned()))
+        .into();
+        let process = |pid: u32, start| Process {
+            pid,
+            start,
+            name: "x".into(),
+            ticks: 0,
+            pages: 0,
+            core: None,
+        };
+        let put = |pid: u32, text: &str| {
+            fs::create_dir_all(dir.path().join(pid.to_string())).unwrap();
+            fs::write(dir.path().join(format!("{pid}/cgroup")), text).unwrap();
+        };
+        let mut homes = Homes::default();
+        let mut ask = |pid, start, controller: &str| {
+            let one = [process(pid, start)];
+            homes.of(&root, &one, &services, controller).pop().unwrap()
+        };
+        put(1, "0::/system.slice/jellyfin.service/inner/deeper\n");
+        assert_eq!(ask(1, 1, ""), "jellyfin");
+        put(1, "0::/\n");
+        assert_eq!(ask(1, 1, ""), "", "it was moved");
+        put(1, "0::/docker/abc\n");
+        assert_eq!(ask(1, 1, ""), "", "asked rarely");
+        let later = (0..AGAIN).map(|_| ask(1, 1, "")).last();
+        assert_eq!(later.as_deref(), Some("paperless"));
+        // The same number, another process; version 1; from inside of a container.
+        put(
+            1,
+            "12:cpuset:/\n4:cpu,cpuacct:/../../docker/abc/x:y\n1:name=systemd:/\n",
+        );
+        assert_eq!(ask(1, 9, "cpuacct"), "paperless");
+        assert_eq!(ask(2, 9, "cpuacct"), "", "it has ended");
+        for odd in ["", "0", "0:", "0:cpuacct", "\u{0}:::"] {
+            put(3, odd);
+            assert_eq!(ask(3, 1, "cpuacct"), "", "{odd}");
+        }
+    }
+}
