@@ -15,6 +15,7 @@ pub mod meter;
 pub mod model;
 pub mod power;
 pub mod push;
+pub mod report;
 pub mod rules;
 pub mod simulate;
 pub mod store;

@@ -14,13 +14,16 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use homewatch::bus::{Bus, State};
-use homewatch::host::Clock;
+use homewatch::config::{self, Environment, Sources};
+use homewatch::host::{Clock, Memory};
 use homewatch::http::{Api, History, Scope, Setup, TicketKey, Tokens, router};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, CommandResult, Metric, Outcome, Reading, Severity, Subject,
     Timestamp, Unit,
 };
-use homewatch::store::Point;
+use homewatch::power::DayBook;
+use homewatch::report::{Basis, Reports};
+use homewatch::store::{Point, Store};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use tower::ServiceExt as _;
@@ -91,6 +94,21 @@ fn alert(id: &str) -> Alert {
     .unwrap()
 }
 
+fn reports(dir: &std::path::Path, now: Timestamp) -> Reports {
+    let config = config::load(&Sources {
+        file: Some("/dev/null".into()),
+        environment: Environment::default(),
+    });
+    Reports::new(Basis {
+        store: Store::open(dir).unwrap(),
+        memory: Memory::default(),
+        book: DayBook::default(),
+        node: "nas".to_owned(),
+        clock: Clock::set_to(now),
+        config: Arc::new(config.unwrap()),
+    })
+}
+
 fn home_with(budget: u64) -> Home {
     let dir = tempfile::tempdir().unwrap();
     let now: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
@@ -120,6 +138,7 @@ fn home_with(budget: u64) -> Home {
         data_dir: dir.path(),
         daily_budget: budget,
         history: Arc::new(Past),
+        reports: reports(dir.path(), now),
         parts: Arc::new(Vec::new),
         tickets: key.clone(),
     });

@@ -15,6 +15,7 @@ use crate::host::{Host, Root};
 use crate::local::{self, Door};
 use crate::model::{Topics, slug};
 use crate::power::DayBook;
+use crate::report::{Basis, Reports};
 use crate::store::{self, Store};
 use crate::supervisor::{Policy, Stop, Supervisor, TaskError};
 
@@ -28,6 +29,7 @@ pub(super) struct Ground {
     pub(super) store: Store,
     /// What each day's energy went to; what is not kept yet survives a reload.
     pub(super) book: DayBook,
+    pub(super) reports: Reports,
     pub(super) identity: Identity,
     pub(super) data_dir: PathBuf,
     pub(super) embedded_addr: Option<SocketAddr>,
@@ -116,12 +118,22 @@ impl Ground {
         };
         let embedded_addr = listeners.as_ref().and_then(embedded::Listeners::addr);
         let (bus, requests) = Bus::new(State::new(config.node.heartbeat));
+        let book = DayBook::default();
+        let reports = Reports::new(Basis {
+            store: store.clone(),
+            book: book.clone(),
+            memory: host.memory.clone(),
+            node: made_of.node.clone(),
+            clock: host.clock.clone(),
+            config: Arc::new(config.clone()),
+        });
         Ok(Self {
             host,
             topics,
             bus,
             store,
-            book: DayBook::default(),
+            book,
+            reports,
             identity: Identity {
                 installation,
                 node: made_of.node.clone(),
@@ -238,6 +250,7 @@ impl Ground {
             bus: self.bus.clone(),
             store: self.store.clone(),
             clock: self.host.clock.clone(),
+            reports: self.reports.clone(),
             simulated: self.is_simulated(),
         }
     }

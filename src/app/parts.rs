@@ -17,6 +17,7 @@ use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
 use crate::power::{self, Activity, Curve};
 use crate::push::Push;
+use crate::report;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
 
 /// How long the parts may take to end.
@@ -36,6 +37,7 @@ impl Parts {
     /// Builds everything on `ground`; nothing runs yet, but what was known of alerts before a
     /// restart is known again.
     pub(super) async fn build(ground: &Ground, config: &Config) -> anyhow::Result<Self> {
+        ground.reports.configure(Arc::new(config.clone()));
         let listener = http::bind(&config.api).await?;
         let api_addr = listener.addr()?;
         let dir = ground.data_dir.clone();
@@ -78,12 +80,14 @@ impl Parts {
             data_dir: &ground.data_dir,
             daily_budget: config.api.daily_budget,
             history: Arc::new(ground.store.clone()),
+            reports: ground.reports.clone(),
             parts: well::parts(&ground.bus, config),
             tickets,
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
         builder.power(config, &activity);
+        builder.reports();
         builder.collectors(slots, config, meters, services);
         Ok(Self {
             supervisor: builder.tasks,
@@ -311,6 +315,19 @@ impl Builder<'_> {
             .spawn("power", Policy::Restart, Stop::Await, move || {
                 let run = power::run(setup.clone(), bus.clone(), store.clone(), cancel.clone());
                 async move { run.await.map_err(|error| failed(&error)) }
+            });
+    }
+
+    fn reports(&mut self) {
+        let (reports, bus) = (self.ground.reports.clone(), self.ground.bus.clone());
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("reports", Policy::Restart, Stop::Drop, move || {
+                let run = report::run(reports.clone(), bus.clone(), cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
             });
     }
 

@@ -4,6 +4,7 @@
 mod check;
 mod doctor;
 mod log;
+mod report;
 mod run;
 mod service;
 mod status;
@@ -42,6 +43,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the running service's state on one screen.
     Status,
+    /// Report on a day, a month, a year or any range.
+    Report(report::ReportArgs),
     /// Make, list and revoke access tokens of the REST API.
     Token(token::TokenArgs),
     /// Copy the store to a file while the service runs or stands.
@@ -59,6 +62,8 @@ enum Failure {
     Runtime(anyhow::Error),
     /// The configuration is faulty.
     Configuration(Vec<Problem>),
+    /// An argument makes no sense.
+    Usage(String),
     /// What was to be told has been told.
     Told,
 }
@@ -86,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Check => check::run(&sources, &mut out),
         Command::Doctor(args) => doctor::run(&args, &sources, &mut out),
         Command::Status => status::run(&sources, &mut out),
+        Command::Report(args) => report::run(args, &sources, &mut out),
         Command::Token(args) => load(&sources)
             .and_then(|config| Ok(token::run(args, &config.data_dir, &Clock::Real, &mut out)?)),
         Command::Backup(args) => store::backup(&args, &sources, &mut out),
@@ -99,6 +105,7 @@ pub fn main() -> ExitCode {
         Err(Failure::Runtime(error)) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(Failure::Runtime(error)) => (1, format!("homewatch: {error:#}\n")),
         Err(Failure::Configuration(problems)) => (2, faults(&problems)),
+        Err(Failure::Usage(text)) => (2, format!("homewatch: {text}\n")),
     };
     // Nothing is left to be done if standard error is closed as well.
     drop(io::stderr().write_all(text.as_bytes()));

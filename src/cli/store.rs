@@ -124,7 +124,7 @@ pub(super) fn export(
 }
 
 /// The store as it lies there; reading one must not make one.
-fn open(config: &Config) -> Result<Store, Failure> {
+pub(super) fn open(config: &Config) -> Result<Store, Failure> {
     let dir = &config.data_dir;
     if !Store::exists(dir) {
         return Err(anyhow::anyhow!("there is no store in {}", dir.display()).into());

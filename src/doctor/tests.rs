@@ -8,6 +8,7 @@ use crate::config::{Environment, Sources};
 use crate::host::Clock;
 use crate::http::{Scope, Tokens};
 use crate::local::{self, Door};
+use crate::report::{Basis, Reports};
 use crate::store::Store;
 
 /// A configuration that watches the captured machine `name`, with `more` in it.
@@ -135,6 +136,7 @@ async fn a_store_in_use_is_told_from_one_that_is_free() {
         node: "nas".to_owned(),
         bus,
         store: store.clone(),
+        reports: Reports::new(Basis::plain(&store, Clock::Real)),
         clock: Clock::Real,
         simulated: false,
     });

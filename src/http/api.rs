@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::bus::Bus;
 use crate::host::Clock;
+use crate::report::Reports;
 
 use super::answer::Cache;
 use super::events::Events;
@@ -43,6 +44,8 @@ pub struct Setup<'a> {
     pub daily_budget: u64,
     /// The history.
     pub history: Arc<dyn History>,
+    /// Makes reports.
+    pub reports: Reports,
     /// The state of the service's parts.
     pub parts: Parts,
     /// Checks the tickets of push messages' buttons.
@@ -56,6 +59,7 @@ pub struct Api {
     pub(super) clock: Clock,
     pub(super) daily_budget: u64,
     pub(super) history: Arc<dyn History>,
+    pub(super) reports: Reports,
     pub(super) parts: Parts,
     pub(super) tickets: TicketKey,
     pub(super) tokens: Tokens,
@@ -87,6 +91,7 @@ impl Api {
             clock: setup.clock,
             daily_budget: setup.daily_budget,
             history: setup.history,
+            reports: setup.reports,
             parts: setup.parts,
             tickets: setup.tickets,
             tokens: Tokens::new(setup.data_dir),

@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::params::Params;
 use super::{
-    Api, Problem, alerts, answer, chart, health, history, metrics, series, stream, summary,
+    Api, Problem, alerts, answer, chart, health, history, metrics, report, series, stream, summary,
 };
 
 /// A page of a list.
@@ -64,7 +64,7 @@ pub(super) struct UsageToday {
     paths(
         health::healthz, metrics::metrics, summary::summary, series::series, history::history,
         alerts::alerts, alerts::ack, alerts::unack, alerts::silence, alerts::control,
-        health::health, stream::events, health::usage, openapi, chart::chart
+        report::power, health::health, stream::events, health::usage, openapi, chart::chart
     ),
     components(schemas(Problem, Page, Done, UsageToday)),
     security(("token" = [])),

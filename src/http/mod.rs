@@ -19,6 +19,7 @@ mod limiter;
 mod metrics;
 mod params;
 mod problem;
+mod report;
 mod router;
 mod series;
 mod server;

@@ -13,7 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::guard::{Need, guard};
 use super::token::Scope;
 use super::{
-    Api, Problem, alerts, chart, document, health, history, metrics, series, stream, summary,
+    Api, Problem, alerts, chart, document, health, history, metrics, report, series, stream,
+    summary,
 };
 
 /// How long an answer may take to begin.
@@ -78,6 +79,7 @@ fn routes() -> Vec<Route> {
         route("/api/v1/alerts/{id}/silence", Ack, post(alerts::silence)).ticket(),
         route("/api/v1/control/{*path}", Control, post(alerts::control))
             .described("/api/v1/control/{path}"),
+        route("/api/v1/power/report", Read, get(report::power)).metered(),
         route("/api/v1/health", Read, get(health::health)),
         route("/api/v1/events", Read, get(stream::events)).metered(),
         route("/api/v1/usage", Read, get(health::usage)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::serve::Place;
-use super::{Export, Reply, Request, SIMULATED, Status};
+use super::{Export, Reply, ReportRequest, Request, SIMULATED, Status};
 
 /// Why the running service gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,13 @@ pub fn export(dir: &Path, export: Export, out: &mut dyn Write) -> Result<(), Loc
     let (_, mut rest) = open(dir, &Request::Export(export))?;
     io::copy(&mut rest, out)?;
     out.flush()?;
+    Ok(())
+}
+
+/// Has the service whose store is in `dir` write a report on `out`. Blocks.
+pub fn report(dir: &Path, report: ReportRequest, out: &mut dyn Write) -> Result<(), LocalError> {
+    let (_, mut text) = open(dir, &Request::Report(report))?;
+    io::copy(&mut text, out)?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! (and root) can open it, so it needs no token.
 //!
 //! One request a connection: a line of JSON ([`Request`]) goes in, a line of JSON comes back,
-//! `{"ok":true,…}` or `{"ok":false,"error":"…"}`; after that of an export the text itself follows
+//! `{"ok":true,…}` or `{"ok":false,"error":"…"}`; after that of an export or a report the text itself follows
 //! until the end of the connection.
 
 mod client;
@@ -13,7 +13,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use client::{LocalError, ask, export, find};
+pub use client::{LocalError, ask, export, find, report};
 pub use serve::{Door, serve};
 pub use status::{PartLine, Status, SubjectLine};
 
@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Timestamp, glob};
+use crate::report::Format;
 use crate::store::ExportFormat;
 
 /// The socket's file in the store's folder.
@@ -47,6 +48,19 @@ pub enum Request {
     },
     /// Writes the history out.
     Export(Export),
+    /// Makes a report.
+    Report(ReportRequest),
+}
+
+/// Which report is made, and how it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportRequest {
+    /// What it is about.
+    pub name: String,
+    /// The period's words.
+    pub period: String,
+    /// How it is shown.
+    pub format: Format,
 }
 
 /// What of the history is written out, and how.

@@ -10,9 +10,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use super::{Export, MAX_REQUEST, Reply, Request, SOCKET, Status};
+use super::{Export, MAX_REQUEST, Reply, ReportRequest, Request, SOCKET, Status};
 use crate::bus::Bus;
 use crate::host::Clock;
+use crate::report::{ReportError, Reports};
 use crate::store::Store;
 
 /// What stands behind the door.
@@ -26,6 +27,8 @@ pub struct Door {
     pub store: Store,
     /// Wall-clock time.
     pub clock: Clock,
+    /// Makes reports.
+    pub reports: Reports,
     /// Whether the home is a simulated one.
     pub simulated: bool,
 }
@@ -111,6 +114,14 @@ async fn visit(mut stream: UnixStream, door: &Door) -> io::Result<()> {
         }
         Ok(Request::Backup { file }) => backup(door, file).await,
         Ok(Request::Export(export)) => return write_out(stream, door, export).await,
+        Ok(Request::Report(wanted)) => match report(door, wanted).await {
+            Ok(text) => {
+                let mut answer = line_of(&Reply::done(None))?;
+                answer.extend(text.into_bytes());
+                return tokio::time::timeout(PATIENCE, stream.write_all(&answer)).await?;
+            }
+            Err(error) => Reply::failed(&error),
+        },
         Err(error) => Reply::failed(&format!("not understood: {error}")),
     };
     let line = line_of(&reply)?;
@@ -127,6 +138,12 @@ async fn backup(door: &Door, file: PathBuf) -> Reply {
         Ok(Err(error)) => Reply::failed(&error),
         Err(error) => Reply::failed(&error),
     }
+}
+
+async fn report(door: &Door, wanted: ReportRequest) -> Result<String, ReportError> {
+    let period = wanted.period.parse()?;
+    let show = move |document: &_| wanted.format.render(document);
+    door.reports.answer(&wanted.name, period, show).await
 }
 
 /// Straight from the store to the socket, so that a long history needs no memory.

@@ -7,6 +7,7 @@ use super::*;
 use crate::bus::{Bus, State};
 use crate::host::Clock;
 use crate::model::{Area, Batch, Metric, Outcome, Reading, Subject, Unit};
+use crate::report::{Basis, Reports};
 use crate::store::Store;
 
 static HOT: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius).decimals(1);
@@ -35,6 +36,7 @@ async fn open(dir: &Path) -> (Bus, JoinSet<()>) {
     let door = std::sync::Arc::new(Door {
         node: "pi".to_owned(),
         bus: bus.clone(),
+        reports: Reports::new(Basis::plain(&store, Clock::Real)),
         store,
         clock: Clock::Real,
         simulated: false,

@@ -1,0 +1,155 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+
+use super::period::{Frame, Period};
+use super::{Document, ENTRIES, ReportError};
+use crate::config::Config;
+use crate::host::{Clock, Memory};
+use crate::model::Timestamp;
+use crate::power::DayBook;
+use crate::store::Store;
+
+/// What reports are made from.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    /// The history and the records.
+    pub store: Store,
+    /// What each day's energy went to.
+    pub book: DayBook,
+    /// What collectors remember.
+    pub memory: Memory,
+    /// The node's name.
+    pub node: String,
+    /// Wall-clock time.
+    pub clock: Clock,
+    /// The configuration.
+    pub config: Arc<Config>,
+}
+
+/// What one report is made from.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The history and the records.
+    pub store: &'a Store,
+    /// What each day's energy went to.
+    pub book: &'a DayBook,
+    /// What collectors remember.
+    pub memory: &'a Memory,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The node's name.
+    pub node: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// What span it is about.
+    pub frame: Frame,
+}
+
+impl Question<'_> {
+    /// A document of this report about the frame, held against the past.
+    pub fn document(&self, report: &'static str, title: &str) -> Document {
+        let made_at = self.frame.local(self.now);
+        Document::new(report, title, self.node, made_at, &self.frame).against(&self.frame)
+    }
+}
+
+/// Makes reports. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone)]
+pub struct Reports(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    basis: Mutex<Basis>,
+    /// One at a time: a report over a year costs seconds on a small machine.
+    busy: Mutex<()>,
+}
+
+impl Basis {
+    /// What a service with no configuration at all has, over `store`.
+    #[cfg(test)]
+    pub(crate) fn plain(store: &Store, clock: Clock) -> Self {
+        let config = crate::config::load(&crate::config::Sources {
+            // A file that says nothing, rather than that of whoever runs the tests.
+            file: Some("/dev/null".into()),
+            environment: crate::config::Environment::default(),
+        });
+        Self {
+            store: store.clone(),
+            book: DayBook::default(),
+            memory: Memory::default(),
+            node: "nas".to_owned(),
+            clock,
+            config: Arc::new(config.unwrap()),
+        }
+    }
+}
+
+impl Reports {
+    /// Reports from `basis`.
+    pub fn new(basis: Basis) -> Self {
+        Self(Arc::new(Inner {
+            basis: Mutex::new(basis),
+            busy: Mutex::new(()),
+        }))
+    }
+
+    /// The configuration was read anew.
+    pub fn configure(&self, config: Arc<Config>) {
+        self.lock().config = config;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Basis> {
+        self.0.basis.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What they are made from now.
+    pub fn basis(&self) -> Basis {
+        self.lock().clone()
+    }
+
+    /// Makes the report `name` about `period`. Blocks.
+    ///
+    /// # Errors
+    /// There is no such report or period; the history cannot be read.
+    pub fn make(&self, name: &str, period: &Period) -> Result<Document, ReportError> {
+        let entry = ENTRIES.iter().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| ReportError::Unknown(name.to_owned()))?;
+        let basis = self.basis();
+        let now = basis.clock.now();
+        let frame = period.place(now, &time_zone(&basis.config))?;
+        let _turn = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        (entry.make)(&Question {
+            store: &basis.store,
+            book: &basis.book,
+            memory: &basis.memory,
+            config: &basis.config,
+            node: &basis.node,
+            now,
+            frame,
+        })
+    }
+
+    /// The same for async code, the document handed to `show` on the thread that made it.
+    ///
+    /// # Errors
+    /// Those of [`Reports::make`].
+    pub async fn answer<T: Send + 'static>(
+        &self,
+        name: &str,
+        period: Period,
+        show: impl FnOnce(&Document) -> T + Send + 'static,
+    ) -> Result<T, ReportError> {
+        let (reports, name) = (self.clone(), name.to_owned());
+        let make = move || reports.make(&name, &period).map(|document| show(&document));
+        tokio::task::spawn_blocking(make)
+            .await
+            .map_err(|error| ReportError::Failed(error.to_string()))?
+    }
+}
+
+/// The zone that days are counted in: the tariff's, else this machine's.
+fn time_zone(config: &Config) -> TimeZone {
+    let tariff = config.power.tariff.as_ref();
+    tariff.map_or_else(TimeZone::system, |tariff| tariff.time_zone.clone())
+}
