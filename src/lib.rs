@@ -7,6 +7,7 @@ pub mod collect;
 pub mod config;
 pub mod control;
 pub mod doctor;
+pub mod fan;
 pub mod homeassistant;
 pub mod host;
 pub mod http;

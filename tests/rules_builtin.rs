@@ -23,6 +23,7 @@ use std::time::Duration;
 use homewatch::bus::{Bus, State};
 use homewatch::collect;
 use homewatch::config::{Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold};
+use homewatch::fan;
 use homewatch::host::{Clock, Host};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, Metric, Outcome, Reading, Severity, Source, Subject, Timestamp,
@@ -133,6 +134,39 @@ async fn of_the_node() -> Published {
     };
     let task = power::run(power::Setup::default(), bus.clone(), store, cancel.clone());
     tokio::join!(task, ticks).0.unwrap();
+    on(&bus)
+}
+
+/// What fan control tells of a fan on a board that is a folder.
+async fn of_a_fan() -> Published {
+    let dir = tempfile::tempdir().unwrap();
+    let chip = dir.path().join("sys/class/hwmon/hwmon0");
+    std::fs::create_dir_all(&chip).unwrap();
+    for (file, text) in [("name", "board"), ("pwm1", "90"), ("fan1_input", "700")] {
+        std::fs::write(chip.join(file), text).unwrap();
+    }
+    let table = "curves.a.points = [\"40:30\", \"70:100\"]\ndrive.case = { output = \"board/1\", \
+                 sensors = [\"temp-board\"], curve = \"a\" }";
+    let table = config::File::from_str(table, config::FileFormat::Toml);
+    let table = config::Config::builder().add_source(table).build().unwrap();
+    let problems = homewatch::config::Problems::default();
+    let section = homewatch::config::Section::root(table.cache, &problems);
+    let setup = fan::Setup {
+        config: homewatch::config::FansConfig::read(section),
+        host: Host::captured(dir.path(), Clock::Real),
+        tables: BTreeMap::new(),
+        interval: Duration::from_secs(10),
+        data_dir: dir.path().to_owned(),
+    };
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let told = async {
+        while bus.state().subjects().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    tokio::join!(fan::run(setup, bus.clone(), cancel.clone()), told);
     on(&bus)
 }
 
@@ -354,6 +388,7 @@ async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     published.extend(tokio::task::spawn_blocking(of_a_ups).await.unwrap());
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);
+    published.extend(of_a_fan().await);
     let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();
     collectors.extend(of_the_history().await);
     let meters = std::thread::spawn(|| {

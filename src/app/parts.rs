@@ -10,6 +10,7 @@ use super::well;
 use crate::collect::{self, Slot};
 use crate::config::{Config, GroupConfig, Problems, RulesConfig};
 use crate::control::Control;
+use crate::fan;
 use crate::homeassistant::{self, Settings};
 use crate::host::{Host, Root};
 use crate::http::{self, Api, Setup, TicketKey};
@@ -86,6 +87,7 @@ impl Parts {
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
+        builder.fans(config);
         builder.power(config, &activity);
         builder.reports();
         builder.collectors(slots, config, meters, services);
@@ -268,6 +270,30 @@ impl Builder<'_> {
                         None => http::bind(&config).await.map_err(|error| failed(&error))?,
                     };
                     http::run(listener, api, cancel).await;
+                    Ok(())
+                }
+            });
+    }
+
+    /// Without a fan to drive there is no such task.
+    fn fans(&mut self, config: &Config) {
+        if config.fans.fans.is_empty() {
+            return;
+        }
+        let ground = self.ground;
+        let setup = fan::Setup {
+            config: config.fans.clone(),
+            host: ground.host.clone(),
+            tables: config.collect.clone(),
+            interval: config.node.interval,
+            data_dir: ground.data_dir.clone(),
+        };
+        let (bus, cancel) = (ground.bus.clone(), self.token.clone());
+        self.tasks
+            .spawn("fans", Policy::Restart, Stop::Await, move || {
+                let run = fan::run(setup.clone(), bus.clone(), cancel.clone());
+                async move {
+                    run.await;
                     Ok(())
                 }
             });

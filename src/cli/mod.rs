@@ -3,6 +3,7 @@
 
 mod check;
 mod doctor;
+mod fans;
 mod log;
 mod report;
 mod run;
@@ -45,6 +46,8 @@ enum Command {
     Status,
     /// Report on a day, a month, a year or any range.
     Report(report::ReportArgs),
+    /// Give the fans back that a killed service was driving.
+    Fans(fans::FansArgs),
     /// Make, list and revoke access tokens of the REST API.
     Token(token::TokenArgs),
     /// Copy the store to a file while the service runs or stands.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &sources, &mut out),
         Command::Check => check::run(&sources, &mut out),
         Command::Doctor(args) => doctor::run(&args, &sources, &mut out),
+        Command::Fans(args) => fans::run(&args, &sources, &mut out),
         Command::Status => status::run(&sources, &mut out),
         Command::Report(args) => report::run(args, &sources, &mut out),
         Command::Token(args) => load(&sources)

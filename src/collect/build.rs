@@ -51,6 +51,23 @@ pub fn build_from(
     slots
 }
 
+/// Builds those of `names` that are enabled, for whoever samples them on its own.
+pub fn build_named(
+    names: &[&str],
+    host: &Host,
+    tables: &BTreeMap<String, Value>,
+) -> Vec<Box<dyn super::Collect>> {
+    let unseen = Problems::default();
+    let wanted = ENTRIES.iter().filter(|entry| names.contains(&entry.name));
+    let built = wanted.map(|entry| {
+        let table = tables.get(entry.name).cloned().unwrap_or_default();
+        build(entry, host, table, &unseen)
+    });
+    built
+        .filter_map(|(collector, enabled)| enabled.then_some(collector))
+        .collect()
+}
+
 /// Samples every collector that is enabled once, one after the other, and tells what came of it.
 /// Blocks.
 pub fn sample_once(host: &Host, tables: &BTreeMap<String, Value>) -> Vec<Sampled> {

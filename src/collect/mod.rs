@@ -17,9 +17,10 @@ mod read;
 mod slot;
 mod system;
 
-pub use build::{Sampled, build_all, build_from, sample_once};
+pub use build::{Sampled, build_all, build_from, build_named, sample_once};
 pub use disk::Disk;
 pub use frame::run;
+pub(crate) use health::chip::Chip;
 pub use health::smart;
 pub use power::services::services;
 pub use slot::Slot;

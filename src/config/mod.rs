@@ -2,6 +2,7 @@
 //! fault is told at once, with where it stands and what would be right.
 
 mod api;
+mod fans;
 mod history;
 mod homeassistant;
 mod load;
@@ -16,6 +17,7 @@ mod section;
 mod values;
 
 pub use api::{ApiConfig, ApiTls};
+pub use fans::{FanConfig, FanCurve, FansConfig, OutputAddress};
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Environment, Sources, load, read};
@@ -63,6 +65,8 @@ pub struct Config {
     pub push: PushConfig,
     /// Power, energy and money.
     pub power: PowerConfig,
+    /// Fans that are driven.
+    pub fans: FansConfig,
     /// Each collector's own table, by its name; the collector checks it when it is built.
     pub collect: BTreeMap<String, config::Value>,
 }
@@ -84,6 +88,7 @@ impl Config {
             rules: RulesConfig::read(root.section("rules")),
             push: PushConfig::read(root.section("push")),
             power: PowerConfig::read(root.section("power")),
+            fans: FansConfig::read(root.section("fans")),
             collect: root.tables("collect"),
             data_dir,
         };

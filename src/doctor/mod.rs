@@ -3,6 +3,7 @@
 
 mod collectors;
 mod disks;
+mod fans;
 mod meters;
 mod mqtt;
 mod network;
@@ -62,6 +63,7 @@ pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
     let host = app::host(&config.host);
     let mut findings = collectors::examine(&host, config).await;
     findings.extend(disks::examine(&host, &config.collect).await);
+    findings.extend(fans::examine(&host, config));
     findings.extend(network::examine(&host));
     findings.extend(mqtt::examine(config).await);
     findings.extend(meters::examine(config).await);

@@ -9,18 +9,18 @@ use crate::model::slug;
 
 /// A chip of sensors as it is found now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::collect) struct Chip {
+pub(crate) struct Chip {
     /// `hwmon3`: what the kernel calls it today.
-    pub(in crate::collect) number: String,
+    pub(crate) number: String,
     /// The driver's name for it: `coretemp`, `nct6798`.
-    pub(in crate::collect) name: String,
+    pub(crate) name: String,
     /// The path of its device, which stays the same from boot to boot.
-    pub(in crate::collect) device: PathBuf,
+    pub(crate) device: PathBuf,
 }
 
 impl Chip {
     /// Every chip, by driver and device; those that vanish meanwhile are left out.
-    pub(in crate::collect) fn all(root: &Root) -> Option<Vec<Self>> {
+    pub(crate) fn all(root: &Root) -> Option<Vec<Self>> {
         let entries = fs::read_dir(root.sys("class/hwmon")).ok()?;
         let mut chips: Vec<Self> = entries
             .flatten()
@@ -64,18 +64,18 @@ impl Chip {
     }
 
     /// The folder of its files, below `sys`.
-    pub(in crate::collect) fn dir(&self) -> String {
+    pub(crate) fn dir(&self) -> String {
         format!("class/hwmon/{}", self.number)
     }
 
     /// What the path of its device ends in (`0000:00:18.3`, `coretemp.1`), as a slug.
-    pub(in crate::collect) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let name = self.device.file_name().unwrap_or_default();
         slug(&name.to_string_lossy())
     }
 
     /// The kernel's name of the disk whose temperature this is.
-    pub(in crate::collect) fn disk_name(&self) -> Option<String> {
+    pub(crate) fn disk_name(&self) -> Option<String> {
         match self.name.as_str() {
             "drivetemp" => first(&self.device.join("block"), |_| true),
             "nvme" => {
@@ -90,7 +90,7 @@ impl Chip {
     }
 
     /// The disk whose temperature this is.
-    pub(in crate::collect) fn disk(&self, root: &Root) -> Option<Arc<Disk>> {
+    pub(crate) fn disk(&self, root: &Root) -> Option<Arc<Disk>> {
         self.disk_name().map(|name| Disk::identify(root, &name))
     }
 }

@@ -5,7 +5,7 @@
 //! that of a UPS `ups-<name>`.
 
 mod belief;
-pub(super) mod chip;
+pub(crate) mod chip;
 pub(super) mod hwmon;
 pub(super) mod mmc;
 mod naming;
