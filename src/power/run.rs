@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::tell::{self, Subjects};
 use super::{
     Accounts, Activity, Booked, Curve, DayBook, Kind, Learned, Ledger, Money, NodePower,
-    PowerSample, Prior, Scope, Terms, Told, pieces,
+    PowerSample, Prior, Scope, Terms, Told, Work, pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -47,6 +47,9 @@ struct Kept {
     energy_kwh: f64,
     #[serde(default)]
     learned: Learned,
+    /// From a meter on which there is more.
+    #[serde(default)]
+    learned_shared: Learned,
     #[serde(default)]
     accounts: Accounts,
     #[serde(default)]
@@ -115,7 +118,8 @@ pub async fn run(
 
 impl Works {
     fn new(setup: Setup, kept: Kept) -> Self {
-        let node = NodePower::new(setup.curve, kept.energy_kwh).with_learned(kept.learned);
+        let node = NodePower::new(setup.curve, kept.energy_kwh)
+            .with_learned(kept.learned, kept.learned_shared);
         Self {
             node,
             ledger: Ledger::new(setup.terms, kept.accounts),
@@ -137,7 +141,7 @@ impl Works {
         let up = self.begun.elapsed();
         let samples: Vec<_> = PowerSample::all(batch).collect();
         let spent = self.setup.activity.take();
-        let draw = self.node.step(up, &samples, figure(tick, "usage_pct"));
+        let draw = self.node.step(up, &samples, &Work::of(batch));
         let from = self.last.replace(batch.at).unwrap_or(batch.at);
         let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
         let energy_kwh = self.counted - counted;
@@ -165,7 +169,7 @@ impl Works {
             .ledger
             .step(up, &draw, spent.as_ref(), gpu(&samples), |kwh| kwh * mean);
         let shares = self.ledger.shares();
-        let (is_estimated, currency) = (draw.band_w.is_some(), self.money.currency());
+        let (is_estimated, currency) = (draw.is_estimated(), self.money.currency());
         self.setup.book.add(&pieces, shares, is_estimated, currency);
         let mut readings = vec![tell::host(batch.at, &draw, &self.money)];
         readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
@@ -176,6 +180,7 @@ impl Works {
         Kept {
             energy_kwh: self.node.energy_kwh(),
             learned: self.node.learned().clone(),
+            learned_shared: self.node.learned_shared().clone(),
             accounts: self.ledger.accounts(),
             booked: self.money.booked(),
         }
@@ -346,7 +351,8 @@ mod tests {
         let metered = house.tick(Some(0.0), Some(31.0)).await.unwrap();
         assert_eq!(metered.source, Some(Source::Meter));
         assert_eq!(metered.detail.as_ref().unwrap()["meter"], "Plug");
-        assert_eq!(number(&metered, "power_low_w"), None);
+        let low = number(&metered, "power_low_w").unwrap();
+        assert!(29.0 < low && low < 31.0, "a meter is off as well: {low}");
         let energy = number(&metered, "energy_kwh").unwrap();
         assert!(
             energy > 0.0039,

@@ -67,7 +67,7 @@ impl Subjects {
 
 /// The machine as a whole.
 pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
-    let (low, high) = draw.band_w.unzip();
+    let (low, high) = draw.band_w;
     let booked = money.booked();
     let mut reading = Reading::new(&HOST)
         .with(&POWER, draw.power_w)
@@ -83,8 +83,8 @@ pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
             money.quote(at, Told::NOTHING).map(|quote| quote.price),
         );
     }
-    reading.push(&LOW, low);
-    reading.push(&HIGH, high);
+    reading.push(&LOW, Some(low));
+    reading.push(&HIGH, Some(high));
     reading.push(&IDLE, Some(draw.idle_w));
     reading.push(&FAULT, Some(draw.dispute.is_some()));
     reading.source = Some(draw.source);

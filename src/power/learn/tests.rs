@@ -1,5 +1,24 @@
 use super::*;
 
+/// Use and the processors' own watts, and nothing else.
+fn inputs(usage_pct: f64, rapl_w: Option<f64>) -> Inputs {
+    Inputs {
+        usage_pct,
+        rapl_w,
+        extras: [None; EXTRAS],
+    }
+}
+
+impl Learned {
+    fn teach(&mut self, usage_pct: f64, rapl_w: Option<f64>, watts: f64) {
+        self.learn(&inputs(usage_pct, rapl_w), watts, Plug::Own);
+    }
+
+    fn guess(&self, usage_pct: f64, rapl_w: Option<f64>) -> Option<Estimate> {
+        self.at(&inputs(usage_pct, rapl_w))
+    }
+}
+
 /// A repeatable source of evenly spread numbers in 0..1.
 struct Dice(u64);
 
@@ -39,11 +58,11 @@ fn taught(machine: Machine, mean_load: Option<f64>, samples: usize) -> (Learned,
             Some(mean) => (-mean * dice.roll().max(1e-9).ln()).min(1.0),
         };
         let watts = machine(load) * (1.0 + 0.02 * dice.noise());
-        if let Some(estimate) = learned.at(load * 100.0, None) {
+        if let Some(estimate) = learned.guess(load * 100.0, None) {
             told += 1.0;
             inside += f64::from((watts - estimate.watts).abs() <= estimate.error * estimate.watts);
         }
-        learned.learn(load * 100.0, None, watts);
+        learned.teach(load * 100.0, None, watts);
     }
     (learned, inside / told)
 }
@@ -52,7 +71,7 @@ fn errors(learned: &Learned, machine: Machine) -> Vec<f64> {
     (0..=10)
         .map(|tenth| {
             let load = f64::from(tenth) / 10.0;
-            let watts = learned.at(load * 100.0, None).unwrap().watts;
+            let watts = learned.guess(load * 100.0, None).unwrap().watts;
             (watts / machine(load) - 1.0).abs()
         })
         .collect()
@@ -93,10 +112,10 @@ fn more_load_never_means_fewer_watts_and_what_was_not_seen_has_a_wide_band() {
     let mut learned = Learned::default();
     for _ in 0..400 {
         let load = 0.2 + 0.2 * dice.roll();
-        learned.learn(load * 100.0, None, 40.0 + 5.0 * dice.noise());
+        learned.teach(load * 100.0, None, 40.0 + 5.0 * dice.noise());
     }
     let points: Vec<_> = (0..=100)
-        .map(|usage| learned.at(f64::from(usage), None).unwrap())
+        .map(|usage| learned.guess(f64::from(usage), None).unwrap())
         .collect();
     for pair in points.windows(2) {
         assert!(pair[1].watts >= pair[0].watts - 1e-9, "{pair:?}");
@@ -110,9 +129,9 @@ fn more_load_never_means_fewer_watts_and_what_was_not_seen_has_a_wide_band() {
 fn little_is_not_enough_and_nonsense_teaches_nothing() {
     let mut learned = Learned::default();
     for _ in 0..19 {
-        learned.learn(10.0, Some(5.0), 30.0);
+        learned.teach(10.0, Some(5.0), 30.0);
     }
-    assert_eq!(learned.at(10.0, Some(5.0)), None);
+    assert_eq!(learned.guess(10.0, Some(5.0)), None);
     assert_eq!(learned.idle_w(), None);
     let before = learned.clone();
     for (usage, watts) in [
@@ -125,26 +144,26 @@ fn little_is_not_enough_and_nonsense_teaches_nothing() {
         (10.0, f64::INFINITY),
         (10.0, 1e9),
     ] {
-        learned.learn(usage, None, watts);
+        learned.teach(usage, None, watts);
     }
     assert_eq!(learned, before);
-    learned.learn(10.0, None, 30.0);
-    assert!((learned.at(10.0, None).unwrap().watts - 30.0).abs() < 1e-9);
+    learned.teach(10.0, None, 30.0);
+    assert!((learned.guess(10.0, None).unwrap().watts - 30.0).abs() < 1e-9);
 }
 
 #[test]
 fn a_glitch_hardly_counts_and_a_change_of_the_machine_does() {
     let (mut learned, _) = taught(MACHINES[0].1, None, 600);
-    let at_half = |learned: &Learned| learned.at(50.0, None).unwrap().watts;
+    let at_half = |learned: &Learned| learned.guess(50.0, None).unwrap().watts;
     let before = at_half(&learned);
-    learned.learn(50.0, None, 3000.0);
+    learned.teach(50.0, None, 3000.0);
     assert!((at_half(&learned) / before - 1.0).abs() < 0.02);
     // A graphics card was put in: 30 W more at any load.
     let mut dice = Dice(11);
     for _ in 0..300 {
         let load = dice.roll();
         let watts = MACHINES[0].1(load) + 30.0 + 0.5 * dice.noise();
-        learned.learn(load * 100.0, None, watts);
+        learned.teach(load * 100.0, None, watts);
     }
     let now = at_half(&learned);
     assert!((now / (before + 30.0) - 1.0).abs() < 0.05, "{before} {now}");
@@ -157,14 +176,14 @@ fn watts_by_counter_are_preferred_where_they_are_better() {
     for _ in 0..300 {
         // The same use costs this or that, by frequency; the counter knows.
         let (load, rapl) = (dice.roll(), 5.0 + 60.0 * dice.roll());
-        learned.learn(
+        learned.teach(
             load * 100.0,
             Some(rapl),
             22.0 + 1.2 * rapl + 0.2 * dice.noise(),
         );
     }
     for rapl in [5.0, 30.0, 65.0] {
-        let estimate = learned.at(50.0, Some(rapl)).unwrap();
+        let estimate = learned.guess(50.0, Some(rapl)).unwrap();
         let error = estimate.watts / (22.0 + 1.2 * rapl) - 1.0;
         assert!(
             error.abs() < 0.02 && estimate.error < 0.05,
@@ -172,16 +191,16 @@ fn watts_by_counter_are_preferred_where_they_are_better() {
         );
     }
     // Without the counter, by use; a counter above the meter is not believed.
-    assert!(learned.at(50.0, None).unwrap().error > 0.1);
-    let line = learned.line;
-    learned.learn(50.0, Some(500.0), 60.0);
-    assert_eq!(learned.line, line);
+    assert!(learned.guess(50.0, None).unwrap().error > 0.1);
+    let line = learned.counter;
+    learned.teach(50.0, Some(500.0), 60.0);
+    assert_eq!(learned.counter, line);
     // The machine has changed: the line follows.
     for _ in 0..200 {
         let rapl = 5.0 + 60.0 * dice.roll();
-        learned.learn(50.0, Some(rapl), 52.0 + 1.2 * rapl);
+        learned.teach(50.0, Some(rapl), 52.0 + 1.2 * rapl);
     }
-    let moved = learned.by_counter(30.0).unwrap().watts;
+    let moved = learned.by_counter(&inputs(50.0, Some(30.0))).unwrap().watts;
     assert!((moved / 88.0 - 1.0).abs() < 0.03, "{moved}");
 }
 
@@ -189,12 +208,11 @@ fn watts_by_counter_are_preferred_where_they_are_better() {
 fn a_counter_that_stands_still_tells_no_slope() {
     let mut learned = Learned::default();
     for _ in 0..40 {
-        learned.learn(1.0, Some(4.0), 20.0);
+        learned.teach(1.0, Some(4.0), 20.0);
     }
-    let busy = learned.by_counter(24.0).unwrap().watts;
+    let busy = learned.by_counter(&inputs(1.0, Some(24.0))).unwrap().watts;
     assert!((busy - 43.0).abs() < 1e-6, "{busy}");
-    assert!(learned.by_counter(f64::NAN).is_none());
-    assert_eq!(Line::default().at(1.0), None);
+    assert!(learned.by_counter(&inputs(1.0, None)).is_none());
 }
 
 #[test]
@@ -203,7 +221,9 @@ fn what_is_kept_is_read_back_and_what_makes_no_sense_is_not() {
     let text = serde_json::to_string(&learned).unwrap();
     let back: Learned = serde_json::from_str(&text).unwrap();
     let (one, two) = (back.clone().checked(), learned);
-    assert!((one.at(30.0, None).unwrap().watts - two.at(30.0, None).unwrap().watts).abs() < 1e-9);
+    assert!(
+        (one.guess(30.0, None).unwrap().watts - two.guess(30.0, None).unwrap().watts).abs() < 1e-9
+    );
     let mut few = back.clone();
     few.stretches.truncate(3);
     let mut below = back.clone();
@@ -211,38 +231,151 @@ fn what_is_kept_is_read_back_and_what_makes_no_sense_is_not() {
     let mut wide = back.clone();
     wide.by_usage.usual = 50.0;
     let mut endless = back;
-    endless.line.x = f64::INFINITY;
+    endless.usual.add(&[Some(f64::INFINITY); EXTRAS], 1.0);
     for odd in [few, below, wide, endless] {
         assert_eq!(odd.checked(), Learned::default());
     }
 }
 
 #[test]
-fn lines_between_points_are_straight_and_end_at_the_last() {
-    let point = |usage_pct, watts| Mean {
-        weight: 1.0,
+fn between_points_watts_follow_the_usual_shape_and_end_at_the_last() {
+    let point = |usage_pct, watts| Point {
         usage_pct,
         watts,
+        weight: 1.0,
+        clock: None,
     };
-    let points = [point(0.0, 10.0), point(10.0, 20.0), point(10.0, 30.0)];
-    for (usage, watts) in [(0.0, 10.0), (5.0, 15.0), (10.0, 20.0), (20.0, 30.0)] {
-        assert!((straight(&points, usage) - watts).abs() < 1e-9, "{usage}");
+    let at = |points: &[Point], usage| between(points, usage, |point| Some(point.watts));
+    let points = [point(0.0, 10.0), point(100.0, 20.0), point(100.0, 30.0)];
+    for (usage, watts) in [(0.0, 10.0), (10.0, 11.62), (100.0, 20.0), (101.0, 30.0)] {
+        let told = at(&points, usage).unwrap();
+        assert!((told - watts).abs() < 1e-9, "{usage}: {told}");
     }
     let same = [point(5.0, 1.0), point(5.0, 2.0)];
-    assert!((straight(&same, 5.0) - 1.0).abs() < 1e-9);
-    assert!(straight(&[], 5.0).abs() < 1e-9);
+    assert_eq!(at(&same, 5.0), Some(1.0));
+    assert_eq!(at(&[], 5.0), None);
+    assert_eq!(between(&points, 5.0, |point| point.clock), None);
 }
 
 #[test]
 fn one_load_alone_teaches_its_own_watts_and_leaves_the_rest_wide_open() {
     let mut learned = Learned::default();
     for _ in 0..600 {
-        learned.learn(10.0, None, 20.0);
+        learned.teach(10.0, None, 20.0);
     }
-    let seen = learned.at(10.0, None).unwrap();
+    let seen = learned.guess(10.0, None).unwrap();
     assert!((seen.watts - 20.0).abs() < 0.1, "{seen:?}");
-    let busy = learned.at(100.0, None).unwrap();
-    let idle = learned.at(0.0, None).unwrap();
+    let busy = learned.guess(100.0, None).unwrap();
+    let idle = learned.guess(0.0, None).unwrap();
     assert!(busy.watts > 25.0 && idle.watts < 20.0, "{busy:?} {idle:?}");
     assert!(busy.error > 2.0 * seen.error, "{busy:?} {seen:?}");
+}
+
+/// What a machine of 30 W draws beside half a watt for each percent of use.
+fn beside(inputs: &Inputs) -> f64 {
+    let [clock, disks, network, graphics] = inputs.extras.map(Option::unwrap);
+    30.0 + 0.5 * inputs.usage_pct + 8.0 * clock + 7.0 * disks + 4.0 * network + 1.2 * graphics
+}
+
+fn any(dice: &mut Dice) -> Inputs {
+    let usage_pct = 100.0 * dice.roll();
+    let ghz = 2.0 + 2.0 * dice.roll();
+    Inputs {
+        usage_pct,
+        rapl_w: Some(4.0 + 0.4 * usage_pct),
+        extras: [
+            Some(ghz * usage_pct / 100.0),
+            Some(dice.roll()),
+            Some(dice.roll()),
+            Some(5.0 + 40.0 * dice.roll()),
+        ],
+    }
+}
+
+#[test]
+fn clock_disks_network_and_graphics_are_learnt_apart() {
+    let mut dice = Dice(17);
+    let mut learned = Learned::default();
+    for _ in 0..2000 {
+        let inputs = any(&mut dice);
+        let watts = beside(&inputs);
+        learned.learn(&inputs, watts + 0.2 * dice.noise(), Plug::Own);
+    }
+    let slopes = learned.extras.solve(&SLOPES);
+    for (slope, truth) in slopes.iter().zip([8.0, 7.0, 4.0, 1.2]) {
+        assert!((slope / truth - 1.0).abs() < 0.1, "{slopes:?}");
+    }
+    let (mut by_usage, mut by_counter) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        let inputs = any(&mut dice);
+        let truth = beside(&inputs);
+        by_usage.push((learned.by_usage(&inputs).unwrap().watts / truth - 1.0).abs());
+        by_counter.push((learned.by_counter(&inputs).unwrap().watts / truth - 1.0).abs());
+    }
+    assert!(mean(&by_usage) < 0.02, "{}", mean(&by_usage));
+    assert!(mean(&by_counter) < 0.08, "{}", mean(&by_counter));
+    // Idle with the card at rest and disks and network still.
+    let idle = learned.idle_w().unwrap();
+    assert!((idle / 36.0 - 1.0).abs() < 0.1, "{idle}");
+    // What is not known meanwhile is as usual.
+    let blind = learned.at(&inputs(50.0, None)).unwrap();
+    assert!((40.0..120.0).contains(&blind.watts), "{blind:?}");
+}
+
+#[test]
+fn a_lamp_on_the_plug_hardly_raises_what_is_learnt_and_its_absence_lowers_it() {
+    let mut dice = Dice(23);
+    let mut learned = Learned::default();
+    let mut on = true;
+    for sample in 0..3000_u32 {
+        if sample % 100 == 0 {
+            on = sample < 300 || dice.roll() < 0.3;
+        }
+        let usage = 40.0 * dice.roll();
+        let lamp = if on { 40.0 } else { 0.0 };
+        let watts = 30.0 + 0.5 * usage + lamp;
+        learned.learn(&inputs(usage, None), watts, Plug::Shared);
+    }
+    for usage in [2.0, 20.0, 38.0] {
+        let told = learned.guess(usage, None).unwrap().watts;
+        let truth = 30.0 + 0.5 * usage;
+        assert!((told / truth - 1.0).abs() < 0.05, "{usage}: {told}");
+    }
+}
+
+#[test]
+fn what_an_older_version_kept_of_the_counter_is_taken_over() {
+    let text = r#"{"stretches":[],"by_usage":{"samples":0,"usual":0.25,"bias":0.0},
+        "line":{"weight":3.0,"x":60.0,"y":150.0,"xx":1400.0,"xy":3300.0},
+        "by_counter":{"samples":40,"usual":0.02,"bias":0.0}}"#;
+    let old: Learned = serde_json::from_str(text).unwrap();
+    let new = old.checked();
+    let told = new.guess(0.0, Some(30.0)).unwrap();
+    // 50 W at 20 W of the counter, and 1.5 W more for each of it, less what is assumed.
+    assert!((told.watts - 65.0).abs() < 0.2, "{told:?}");
+    assert_eq!(new.line, Line::default());
+    assert_eq!(new.clone().checked(), new);
+}
+
+#[test]
+fn a_guided_calibration_replaces_what_was_known_and_goes_on_learning() {
+    let points = [
+        (1.0, 20.0),
+        (10.0, 28.0),
+        (30.0, 40.0),
+        (60.0, 55.0),
+        (99.0, 80.0),
+    ];
+    let mut learned = Learned::calibrated(&points, BETWEEN_POINTS).unwrap();
+    for (usage, watts) in points {
+        let told = learned.guess(usage, None).unwrap();
+        assert!((told.watts / watts - 1.0).abs() < 0.02, "{usage}: {told:?}");
+        assert!((told.error - BETWEEN_POINTS).abs() < 1e-9);
+    }
+    for _ in 0..400 {
+        learned.teach(20.0, None, 36.0);
+    }
+    let told = learned.guess(20.0, None).unwrap().watts;
+    assert!((told - 36.0).abs() < 0.5, "{told}");
+    assert_eq!(Learned::calibrated(&points[..1], BETWEEN_POINTS), None);
 }

@@ -10,7 +10,7 @@ fn at(seconds: u64) -> Duration {
 fn draw(power_w: f64, idle_w: f64, energy_kwh: f64) -> Draw {
     Draw {
         power_w,
-        band_w: None,
+        band_w: (0.0, 0.0),
         idle_w,
         source: Source::Meter,
         basis: None,

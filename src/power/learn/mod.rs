@@ -1,0 +1,304 @@
+//! What a meter has taught about this machine: watts by CPU use, and watts by what the
+//! processor's own counters say.
+//!
+//! Watts by use are kept as means of 21 stretches of 5 % and made monotone (pool adjacent
+//! violators), since a busier machine never draws less. Where no load was ever seen, the usual
+//! [`shape`] goes on from the nearest stretch, with a band that widens. Watts by counter are a
+//! straight line of least squares, in which what is old counts less and less.
+//!
+//! Every sample is predicted before it is learnt; of the errors the one that nine in ten keep
+//! within is the band. When they all go one way the machine has changed, and what was learnt
+//! counts little from then on.
+
+mod counter;
+mod errors;
+mod lag;
+mod slopes;
+mod stretches;
+
+use serde::{Deserialize, Serialize};
+
+use super::curve::{self, shape};
+use super::work::{CLOCK, EXTRAS, GRAPHICS, Inputs};
+use counter::ByCounter;
+use errors::{Errors, WIDEST};
+pub(super) use lag::{LAGS, Lag};
+use slopes::{Means, Slope, Slopes, product};
+use stretches::{MEMORY, Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
+
+/// W per GHz of clock in full use: what the same use costs more at a higher clock.
+const FREQUENCY: Slope = Slope::learnt(300.0, 0.1);
+/// W per disk that is always busy.
+const DISKS: Slope = Slope::learnt(60.0, 0.1);
+/// W per 100 MB/s.
+const NETWORK: Slope = Slope::learnt(60.0, 0.1);
+/// A meter's watt is so many of a graphics card's own.
+const GRAPHICS_CARDS: Slope = Slope {
+    assumed: 1.1,
+    least: 0.7,
+    most: 2.0,
+    grain: 2.0,
+};
+const SLOPES: [Slope; EXTRAS] = [FREQUENCY, DISKS, NETWORK, GRAPHICS_CARDS];
+/// Of what is said of disks, network and graphics so much may be wrong.
+const LOOSE: f64 = 0.15;
+/// Nine in ten estimates between the points of a guided calibration (0, 10, 30, 60 and 100 %) are
+/// off by less than this share, on machines with published curves.
+pub const BETWEEN_POINTS: f64 = 0.035;
+/// A stretch that was interpolated by a guided calibration counts as so many samples.
+const INTERPOLATED: f64 = 40.0;
+
+/// What else is on the plug that teaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plug {
+    /// Nothing.
+    Own,
+    /// Something that may be switched on and off: only the least that is drawn at a load can be
+    /// this machine's.
+    Shared,
+}
+
+/// What was learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Learned {
+    stretches: Vec<Mean>,
+    by_usage: Errors,
+    /// Where older versions kept what [`ByCounter`] is now.
+    line: Line,
+    by_counter: Errors,
+    /// What else went on in general.
+    #[serde(default)]
+    usual: Means,
+    /// What that is worth.
+    #[serde(default)]
+    extras: Slopes,
+    #[serde(default)]
+    counter: ByCounter,
+    /// The least that graphics cards were seen with, W.
+    #[serde(default)]
+    graphics_floor_w: Option<f64>,
+    #[serde(default)]
+    lag: Lag,
+}
+
+/// Sums of a straight line through (counter W, meter W), of an older version.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+struct Line {
+    weight: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+}
+
+/// An estimate with the share of it by which nine in ten are off at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Estimate {
+    pub(super) watts: f64,
+    pub(super) error: f64,
+}
+
+impl Learned {
+    /// What was kept, by this version or an older one, if it makes sense.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        let line = std::mem::take(&mut self.line);
+        if self.counter.is_empty() && line.weight >= 1.0 {
+            self.counter = ByCounter::of_sums(line.weight, [line.x, line.y, line.xx, line.xy]);
+        }
+        let fits = matches!(self.stretches.len(), 0 | STRETCHES)
+            && self.stretches.iter().all(Mean::is_sane)
+            && self.by_usage.is_sane()
+            && self.by_counter.is_sane()
+            && self.usual.is_sane()
+            && self.extras.is_sane()
+            && self.counter.is_sane()
+            && self.graphics_floor_w.is_none_or(f64::is_finite)
+            && self.lag.is_sane();
+        if fits { self } else { Self::default() }
+    }
+
+    /// By how much the meter lags.
+    pub(super) const fn lag(&self) -> &Lag {
+        &self.lag
+    }
+
+    /// Goes on with a lag that is known.
+    pub(super) const fn set_lag(&mut self, lag: Lag) {
+        self.lag = lag;
+    }
+
+    /// Takes in by which share of its watts a reading is off at each of [`LAGS`]. Once another is
+    /// chosen, what was learnt at the wrong loads counts little.
+    pub(super) fn time(&mut self, shares: [f64; LAGS.len()]) {
+        if self.lag.note(shares) {
+            self.forget();
+        }
+    }
+
+    /// Makes all that was learnt by use count little.
+    fn forget(&mut self) {
+        for mean in &mut self.stretches {
+            mean.weight = mean.weight.min(2.0);
+        }
+        self.extras.keep(0.05);
+    }
+
+    /// Takes in that a meter said `watts` while the machine did what `inputs` tell. What is no
+    /// sane figure is left alone.
+    pub(super) fn learn(&mut self, inputs: &Inputs, watts: f64, plug: Plug) {
+        let usage_pct = inputs.usage_pct;
+        if !(0.0..=100.0).contains(&usage_pct) || !(0.1..=100_000.0).contains(&watts) {
+            return;
+        }
+        let predicted = self.by_usage(inputs).map(|estimate| estimate.watts);
+        if plug == Plug::Shared
+            && predicted.is_some_and(|known| watts > known * (1.0 + self.by_usage.usual) + 1.0)
+        {
+            // Something else is on. Even so it is known the better the longer nothing less was
+            // seen: what is always on cannot be told from the machine.
+            self.rise(inputs, watts);
+            return;
+        }
+        if self.by_usage.note(predicted, watts) {
+            self.forget();
+        }
+        let slopes = self.extras.solve(&SLOPES);
+        self.stretches.resize(STRETCHES, Mean::default());
+        let usual = self.by_usage.usual;
+        for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
+            let off = mean.extras.off(&inputs.extras);
+            let explained = product(&slopes, &off);
+            let mut rest = watts - mean.watts - explained;
+            if mean.weight > 8.0 {
+                // One odd sample moves little; a machine that has changed is noticed by its bias.
+                let limit = (4.0 * usual * mean.watts).max(1.0);
+                rest = rest.clamp(-limit, limit);
+            }
+            if mean.weight > 2.0 {
+                self.extras.add(off, rest + explained);
+            }
+            mean.add(usage_pct, rest + explained, &inputs.extras);
+        }
+        self.usual.add(&inputs.extras, MEMORY);
+        if let Some(graphics) = inputs.extras.get(GRAPHICS).copied().flatten() {
+            let floor = self.graphics_floor_w.unwrap_or(graphics);
+            self.graphics_floor_w = Some(floor.min(graphics));
+        }
+        if let Some(rapl_w) = inputs.rapl_w
+            && (0.0..=watts).contains(&rapl_w)
+        {
+            let known = self.by_counter.is_known();
+            let predicted = self.counter.at(inputs).filter(|_| known);
+            if self.by_counter.note(predicted, watts) {
+                self.counter.keep(0.05);
+            }
+            self.counter.add(inputs, watts);
+        }
+    }
+
+    /// Lets the stretch of `inputs` rise a little towards `watts`.
+    fn rise(&mut self, inputs: &Inputs, watts: f64) {
+        let place = stretch(inputs.usage_pct);
+        for mean in self.stretches.iter_mut().skip(place).take(1) {
+            let share = 0.01 / MEMORY;
+            mean.watts += (watts - mean.watts) * share;
+        }
+    }
+
+    /// Takes over what a guided calibration has measured in place of all that was known: points
+    /// of (CPU use in %, W), from idle to full load. `usual` is the share by which estimates
+    /// between them are off. `None` if the points do not rise or are too few.
+    pub(super) fn calibrated(points: &[(f64, f64)], usual: f64) -> Option<Self> {
+        let curve = curve::Through::new(points)?;
+        let mut learned = Self {
+            by_usage: Errors::known(usual),
+            ..Self::default()
+        };
+        learned.stretches = middles()
+            .map(|usage_pct| Mean {
+                weight: INTERPOLATED,
+                usage_pct,
+                watts: curve.at(usage_pct),
+                extras: Means::default(),
+            })
+            .collect();
+        Some(learned)
+    }
+
+    /// The better of both estimates; `None` while too little was learnt.
+    pub(super) fn at(&self, inputs: &Inputs) -> Option<Estimate> {
+        let (by_usage, by_counter) = (self.by_usage(inputs), self.by_counter(inputs));
+        match (by_usage, by_counter) {
+            (Some(usage), Some(counter)) if usage.error < counter.error => Some(usage),
+            (usage, counter) => counter.or(usage),
+        }
+    }
+
+    /// What the machine draws when it has nothing to do.
+    pub(super) fn idle_w(&self) -> Option<f64> {
+        let idle = Inputs {
+            usage_pct: 0.0,
+            rapl_w: None,
+            extras: [None, Some(0.0), Some(0.0), self.graphics_floor_w],
+        };
+        Some(self.by_usage(&idle)?.watts)
+    }
+
+    fn by_counter(&self, inputs: &Inputs) -> Option<Estimate> {
+        let watts = self.counter.at(inputs);
+        Some(Estimate {
+            watts: watts.filter(|_| self.by_counter.is_known())?,
+            error: self.by_counter.usual,
+        })
+    }
+
+    fn by_usage(&self, inputs: &Inputs) -> Option<Estimate> {
+        if !self.by_usage.is_known() {
+            return None;
+        }
+        let slopes = self.extras.solve(&SLOPES);
+        let points = monotone(&self.stretches, &self.usual, &slopes);
+        let usage_pct = inputs.usage_pct.clamp(0.0, 100.0);
+        let plain = self.plain(&points, usage_pct)?;
+        let mut off = self.usual.off(&inputs.extras);
+        let clock = inputs.extras.get(CLOCK).copied().flatten();
+        let usual = between(&points, usage_pct, |point| point.clock);
+        if let Some(off) = off.get_mut(CLOCK) {
+            *off = clock.zip(usual).map_or(0.0, |(clock, usual)| clock - usual);
+        }
+        let more = product(&slopes, &off);
+        let watts = (plain.watts + more).max(plain.watts * 0.3);
+        let error = plain.error + LOOSE * more.abs() / watts;
+        Some(Estimate {
+            watts,
+            error: error.min(WIDEST),
+        })
+    }
+
+    /// By use alone.
+    fn plain(&self, points: &[Point], usage_pct: f64) -> Option<Estimate> {
+        let (first, last) = (points.first()?, points.last()?);
+        let error = self.by_usage.usual;
+        if (first.usage_pct..=last.usage_pct).contains(&usage_pct) {
+            let watts = between(points, usage_pct, |point| Some(point.watts))?;
+            return Some(Estimate { watts, error });
+        }
+        let near = if usage_pct > last.usage_pct {
+            last
+        } else {
+            first
+        };
+        let steps = span(first, last) * (shape(usage_pct) - shape(near.usage_pct));
+        let watts = (near.watts + steps).max(first.watts * 0.3);
+        // What was never seen is known only as machines usually are: half of it may be wrong.
+        let unseen = (watts - near.watts).abs() / watts;
+        Some(Estimate {
+            watts,
+            error: (error + 0.5 * unseen).min(WIDEST),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

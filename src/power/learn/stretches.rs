@@ -1,0 +1,145 @@
+use serde::{Deserialize, Serialize};
+
+use super::slopes::{Means, product};
+use crate::power::curve::shape;
+use crate::power::work::{CLOCK, EXTRAS};
+
+/// Width of a stretch, %.
+const WIDTH: f64 = 5.0;
+pub(super) const STRETCHES: usize = 21;
+/// A stretch remembers about so many samples.
+pub(super) const MEMORY: f64 = 200.0;
+/// A share of the way from idle to full load that tells how steep the rest is.
+const TELLING: f64 = 0.3;
+/// The usual way from idle to full load, in idle watts: the median machine draws 3.7 times as
+/// much.
+const USUAL_SPAN: f64 = 2.7;
+
+/// The mean of the samples of one stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub(super) struct Mean {
+    pub(super) weight: f64,
+    pub(super) usage_pct: f64,
+    pub(super) watts: f64,
+    /// What else went on meanwhile.
+    #[serde(default)]
+    pub(super) extras: Means,
+}
+
+impl Mean {
+    pub(super) fn is_sane(&self) -> bool {
+        let figures = [self.weight, self.usage_pct, self.watts];
+        let sane = |figure: &f64| figure.is_finite() && *figure >= 0.0;
+        figures.iter().all(sane) && self.extras.is_sane()
+    }
+
+    /// Takes a sample in: its use, how far its watts are off the mean, what else went on.
+    pub(super) fn add(&mut self, usage_pct: f64, off_w: f64, extras: &[Option<f64>; EXTRAS]) {
+        self.weight = (self.weight + 1.0).min(MEMORY);
+        let share = 1.0 / self.weight;
+        self.watts += off_w * share;
+        self.usage_pct += (usage_pct - self.usage_pct) * share;
+        self.extras.add(extras, self.weight);
+    }
+}
+
+/// A point of the curve of watts by use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    pub(super) usage_pct: f64,
+    pub(super) watts: f64,
+    pub(super) weight: f64,
+    /// The clock's figure that went with it.
+    pub(super) clock: Option<f64>,
+}
+
+/// The stretches that were seen, with what else went on as in `usual` but for the clock, none
+/// below the one before (pool adjacent violators).
+pub(super) fn monotone(stretches: &[Mean], usual: &Means, slopes: &[f64; EXTRAS]) -> Vec<Point> {
+    let mut slopes = *slopes;
+    if let Some(clock) = slopes.get_mut(CLOCK) {
+        *clock = 0.0;
+    }
+    let seen = stretches.iter().filter(|mean| mean.weight > 0.0);
+    let seen: Vec<Point> = seen
+        .map(|mean| {
+            let extras = mean.extras.known();
+            Point {
+                usage_pct: mean.usage_pct,
+                watts: mean.watts - product(&slopes, &usual.off(&extras)),
+                weight: mean.weight,
+                clock: extras.get(CLOCK).copied().flatten(),
+            }
+        })
+        .collect();
+    let mut pools: Vec<(usize, f64, f64)> = Vec::with_capacity(seen.len());
+    for point in &seen {
+        let mut pool = (1, point.watts, point.weight);
+        while let Some((count, watts, weight)) = pools.pop_if(|(_, watts, _)| *watts > pool.1) {
+            let both = weight + pool.2;
+            let mean = (watts * weight + pool.1 * pool.2) / both;
+            pool = (count + pool.0, mean, both);
+        }
+        pools.push(pool);
+    }
+    let levels = pools
+        .iter()
+        .flat_map(|(count, watts, _)| std::iter::repeat_n(*watts, *count));
+    let pairs = seen.iter().zip(levels);
+    pairs
+        .map(|(point, watts)| Point { watts, ..*point })
+        .collect()
+}
+
+/// The number of the stretch whose middle is nearest.
+pub(super) fn stretch(usage_pct: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 100, checked by the caller"
+    )]
+    let number = (usage_pct / WIDTH).round() as usize;
+    number.min(STRETCHES - 1)
+}
+
+/// The middles of all stretches, %.
+pub(super) fn middles() -> impl Iterator<Item = f64> {
+    (0u8..)
+        .take(STRETCHES)
+        .map(|number| f64::from(number) * WIDTH)
+}
+
+/// What `of` tells of the points at `usage_pct`, between two of them by the usual shape.
+pub(super) fn between(
+    points: &[Point],
+    usage_pct: f64,
+    of: fn(&Point) -> Option<f64>,
+) -> Option<f64> {
+    let mut before: Option<(&Point, f64)> = None;
+    for point in points {
+        let Some(here) = of(point) else { continue };
+        if point.usage_pct >= usage_pct {
+            let Some((from, there)) = before else {
+                return Some(here);
+            };
+            // `from` lies below `usage_pct` and `point` does not: they are never one place.
+            let width = shape(point.usage_pct) - shape(from.usage_pct);
+            let share = (shape(usage_pct) - shape(from.usage_pct)) / width;
+            return Some(there + (here - there) * share);
+        }
+        before = Some((point, here));
+    }
+    before.map(|(_, last)| last)
+}
+
+/// How many watts lie between idle and full load: from what was seen, as far as that tells it.
+pub(super) fn span(first: &Point, last: &Point) -> f64 {
+    let seen = shape(last.usage_pct) - shape(first.usage_pct);
+    let usual = USUAL_SPAN * first.watts / (1.0 + USUAL_SPAN * shape(first.usage_pct));
+    if seen <= 0.0 {
+        return usual;
+    }
+    let told = (last.watts - first.watts) / seen;
+    let trust = (seen / TELLING).min(1.0);
+    told * trust + usual * (1.0 - trust)
+}

@@ -1,0 +1,236 @@
+mod counter;
+mod estimate;
+mod teacher;
+
+use std::time::Duration;
+
+use super::dispute::Dispute;
+use super::learn::Learned;
+use super::work::{Inputs, rapl};
+use super::{Curve, PowerSample, Prior, Scope, SourceKind, Work};
+use crate::model::Source;
+use counter::Counter;
+use teacher::Teacher;
+
+/// What the node draws now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draw {
+    /// Watts at the wall.
+    pub power_w: f64,
+    /// The band: nine in ten such machines, or meters, draw at least and at most so much.
+    pub band_w: (f64, f64),
+    /// Of these, what it would draw with nothing to do; at most `power_w`.
+    pub idle_w: f64,
+    /// Where it comes from.
+    pub source: Source,
+    /// Which meter told it, or what an assumption was judged by.
+    pub basis: Option<String>,
+    /// Two that measure the same contradict one another, and have for a while.
+    pub dispute: Option<String>,
+    /// All that was drawn since the counter began, kWh; never less than before.
+    pub energy_kwh: f64,
+}
+
+impl Draw {
+    /// Whether no thing that measures the whole machine has told it.
+    pub const fn is_estimated(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Calibrated | Source::Model | Source::Rapl | Source::Prior
+        )
+    }
+}
+
+/// The node's watts and its own counter. Whatever tells the watts, the counter goes on without a
+/// step.
+///
+/// What is nearest to the wall is believed: a meter, a UPS, a supply, a sensor of the whole board
+/// or a battery that is being drained. Without any of them the watts are estimated, by the first
+/// of these that there is: what a meter has taught about this machine ([`Source::Calibrated`]),
+/// the configured curve ([`Source::Model`]), the processor's counters with the rest of the machine
+/// assumed ([`Source::Rapl`]), its kind ([`Source::Prior`]).
+#[derive(Debug, Clone)]
+pub struct NodePower {
+    curve: Option<Curve>,
+    prior: Option<Prior>,
+    teacher: Teacher,
+    dispute: Dispute,
+    counter: Counter,
+}
+
+/// Watts, their band, their source and what they are judged by.
+#[derive(Debug, Clone)]
+struct Told {
+    watts: f64,
+    band: (f64, f64),
+    source: Source,
+    basis: Option<String>,
+    /// The source's counter, with the source's name.
+    counter: Option<(String, f64)>,
+}
+
+impl NodePower {
+    /// Goes on from `energy_kwh`; without a meter the watts are estimated by `curve`.
+    pub fn new(curve: Option<Curve>, energy_kwh: f64) -> Self {
+        Self {
+            curve,
+            prior: None,
+            teacher: Teacher::default(),
+            dispute: Dispute::default(),
+            counter: Counter::new(energy_kwh),
+        }
+    }
+
+    /// The same with what an earlier run has learnt: from a meter of this machine alone, and from
+    /// one on which there is more.
+    #[must_use]
+    pub fn with_learned(mut self, own: Learned, shared: Learned) -> Self {
+        self.teacher = Teacher::new(own.checked(), shared.checked());
+        self
+    }
+
+    /// What is assumed of this machine while nothing better is known.
+    pub fn assume(&mut self, prior: Prior) {
+        self.prior = Some(prior);
+    }
+
+    /// Whether something is assumed already.
+    pub const fn assumes(&self) -> bool {
+        self.prior.is_some()
+    }
+
+    /// What was learnt from a meter of this machine alone, to be kept.
+    pub const fn learned(&self) -> &Learned {
+        self.teacher.own()
+    }
+
+    /// What was learnt from a meter on which there is more, to be kept.
+    pub const fn learned_shared(&self) -> &Learned {
+        self.teacher.shared()
+    }
+
+    /// Takes over what a guided calibration has measured, points of (CPU use in %, W) from idle to
+    /// full load, in place of all that was learnt; `usual` is the share by which nine in ten
+    /// estimates are off between them. Whether the points make a curve.
+    pub fn calibrate(&mut self, points: &[(f64, f64)], usual: f64) -> bool {
+        let learned = Learned::calibrated(points, usual);
+        let makes_one = learned.is_some();
+        if let Some(learned) = learned {
+            self.teacher.replace(learned);
+        }
+        makes_one
+    }
+
+    /// What is estimated of `work` by what was learnt from a meter of this machine alone, W.
+    pub fn learned_w(&self, work: &Work) -> Option<f64> {
+        let inputs = Inputs::of(work, &[])?;
+        Some(self.learned().at(&inputs)?.watts)
+    }
+
+    /// The counter, kWh.
+    pub const fn energy_kwh(&self) -> f64 {
+        self.counter.energy_kwh()
+    }
+
+    /// Takes in one look at everything that measures, and what the machine did, at the monotonic
+    /// time `up`. `None` if nothing tells what the node draws.
+    pub fn step(&mut self, up: Duration, samples: &[PowerSample], work: &Work) -> Option<Draw> {
+        let inputs = Inputs::of(work, samples);
+        let best = best(samples);
+        self.teacher.step(up, inputs, samples, best);
+        let told = match best {
+            Some((sample, watts)) => Some(measured(sample, watts)),
+            None => self.estimate(inputs.as_ref(), samples),
+        };
+        let Some(told) = told else {
+            self.counter.pause();
+            return None;
+        };
+        self.counter.count(up, told.watts, told.counter);
+        let idle_w = self.idle_w(told.watts, best.is_some());
+        let told_by = best.filter(|(sample, _)| sample.scope == Scope::Host);
+        let dispute = told_by.and_then(|(sample, watts)| {
+            let all = (samples, rapl(samples));
+            self.dispute.step(up, sample, watts, all)
+        });
+        Some(Draw {
+            power_w: told.watts,
+            band_w: told.band,
+            idle_w,
+            source: told.source,
+            basis: told.basis,
+            dispute: dispute.map(str::to_owned),
+            energy_kwh: self.counter.energy_kwh(),
+        })
+    }
+
+    /// What of `power_w` is drawn with nothing to do, as well as that is known.
+    fn idle_w(&self, power_w: f64, measured: bool) -> f64 {
+        let curve = self.curve.map(|curve| curve.idle_w);
+        let floor = self.teacher.floor_w().filter(|_| measured);
+        let prior = self.prior.as_ref().map(|prior| prior.curve.idle_w);
+        let learned = self.teacher.own().idle_w();
+        let known = learned.or(curve).or(floor).or(prior);
+        known.unwrap_or(power_w).clamp(0.0, power_w)
+    }
+}
+
+/// The source nearest to the wall that tells watts of the whole machine, before its supply if
+/// there is one.
+fn best(samples: &[PowerSample]) -> Option<(&PowerSample, f64)> {
+    let whole = samples.iter();
+    let whole = whole.filter(|sample| matches!(sample.scope, Scope::Host | Scope::Board));
+    let known = whole.filter_map(|sample| Some((sample, sample.power_w?)));
+    // Of two of a kind the one that is not doubtful, then the one that was first by name.
+    known.min_by(|(a, _), (b, _)| {
+        let rank = |one: &PowerSample| (one.scope.clone(), one.suspect.is_some(), one.kind);
+        rank(a)
+            .cmp(&rank(b))
+            .then_with(|| a.source_id.cmp(&b.source_id))
+    })
+}
+
+/// Of a watt behind its supply or from its battery, what it may come to at the wall: a good
+/// supply at its best load, a usual one, one at a small share of its load.
+const SUPPLY: (f64, f64, f64) = (1.04, 1.15, 1.4);
+
+fn measured(sample: &PowerSample, watts: f64) -> Told {
+    let watts = watts.max(0.0);
+    let off = watts * accuracy(sample) + RESOLUTION;
+    let (low, likely, high) = if sample.scope == Scope::Board {
+        SUPPLY
+    } else {
+        (1.0, 1.0, 1.0)
+    };
+    Told {
+        watts: watts * likely,
+        band: ((watts * low - off).max(0.0), watts * high + off),
+        source: sample.kind.source(),
+        basis: Some(sample.label.clone()),
+        // A counter behind the supply leaves its loss out.
+        counter: (sample.scope == Scope::Host)
+            .then(|| Some((sample.source_id.clone(), sample.energy_kwh?)))
+            .flatten(),
+    }
+}
+
+/// Many plugs tell whole watts.
+const RESOLUTION: f64 = 0.5;
+
+/// How far off it may be, as a share: what makers say, and what is left of that at a load far
+/// below the most.
+const fn accuracy(sample: &PowerSample) -> f64 {
+    if sample.suspect.is_some() {
+        // A UPS that tells whole percents of a nominal power at an assumed power factor.
+        return 0.25;
+    }
+    match sample.kind {
+        SourceKind::Meter => 0.02,
+        SourceKind::Hwmon | SourceKind::Rapl => 0.03,
+        SourceKind::Psu | SourceKind::Battery | SourceKind::Gpu => 0.05,
+        SourceKind::Ups => 0.1,
+    }
+}
+
+#[cfg(test)]
+mod tests;
