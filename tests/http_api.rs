@@ -16,12 +16,12 @@ use axum::http::{HeaderMap, Request};
 use homewatch::bus::{Bus, State};
 use homewatch::config::{self, Environment, Sources};
 use homewatch::host::{Clock, Memory};
-use homewatch::http::{Api, History, Scope, Setup, TicketKey, Tokens, router};
+use homewatch::http::{Api, Days, History, Scope, Setup, TicketKey, Tokens, router};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, CommandResult, Metric, Outcome, Reading, Severity, Subject,
     Timestamp, Unit,
 };
-use homewatch::power::DayBook;
+use homewatch::power::{DayBook, Given, Owner, Shares, pieces};
 use homewatch::report::{Basis, Reports};
 use homewatch::store::{Point, Store};
 use proptest::prelude::*;
@@ -54,6 +54,7 @@ impl History for Past {
 struct Home {
     api: Arc<Api>,
     bus: Bus,
+    book: DayBook,
     router: Router,
     key: TicketKey,
     now: Timestamp,
@@ -131,6 +132,7 @@ fn home_with(budget: u64) -> Home {
         }
     });
     let key = TicketKey::load(dir.path()).unwrap();
+    let book = DayBook::default();
     let api = Api::new(Setup {
         bus: bus.clone(),
         node: "nas".to_owned(),
@@ -139,6 +141,11 @@ fn home_with(budget: u64) -> Home {
         daily_budget: budget,
         history: Arc::new(Past),
         reports: reports(dir.path(), now),
+        days: Days {
+            book: book.clone(),
+            store: Store::open(&dir.path().join("days")).unwrap(),
+            time_zone: jiff::tz::TimeZone::UTC,
+        },
         parts: Arc::new(Vec::new),
         tickets: key.clone(),
     });
@@ -146,6 +153,7 @@ fn home_with(budget: u64) -> Home {
     let home = Home {
         api,
         bus,
+        book,
         router,
         key,
         now,
@@ -218,12 +226,14 @@ impl Home {
     }
 }
 
-const READS: [&str; 9] = [
+const READS: [&str; 11] = [
     "/metrics",
     "/api/v1/summary",
     "/api/v1/series",
     "/api/v1/history?series=health/cpu/usage_pct",
     "/api/v1/alerts",
+    "/api/v1/power/services",
+    "/api/v1/power/processes",
     "/api/v1/health",
     "/api/v1/usage",
     "/api/v1/openapi.json",
@@ -420,6 +430,154 @@ async fn a_delta_has_only_what_changed_and_everything_after_a_removal() {
         home.get("/api/v1/health?since=0.5").await.json()["full"],
         true
     );
+}
+
+/// A day on which `services` used what stands beside them, kWh, besides 1 kWh of idle.
+fn day(home: &Home, date: &str, services: &[(&str, f64)]) {
+    let given = |energy_kwh: f64| Given {
+        power_w: energy_kwh * 10.0,
+        energy_kwh,
+    };
+    let used: f64 = services.iter().map(|(_, kwh)| kwh).sum();
+    let all = services.iter();
+    let processes = all.clone().map(|(name, kwh)| {
+        let owner = Owner::from(format!(
+            "{}/worker",
+            if *name == "kernel" { "" } else { name }
+        ));
+        (owner, given(*kwh))
+    });
+    let shares = Shares {
+        power_w: 10.0 + used * 10.0,
+        seconds: 3600.0,
+        energy_kwh: 1.0 + used,
+        idle: given(1.0),
+        services: all
+            .map(|(name, kwh)| ((*name).to_owned(), given(*kwh)))
+            .collect(),
+        processes: processes.collect(),
+        ..Shares::default()
+    };
+    let noon: Timestamp = format!("{date}T12:00:00Z").parse().unwrap();
+    let hour = noon + jiff::SignedDuration::from_hours(1);
+    let piece = pieces(noon, hour, &jiff::tz::TimeZone::UTC)[0];
+    let cost = shares.energy_kwh * 0.5;
+    home.book.add(&[(piece, cost)], &shares, true, Some("EUR"));
+}
+
+#[tokio::test]
+async fn what_services_and_processes_used_is_told_for_any_range_of_days() {
+    let home = home();
+    let nothing = home.get("/api/v1/power/services").await.json();
+    assert_eq!(
+        (&nothing["days"], &nothing["items"]),
+        (&0.into(), &serde_json::json!([]))
+    );
+    assert!(nothing["currency"].is_null() && nothing["host"]["mean_w"].is_null());
+    day(&home, "2025-12-29", &[("a", 2.0), ("b", 1.0)]);
+    day(&home, "2026-01-02", &[("b", 3.0), ("kernel", 0.5)]);
+    let today = home.get("/api/v1/power/services").await.json();
+    assert_eq!(
+        (&today["from"], &today["to"]),
+        (&"2026-01-02".into(), &"2026-01-02".into())
+    );
+    assert_eq!(today["host"]["power_w"], 45.0);
+    assert_eq!(today["host"]["estimated_pct"], 100.0);
+    assert_eq!(today["idle"]["power_w"], 10.0);
+    assert!(today["gpu"].is_null());
+    let b = &today["items"][0];
+    assert_eq!((&b["service"], &b["power_w"]), (&"b".into(), &30.0.into()));
+    assert_eq!((&b["energy_kwh"], &b["cost"]), (&3.0.into(), &1.5.into()));
+    assert_eq!(b["share_pct"], 66.67);
+    // The week began on Monday, the 29th.
+    let week = home.get("/api/v1/power/services?period=week").await.json();
+    let names = |body: &Json, key: &str| -> Vec<String> {
+        let items = body["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item[key].as_str().unwrap_or("-").to_owned())
+            .collect()
+    };
+    assert_eq!(names(&week, "service"), ["b", "a", "kernel"]);
+    assert_eq!(
+        (&week["days"], &week["host"]["energy_kwh"]),
+        (&2.into(), &8.5.into())
+    );
+    let past = "/api/v1/power/services?from=2025-12-01&to=2025-12-31";
+    let past = home.get(past).await.json();
+    assert_eq!(names(&past, "service"), ["a", "b"]);
+    assert!(past["items"][0]["power_w"].is_null(), "now is not then");
+    for period in ["day", "month", "year"] {
+        let uri = format!("/api/v1/power/processes?period={period}");
+        assert_eq!(home.get(&uri).await.json()["days"], 1, "{period}");
+    }
+    let processes = home
+        .get("/api/v1/power/processes?limit=1&fields=process,service")
+        .await;
+    let one = serde_json::json!([{"process": "worker", "service": "b"}]);
+    assert_eq!(processes.json()["items"], one);
+    let next = processes.json()["next"].as_str().unwrap().to_owned();
+    let uri = format!("/api/v1/power/processes?cursor={next}");
+    let page = home.get(&uri).await.json();
+    assert_eq!(names(&page, "service"), ["-"], "what runs in no service");
+    // The same answer is not sent twice.
+    let tag = processes.headers["etag"].to_str().unwrap().to_owned();
+    let same = [("if-none-match", tag.as_str())];
+    let uri = "/api/v1/power/processes?limit=1&fields=process,service";
+    assert_eq!(
+        home.ask("GET", uri, &home.read, &same, "").await.status,
+        304
+    );
+    for bad in [
+        "from=x",
+        "to=2026-13-01",
+        "period=age",
+        "period=day&to=2026-01-01",
+        "from=2026-02-01",
+        "from=2024-01-01",
+        "limit=0",
+        "x=1",
+    ] {
+        for what in ["services", "processes"] {
+            home.get(&format!("/api/v1/power/{what}?{bad}"))
+                .await
+                .is_problem(400);
+        }
+    }
+    // Who draws something now has an entry, also before any of it is booked; a thousand
+    // processes leave a rest.
+    let mut shares = Shares {
+        power_w: 20.0,
+        energy_kwh: 2.0,
+        ..Shares::default()
+    };
+    shares.gpu = Given {
+        power_w: 5.0,
+        energy_kwh: 0.0,
+    };
+    shares.services.insert(
+        "fresh".to_owned(),
+        Given {
+            power_w: 5.0,
+            energy_kwh: 0.0,
+        },
+    );
+    for number in 0..1000 {
+        let given = Given {
+            power_w: 0.0,
+            energy_kwh: 0.002,
+        };
+        shares
+            .processes
+            .insert(Owner::from(format!("ci/cc{number}")), given);
+    }
+    let at: Timestamp = "2026-01-02T13:00:00Z".parse().unwrap();
+    let piece = pieces(at, at, &jiff::tz::TimeZone::UTC)[0];
+    home.book.add(&[(piece, 1.0)], &shares, false, None);
+    let now = home.get("/api/v1/power/services").await.json();
+    assert_eq!(now["gpu"]["power_w"], 5.0);
+    assert!(names(&now, "service").contains(&"fresh".to_owned()));
+    let now = home.get("/api/v1/power/processes").await.json();
+    assert!(now["rest"]["energy_kwh"].as_f64().unwrap() > 1.0);
 }
 
 #[tokio::test]

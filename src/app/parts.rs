@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 use super::ground::{Ground, blocking, failed};
@@ -82,6 +83,12 @@ impl Parts {
             daily_budget: config.api.daily_budget,
             history: Arc::new(ground.store.clone()),
             reports: ground.reports.clone(),
+            days: http::Days {
+                book: ground.book.clone(),
+                store: ground.store.clone(),
+                time_zone: (config.power.tariff.as_ref())
+                    .map_or_else(TimeZone::system, |tariff| tariff.time_zone.clone()),
+            },
             parts: well::parts(&ground.bus, config),
             tickets,
         });

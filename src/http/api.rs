@@ -14,7 +14,7 @@ use super::events::Events;
 use super::limiter::Limiter;
 use super::token::Tokens;
 use super::usage::Usage;
-use super::{History, TicketKey};
+use super::{Days, History, TicketKey};
 
 /// One part of the service, as `/healthz` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Setup<'a> {
     pub history: Arc<dyn History>,
     /// Makes reports.
     pub reports: Reports,
+    /// What each day's energy went to.
+    pub days: Days,
     /// The state of the service's parts.
     pub parts: Parts,
     /// Checks the tickets of push messages' buttons.
@@ -60,6 +62,7 @@ pub struct Api {
     pub(super) daily_budget: u64,
     pub(super) history: Arc<dyn History>,
     pub(super) reports: Reports,
+    pub(super) days: Days,
     pub(super) parts: Parts,
     pub(super) tickets: TicketKey,
     pub(super) tokens: Tokens,
@@ -92,6 +95,7 @@ impl Api {
             daily_budget: setup.daily_budget,
             history: setup.history,
             reports: setup.reports,
+            days: setup.days,
             parts: setup.parts,
             tickets: setup.tickets,
             tokens: Tokens::new(setup.data_dir),

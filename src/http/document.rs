@@ -10,7 +10,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::params::Params;
 use super::{
-    Api, Problem, alerts, answer, chart, health, history, metrics, report, series, stream, summary,
+    Api, Problem, alerts, answer, attribution, chart, health, history, metrics, report, series,
+    stream, summary,
 };
 
 /// A page of a list.
@@ -64,6 +65,7 @@ pub(super) struct UsageToday {
     paths(
         health::healthz, metrics::metrics, summary::summary, series::series, history::history,
         alerts::alerts, alerts::ack, alerts::unack, alerts::silence, alerts::control,
+        attribution::services, attribution::processes,
         report::power, health::health, stream::events, health::usage, openapi, chart::chart
     ),
     components(schemas(Problem, Page, Done, UsageToday)),

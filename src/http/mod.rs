@@ -6,6 +6,7 @@
 mod alerts;
 mod answer;
 mod api;
+mod attribution;
 mod chart;
 mod cursor;
 mod document;
@@ -30,6 +31,7 @@ mod token;
 mod usage;
 
 pub use api::{Api, Part, Parts, Setup};
+pub use attribution::Days;
 pub use history::History;
 pub use problem::Problem;
 pub use router::router;

@@ -158,6 +158,7 @@ impl Works {
             .collect();
         let cost: f64 = pieces.iter().map(|(_, cost)| cost).sum();
         let Some(draw) = draw else {
+            self.setup.book.lose();
             return Vec::new();
         };
         let mean = if energy_kwh > 0.0 {
@@ -249,6 +250,7 @@ mod tests {
     struct House {
         bus: Bus,
         activity: Activity,
+        book: DayBook,
         listener: Listener,
         cancel: CancellationToken,
         task: JoinSet<Result<(), StoreError>>,
@@ -259,10 +261,11 @@ mod tests {
             let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
             let cancel = CancellationToken::new();
             let mut task = JoinSet::new();
-            let activity = Activity::default();
+            let (activity, book) = (Activity::default(), DayBook::default());
             let setup = Setup {
                 curve,
                 activity: activity.clone(),
+                book: book.clone(),
                 terms: super::Terms {
                     services: 2,
                     processes: 1,
@@ -278,6 +281,7 @@ mod tests {
             Self {
                 bus,
                 activity,
+                book,
                 listener,
                 cancel,
                 task,
@@ -363,7 +367,9 @@ mod tests {
         let mut house = House::new(&store, curve).await;
         let again = house.tick(Some(0.0), Some(31.0)).await.unwrap();
         assert_eq!(number(&again, "energy_kwh"), Some(energy));
+        assert!(house.book.now().is_some());
         assert!(house.tick(None, None).await.is_none());
+        assert_eq!(house.book.now(), None);
         let away = house.bus.state().subject("power/host").unwrap();
         assert!(!away.available, "unknown is unavailable");
         assert!(house.tick(None, None).await.is_none(), "and said once");

@@ -23,7 +23,15 @@ const LONGEST: i64 = 40 * 24 * 3600;
 /// One record a local day lies in the store. What was added since it was last kept is in memory:
 /// a power cut loses no more than that. A record that cannot be read loses its own day only.
 #[derive(Debug, Clone, Default)]
-pub struct DayBook(Arc<Mutex<BTreeMap<Date, Day>>>);
+pub struct DayBook(Arc<Mutex<Pages>>);
+
+/// What is in memory.
+#[derive(Debug, Default)]
+struct Pages {
+    /// What was added since it was last kept.
+    open: BTreeMap<Date, Day>,
+    now: Option<Arc<Shares>>,
+}
 
 /// A stretch of time that lies on one local day.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,7 +79,7 @@ pub fn pieces(from: Timestamp, to: Timestamp, time_zone: &TimeZone) -> Vec<Piece
 }
 
 impl DayBook {
-    fn open(&self) -> MutexGuard<'_, BTreeMap<Date, Day>> {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,7 +92,9 @@ impl DayBook {
         is_estimated: bool,
         currency: Option<&str>,
     ) {
-        let mut open = self.open();
+        let mut pages = self.pages();
+        pages.now = Some(Arc::new(shares.clone()));
+        let open = &mut pages.open;
         for (piece, cost) in pieces {
             let watched_s = shares.seconds * piece.share;
             let known = (watched_s > 0.0).then_some(shares.power_w);
@@ -106,14 +116,24 @@ impl DayBook {
         }
     }
 
+    /// Nothing is known of now.
+    pub fn lose(&self) {
+        self.pages().now = None;
+    }
+
+    /// What the last look gave to each; `None` if nothing is known of now.
+    pub fn now(&self) -> Option<Arc<Shares>> {
+        self.pages().now.clone()
+    }
+
     /// Writes what was added since the last time, together with `changes`, in one commit. Blocks.
     ///
     /// # Errors
     /// Those of the store; then nothing is lost but time.
     pub fn keep(&self, store: &Store, mut changes: Vec<Change>) -> Result<(), StoreError> {
         // Held until it is written, so that nobody reads anything twice or not at all.
-        let mut open = self.open();
-        for (date, more) in open.iter() {
+        let mut pages = self.pages();
+        for (date, more) in &pages.open {
             let key = date.to_string();
             let kept = store.get(Collection::PowerDays, &key)?;
             let mut day = kept.and_then(|kept| read(&key, &kept)).unwrap_or_default();
@@ -123,7 +143,7 @@ impl DayBook {
             changes.push(Change::Put(Collection::PowerDays, key, record));
         }
         store.write(&changes)?;
-        open.clear();
+        pages.open.clear();
         Ok(())
     }
 
@@ -138,14 +158,15 @@ impl DayBook {
         from: Date,
         to: Date,
     ) -> Result<BTreeMap<Date, Day>, StoreError> {
-        let open = self.open();
+        let pages = self.pages();
         let (first, last) = (from.to_string(), to.to_string());
         let kept = store.between(Collection::PowerDays, &first, &last)?;
         let mut days: BTreeMap<Date, Day> = kept
             .iter()
             .filter_map(|(key, record)| Some((key.parse().ok()?, read(key, record)?)))
             .collect();
-        for (date, more) in open.iter().filter(|(date, _)| (from..=to).contains(date)) {
+        let open = pages.open.iter();
+        for (date, more) in open.filter(|(date, _)| (from..=to).contains(date)) {
             let day = days.entry(*date).or_default();
             day.merge(more.clone());
             day.shorten();
