@@ -242,17 +242,19 @@ const READS: [&str; 11] = [
 
 #[tokio::test]
 async fn every_reading_route_wants_a_token_with_the_scope_read() {
-    let home = home();
-    for uri in READS {
-        assert_eq!(home.get(uri).await.status, 200, "{uri}");
-        home.ask("GET", uri, "", &[], "").await.is_problem(401);
-        home.ask("GET", uri, "hw_wrong", &[], "")
-            .await
-            .is_problem(401);
-        home.ask("GET", uri, &home.ack, &[], "")
-            .await
-            .is_problem(403);
+    // Ten wrong tokens are too many for one address.
+    for uris in READS.chunks(9) {
+        let home = home();
+        for uri in uris {
+            assert_eq!(home.get(uri).await.status, 200, "{uri}");
+            for wrong in ["", "hw_wrong"] {
+                home.ask("GET", uri, wrong, &[], "").await.is_problem(401);
+            }
+            let other = home.ask("GET", uri, &home.ack, &[], "").await;
+            other.is_problem(403);
+        }
     }
+    let home = home();
     home.ask("GET", "/api/v1/events", &home.control, &[], "")
         .await
         .is_problem(403);
@@ -465,6 +467,13 @@ fn day(home: &Home, date: &str, services: &[(&str, f64)]) {
     home.book.add(&[(piece, cost)], &shares, true, Some("EUR"));
 }
 
+fn names(body: &Json, key: &str) -> Vec<String> {
+    let items = body["items"].as_array().unwrap().iter();
+    items
+        .map(|item| item[key].as_str().unwrap_or("-").to_owned())
+        .collect()
+}
+
 #[tokio::test]
 async fn what_services_and_processes_used_is_told_for_any_range_of_days() {
     let home = home();
@@ -491,12 +500,6 @@ async fn what_services_and_processes_used_is_told_for_any_range_of_days() {
     assert_eq!(b["share_pct"], 66.67);
     // The week began on Monday, the 29th.
     let week = home.get("/api/v1/power/services?period=week").await.json();
-    let names = |body: &Json, key: &str| -> Vec<String> {
-        let items = body["items"].as_array().unwrap().iter();
-        items
-            .map(|item| item[key].as_str().unwrap_or("-").to_owned())
-            .collect()
-    };
     assert_eq!(names(&week, "service"), ["b", "a", "kernel"]);
     assert_eq!(
         (&week["days"], &week["host"]["energy_kwh"]),
@@ -510,6 +513,12 @@ async fn what_services_and_processes_used_is_told_for_any_range_of_days() {
         let uri = format!("/api/v1/power/processes?period={period}");
         assert_eq!(home.get(&uri).await.json()["days"], 1, "{period}");
     }
+}
+
+#[tokio::test]
+async fn processes_are_paged_and_what_is_wrong_with_a_range_is_told() {
+    let home = home();
+    day(&home, "2026-01-02", &[("b", 3.0), ("kernel", 0.5)]);
     let processes = home
         .get("/api/v1/power/processes?limit=1&fields=process,service")
         .await;
@@ -543,8 +552,12 @@ async fn what_services_and_processes_used_is_told_for_any_range_of_days() {
                 .is_problem(400);
         }
     }
-    // Who draws something now has an entry, also before any of it is booked; a thousand
-    // processes leave a rest.
+}
+
+#[tokio::test]
+async fn who_draws_something_now_has_an_entry_before_any_of_it_is_booked() {
+    let home = home();
+    // A thousand processes leave a rest.
     let mut shares = Shares {
         power_w: 20.0,
         energy_kwh: 2.0,

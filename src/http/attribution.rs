@@ -151,7 +151,9 @@ impl Asked {
         })?;
         let count = days.len();
         let mut whole = Day::default();
-        days.into_values().for_each(|day| whole.merge(day));
+        for day in days.into_values() {
+            whole.merge(day);
+        }
         let now = api.days.book.now().filter(|_| self.is_now);
         let mut body = Map::new();
         body.insert("from".to_owned(), from.to_string().into());
