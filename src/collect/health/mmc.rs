@@ -156,7 +156,12 @@ fn reading(subject: &Arc<Subject>, device: &Path, total: Option<u64>) -> Reading
             kind
         }
     });
-    let mut reading = Reading::new(subject)
+    let mut reading = Reading::new(subject);
+    if life.is_some() || reserve.is_some() {
+        let verdict = judge(life, reserve.unwrap_or_default());
+        judged(&mut reading, &verdict);
+    }
+    reading
         .with_known(&WEAR, life.map(|(least, _)| figure(least)))
         .with_known(&WEAR_MOST, life.map(|(_, most)| figure(most)))
         .with_known(
@@ -165,12 +170,7 @@ fn reading(subject: &Arc<Subject>, device: &Path, total: Option<u64>) -> Reading
         )
         .with_known(&KIND, kind.as_deref())
         .with_known(&MADE, read("date").as_deref())
-        .with_known(&WRITTEN, total.map(figure));
-    if life.is_some() || reserve.is_some() {
-        let verdict = judge(life, reserve.unwrap_or_default());
-        judged(&mut reading, &verdict);
-    }
-    reading
+        .with_known(&WRITTEN, total.map(figure))
 }
 
 /// How the card stands: its wear in % from and to, and the place of its reserve in [`RESERVES`].

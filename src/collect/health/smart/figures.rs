@@ -51,6 +51,9 @@ pub(super) fn reading(
     asleep: bool,
 ) -> Reading {
     let mut reading = Reading::new(subject);
+    if let Some(verdict) = verdict {
+        judged(&mut reading, verdict);
+    }
     reading.push(&ASLEEP, Some(asleep));
     if let Some(report) = report {
         let degrees = report.temperature.filter(|_| !asleep);
@@ -69,9 +72,6 @@ pub(super) fn reading(
             reading.push(metric, count.map(figure));
         }
         tests(&mut reading, report);
-    }
-    if let Some(verdict) = verdict {
-        judged(&mut reading, verdict);
     }
     reading
 }

@@ -1,0 +1,388 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::pool::{DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, list, scrubbed};
+use crate::collect::read::{figure, percent};
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Clock, Host, Root};
+use crate::model::{Area, Metric, Reading, Subject, Unit, slug};
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "btrfs",
+    period: Duration::from_mins(1),
+    build,
+};
+
+static STATE: Metric = Metric::state("state", "State", &["ok", "errors", "degraded"]);
+static DATA: Metric = Metric::gauge("data_used_pct", "Data of what is allotted", Unit::Percent)
+    .decimals(1)
+    .dead_band(1.0)
+    .diagnostic();
+static METADATA: Metric = Metric::gauge(
+    "metadata_used_pct",
+    "Metadata of what is allotted",
+    Unit::Percent,
+)
+.decimals(1)
+.dead_band(1.0)
+.diagnostic();
+static UNALLOTTED: Metric = Metric::gauge("unallocated_bytes", "Not allotted", Unit::Byte)
+    .dead_band(104_857_600.0)
+    .diagnostic();
+
+/// The kernel counts in these.
+const SECTOR: u64 = 512;
+
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    section.finish();
+    Box::new(Btrfs {
+        root: host.root.clone(),
+        clock: host.clock.clone(),
+    })
+}
+
+/// Btrfs filesystems that are mounted: `pool-btrfs-<label>` each, by sysfs, and what the last scrub
+/// found by the record that `btrfs scrub` keeps of it, which only root may read.
+struct Btrfs {
+    root: Root,
+    clock: Clock,
+}
+
+impl Collect for Btrfs {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let entries = fs::read_dir(self.root.sys("fs/btrfs"))
+            .into_iter()
+            .flatten();
+        let mut uuids: Vec<String> = entries
+            .flatten()
+            .filter(|entry| entry.path().join("devinfo").is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        if uuids.is_empty() {
+            return Err(CollectError::Absent("no Btrfs is mounted".to_owned()));
+        }
+        uuids.sort();
+        let mut taken = BTreeSet::new();
+        Ok(uuids
+            .iter()
+            .map(|uuid| self.tell(uuid, &mut taken))
+            .collect())
+    }
+}
+
+impl Btrfs {
+    fn tell(&self, uuid: &str, taken: &mut BTreeSet<String>) -> Reading {
+        let folder = self.root.sys(&format!("fs/btrfs/{uuid}"));
+        let short = uuid.split('-').next().unwrap_or(uuid);
+        let label = Root::read_trimmed(&folder.join("label"));
+        let name = match label {
+            Some(label) if taken.insert(slug(&label)) => label,
+            Some(label) => format!("{label}-{short}"),
+            None => short.to_owned(),
+        };
+        let id = format!("pool-btrfs-{name}");
+        let subject = Subject::of_host(Area::Health, &id, &format!("Btrfs {name}"));
+        let devices = devices(&folder);
+        let missing = devices.iter().filter(|device| device.missing).count();
+        let errors = devices
+            .iter()
+            .fold(0u64, |sum, one| sum.saturating_add(one.errors()));
+        let scrub = self.scrub(uuid);
+        let lost = scrub.as_ref().map(|scrub| scrub.lost);
+        let has_errors = errors > 0 || lost > Some(0);
+        let state = match (missing, has_errors) {
+            (1.., _) => "degraded",
+            (0, true) => "errors",
+            (0, false) => "ok",
+        };
+        let number = |count: usize| u32::try_from(count).ok().map(f64::from);
+        let mut reading = Reading::new(&subject)
+            .with(&STATE, state)
+            .with(&DEGRADED, missing > 0)
+            .with(&HAS_ERRORS, has_errors)
+            .with(&ERRORS, figure(errors))
+            .with_known(&DATA_ERRORS, lost.map(figure))
+            .with_known(&DEVICES, number(devices.len()))
+            .with_known(&FAILED, number(missing))
+            .with_known(&DATA, used(&folder, "data"))
+            .with_known(&METADATA, used(&folder, "metadata"))
+            .with_known(&UNALLOTTED, unallotted(&folder).map(figure));
+        scrubbed(
+            &mut reading,
+            scrub.and_then(|scrub| scrub.ended),
+            self.clock.now(),
+        );
+        list(
+            &mut reading,
+            "bad_devices",
+            devices.iter().filter_map(Device::complaint).collect(),
+        );
+        reading
+    }
+
+    /// `<uuid>:1|…|uncorrectable_errors:0|…|t_start:1795703015|…|duration:0|canceled:0|finished:1`,
+    /// one line a device.
+    fn scrub(&self, uuid: &str) -> Option<Scrub> {
+        let path = format!("/var/lib/btrfs/scrub.status.{uuid}");
+        let text = Root::read(&self.root.path(Path::new(&path))).ok()?;
+        let mut scrub = Scrub::default();
+        for line in text.lines().filter(|line| line.starts_with(uuid)) {
+            let number = |key: &str| {
+                let mut parts = line.split('|').filter_map(|part| part.split_once(':'));
+                parts.find(|(name, _)| *name == key)?.1.parse::<u64>().ok()
+            };
+            scrub.lost = scrub.lost.saturating_add(number("uncorrectable_errors")?);
+            if number("finished") == Some(1) {
+                let took = number("duration").unwrap_or_default();
+                let end = i64::try_from(number("t_start")?.checked_add(took)?).ok()?;
+                scrub.ended = scrub.ended.max(Timestamp::from_second(end).ok());
+            }
+        }
+        Some(scrub)
+    }
+}
+
+/// What the last scrub came to.
+#[derive(Debug, Default)]
+struct Scrub {
+    /// Blocks that it could not mend.
+    lost: u64,
+    ended: Option<Timestamp>,
+}
+
+/// One device of a filesystem.
+struct Device {
+    name: String,
+    missing: bool,
+    /// What the kernel has counted, by its words for it.
+    counts: Vec<(String, u64)>,
+}
+
+impl Device {
+    fn errors(&self) -> u64 {
+        self.counts
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let mut parts: Vec<String> = self
+            .missing
+            .then(|| "missing".to_owned())
+            .into_iter()
+            .collect();
+        let bad = self.counts.iter().filter(|(_, count)| *count > 0);
+        parts.extend(bad.map(|(name, count)| format!("{name} {count}")));
+        (!parts.is_empty()).then(|| format!("device {}: {}", self.name, parts.join(", ")))
+    }
+}
+
+fn devices(folder: &Path) -> Vec<Device> {
+    let entries = fs::read_dir(folder.join("devinfo")).into_iter().flatten();
+    let mut devices: Vec<Device> = entries
+        .flatten()
+        .map(|entry| {
+            let read = |file: &str| Root::read_trimmed(&entry.path().join(file));
+            let stats = read("error_stats").unwrap_or_default();
+            let count = |line: &str| {
+                let (name, count) = line.split_once(' ')?;
+                Some((name.to_owned(), count.trim().parse().ok()?))
+            };
+            Device {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                missing: read("missing").as_deref() == Some("1"),
+                counts: stats.lines().filter_map(count).collect(),
+            }
+        })
+        .collect();
+    devices.sort_by(|one, other| one.name.cmp(&other.name));
+    devices
+}
+
+fn number(path: &Path) -> Option<u64> {
+    Root::read_trimmed(path)?.parse().ok()
+}
+
+/// How much of what is allotted to data or metadata is used, %.
+fn used(folder: &Path, what: &str) -> Option<f64> {
+    let of = |file: &str| number(&folder.join("allocation").join(what).join(file));
+    percent(of("bytes_used")?, of("total_bytes")?)
+}
+
+/// What of the devices is not allotted to anything, bytes. Without a device it cannot be known.
+fn unallotted(folder: &Path) -> Option<u64> {
+    let entries = fs::read_dir(folder.join("devices")).ok()?;
+    let mut size = 0u64;
+    for entry in entries.flatten() {
+        let sectors = number(&entry.path().join("size"))?;
+        size = size.checked_add(sectors.checked_mul(SECTOR)?)?;
+    }
+    let mut allotted = 0u64;
+    for what in ["data", "metadata", "system"] {
+        let total = number(&folder.join("allocation").join(what).join("disk_total"))?;
+        allotted = allotted.checked_add(total)?;
+    }
+    size.checked_sub(allotted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use crate::model::Value;
+
+    const UUID: &str = "2cc5d5e7-aa10-4c63-a435-07c49f731b09";
+    const OTHER: &str = "9aa5d5e7-aa10-4c63-a435-07c49f731b09";
+
+    struct Machine {
+        dir: tempfile::TempDir,
+        btrfs: Box<dyn Collect>,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let clock = Clock::set_to("2026-12-06T00:00:00Z".parse().unwrap());
+            let host = Host::captured(dir.path(), clock);
+            let problems = Problems::default();
+            let table = config::Value::default();
+            let btrfs = build(
+                &host,
+                Section::new("collect.btrfs".to_owned(), table, &problems),
+            );
+            Self { dir, btrfs }
+        }
+
+        fn file(&self, path: &str, text: &str) {
+            let path = self.dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn device(&self, uuid: &str, id: u32, missing: u32, corrupt: u32) {
+            let folder = format!("sys/fs/btrfs/{uuid}/devinfo/{id}");
+            self.file(&format!("{folder}/missing"), &format!("{missing}\n"));
+            let stats = format!(
+                "write_errs 0\nread_errs 0\nflush_errs 0\ncorruption_errs {corrupt}\ngeneration_errs 0\n"
+            );
+            self.file(&format!("{folder}/error_stats"), &stats);
+        }
+
+        fn scrub(&self, lines: &[&str]) {
+            let lines = lines
+                .iter()
+                .map(|line| format!("{UUID}:1|read_errors:0|{line}\n"));
+            let text: String = lines.collect();
+            let path = format!("root/var/lib/btrfs/scrub.status.{UUID}");
+            self.file(&path, &format!("scrub status:1\n{text}"));
+        }
+
+        fn only(&mut self) -> Reading {
+            let mut readings = self.btrfs.sample().unwrap();
+            assert_eq!(readings.len(), 1);
+            readings.remove(0)
+        }
+    }
+
+    fn number_of(reading: &Reading, key: &str) -> Option<f64> {
+        reading.value(key).and_then(Value::as_number)
+    }
+
+    #[test]
+    fn a_filesystem_tells_its_devices_errors_and_allotment() {
+        let mut machine = Machine::new();
+        machine.file("sys/fs/btrfs/features/x", "1");
+        machine.file(&format!("sys/fs/btrfs/{UUID}/label"), "pool\n");
+        machine.device(UUID, 1, 0, 0);
+        machine.device(UUID, 2, 0, 0);
+        for (what, used, total) in [("data", 20, 60), ("metadata", 1, 10), ("system", 0, 2)] {
+            let folder = format!("sys/fs/btrfs/{UUID}/allocation/{what}");
+            machine.file(&format!("{folder}/bytes_used"), &used.to_string());
+            machine.file(&format!("{folder}/total_bytes"), &total.to_string());
+            machine.file(&format!("{folder}/disk_total"), &(total * 2).to_string());
+        }
+        for name in ["sda", "sdb"] {
+            machine.file(&format!("sys/fs/btrfs/{UUID}/devices/{name}/size"), "2\n");
+        }
+        let reading = machine.only();
+        assert_eq!(reading.subject.key(), "health/pool-btrfs-pool");
+        assert_eq!(reading.value("state"), Some(&Value::from("ok")));
+        for (key, want) in [
+            ("degraded", Some(0.0)),
+            ("has_errors", Some(0.0)),
+            ("devices", Some(2.0)),
+            ("devices_failed", Some(0.0)),
+            ("unallocated_bytes", Some(1904.0)),
+            ("metadata_used_pct", Some(10.0)),
+            ("data_errors", None),
+            ("scrub_age_s", None),
+        ] {
+            assert_eq!(number_of(&reading, key), want, "{key}");
+        }
+        assert!(reading.detail.is_none());
+        // A device that is away is not measured, and neither is the whole.
+        machine.file(&format!("sys/fs/btrfs/{UUID}/devices/sdb/size"), "");
+        assert_eq!(number_of(&machine.only(), "unallocated_bytes"), None);
+    }
+
+    #[test]
+    fn errors_and_missing_devices_are_told_by_device() {
+        let mut machine = Machine::new();
+        machine.device(UUID, 1, 0, 7);
+        let reading = machine.only();
+        assert_eq!(reading.subject.key(), "health/pool-btrfs-2cc5d5e7");
+        assert_eq!(reading.value("state"), Some(&Value::from("errors")));
+        assert_eq!(number_of(&reading, "errors"), Some(7.0));
+        machine.device(UUID, 2, 1, 0);
+        let reading = machine.only();
+        assert_eq!(reading.value("state"), Some(&Value::from("degraded")));
+        let detail = reading.detail.unwrap();
+        assert_eq!(
+            detail["bad_devices"],
+            serde_json::json!(["device 1: corruption_errs 7", "device 2: missing"])
+        );
+    }
+
+    #[test]
+    fn the_last_scrub_is_known_by_its_record() {
+        let mut machine = Machine::new();
+        machine.device(UUID, 1, 0, 0);
+        let done = "uncorrectable_errors:0|t_start:1795703015|duration:3600|canceled:0|finished:1";
+        machine.scrub(&[
+            done,
+            "uncorrectable_errors:0|t_start:1795703015|duration:60|finished:1",
+        ]);
+        let reading = machine.only();
+        assert_eq!(number_of(&reading, "data_errors"), Some(0.0));
+        // 2026-11-26T14:23:35 and an hour, to 2026-12-06.
+        assert_eq!(number_of(&reading, "scrub_age_s"), Some(808_585.0));
+        machine.scrub(&["uncorrectable_errors:2|t_start:1795703015|duration:3|finished:0"]);
+        let reading = machine.only();
+        assert_eq!(number_of(&reading, "data_errors"), Some(2.0));
+        assert_eq!(number_of(&reading, "scrub_age_s"), None);
+        assert_eq!(reading.value("state"), Some(&Value::from("errors")));
+        machine.scrub(&["half a li"]);
+        assert_eq!(number_of(&machine.only(), "data_errors"), None);
+    }
+
+    #[test]
+    fn two_of_one_label_are_told_apart_and_a_machine_without_any_lacks_nothing() {
+        let mut machine = Machine::new();
+        assert!(matches!(
+            machine.btrfs.sample(),
+            Err(CollectError::Absent(_))
+        ));
+        for uuid in [UUID, OTHER] {
+            machine.device(uuid, 1, 0, 0);
+            machine.file(&format!("sys/fs/btrfs/{uuid}/label"), "data");
+        }
+        let readings = machine.btrfs.sample().unwrap();
+        let ids: Vec<_> = readings.iter().map(|one| one.subject.id.as_str()).collect();
+        assert_eq!(ids, ["pool-btrfs-data", "pool-btrfs-data-9aa5d5e7"]);
+    }
+}

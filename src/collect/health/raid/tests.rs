@@ -1,0 +1,234 @@
+use super::mdstat::parse;
+use super::*;
+use crate::host::Clock;
+use crate::model::Value;
+
+/// State and whether it is degraded, of the one array in `text`.
+fn stands(text: &str) -> (&'static str, bool) {
+    let arrays = parse(text);
+    assert_eq!(arrays.len(), 1, "{text}");
+    (arrays[0].state(), !arrays[0].is_whole())
+}
+
+const RECOVERY: &str = "[=>..] recovery = 12.6% (126/1000) finish=1.5min speed=10K/sec";
+
+/// Head, devices, work; the state, and whether it is degraded.
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, bool),
+);
+const CASES: &[Case] = &[
+    (
+        "active raid1 sdb1[1] sda1[0]",
+        "[2/2] [UU]",
+        "",
+        ("ok", false),
+    ),
+    (
+        "active raid1 sdb1[1] sda1[0](F)",
+        "[2/1] [_U]",
+        "",
+        ("degraded", true),
+    ),
+    (
+        "active raid1 sdb1[1] sda1[0]",
+        "[2/1] [_U]",
+        RECOVERY,
+        ("rebuilding", true),
+    ),
+    (
+        "active raid1 sdb1[1] sda1[0]",
+        "[2/1] [_U]",
+        "recovery=DELAYED",
+        ("rebuilding", true),
+    ),
+    (
+        "active raid5 a[0] b[1] c[2]",
+        "[3/3] [UUU]",
+        "[>] reshape = 1% (1/100)",
+        ("rebuilding", false),
+    ),
+    (
+        "active raid1 a[0] b[1]",
+        "[2/2] [UU]",
+        "resync=PENDING",
+        ("resyncing", false),
+    ),
+    (
+        "active raid1 a[0] b[1]",
+        "[2/2] [UU]",
+        "[>] check = 1% (1/100)",
+        ("checking", false),
+    ),
+    (
+        "active raid1 a[0] b[1]",
+        "[2/1] [U_]",
+        "[>] check = 1% (1/100)",
+        ("degraded", true),
+    ),
+    (
+        "active raid5 a[0] b[1](F) c[2](F)",
+        "[3/1] [U__]",
+        "",
+        ("failed", true),
+    ),
+    (
+        "active raid6 a[0] b[1]",
+        "[4/2] [UU__]",
+        "",
+        ("degraded", true),
+    ),
+    ("active raid6 a[0]", "[4/1] [U___]", "", ("failed", true)),
+    (
+        "active raid10 a[0] b[1]",
+        "[4/2] [U_U_]",
+        "",
+        ("degraded", true),
+    ),
+    ("active raid0 a[0] b[1]", "512k chunks", "", ("ok", false)),
+    (
+        "broken raid0 a[0] b[1]",
+        "512k chunks",
+        "",
+        ("failed", true),
+    ),
+    ("inactive sdd1[0](S)", "", "", ("inactive", true)),
+    (
+        "active (auto-read-only) raid1 a[0] b[1]",
+        "[2/2] [UU]",
+        "",
+        ("ok", false),
+    ),
+];
+
+#[test]
+fn how_an_array_stands_follows_from_its_level_and_what_is_missing() {
+    let lines = |head: &str, devices: &str, work: &str| {
+        format!("md0 : {head}\n      1024 blocks super 1.2 {devices}\n      {work}\n      \n")
+    };
+    for &(head, devices, work, want) in CASES {
+        let text = lines(head, devices, work);
+        assert_eq!(stands(&text), want, "{text}");
+        assert!(STATES.contains(&want.0));
+    }
+}
+
+#[test]
+fn only_arrays_are_arrays() {
+    let text = "Personalities : [raid1]\nmd127 : inactive sda[1](S) sdb[0](S)\n      \
+                5 blocks super external:imsm\n\nunused devices: <none>\n";
+    assert_eq!(parse(text), []);
+    for text in [
+        "",
+        "      [2/1] [U_]",
+        "md0 : ",
+        "md0 has : a blank",
+        "garbage \u{fffd}",
+    ] {
+        assert_eq!(parse(text), [], "{text}");
+    }
+    // Half a line is told as far as it goes.
+    let arrays =
+        parse("md0 : active raid1 a[0]\n   1 blocks [2/x] [U\n  recovery = (1/0) finish=x");
+    assert_eq!((arrays[0].devices, arrays[0].state()), (None, "rebuilding"));
+    let work = arrays[0].work.as_ref().unwrap();
+    assert_eq!(
+        (work.progress, work.minutes, work.kib_per_s),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn an_array_s_figures_are_told_and_a_machine_without_any_lacks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let md = dir.path().join("sys/block/md0/md");
+    std::fs::create_dir_all(&md).unwrap();
+    std::fs::create_dir_all(dir.path().join("proc")).unwrap();
+    let problems = crate::config::Problems::default();
+    let table = config::Value::default();
+    let section = Section::new("collect.raid".to_owned(), table, &problems);
+    let host = Host::captured(dir.path(), Clock::Real);
+    let mut raid = build(&host, section);
+    assert!(matches!(raid.sample(), Err(CollectError::Absent(_))));
+    std::fs::write(md.join("mismatch_cnt"), "128\n").unwrap();
+    let text = "md0 : active raid5 sdd1[4](S) sdc1[3] sdb1[1] sda1[0](F)\n      \
+                1 blocks level 5, 512k chunk, algorithm 2 [3/2] [_UU]\n      \
+                [==>...]  recovery = 12.6% (126/1000) finish=2.5min speed=2K/sec\n";
+    std::fs::write(dir.path().join("proc/mdstat"), text).unwrap();
+    let readings = raid.sample().unwrap();
+    assert_eq!(readings.len(), 1);
+    assert_eq!(readings[0].subject.key(), "health/raid-md0");
+    for (key, want) in [
+        ("degraded", 1.0),
+        ("devices", 3.0),
+        ("devices_up", 2.0),
+        ("devices_failed", 1.0),
+        ("spares", 1.0),
+        ("progress_pct", 12.6),
+        ("remaining_s", 150.0),
+        ("sync_bytes_per_s", 2048.0),
+        ("mismatched_sectors", 128.0),
+    ] {
+        assert_eq!(
+            readings[0].value(key).and_then(Value::as_number),
+            Some(want),
+            "{key}"
+        );
+    }
+    assert_eq!(readings[0].value("state"), Some(&Value::from("rebuilding")));
+    assert_eq!(readings[0].value("level"), Some(&Value::from("raid5")));
+}
+
+#[test]
+fn a_check_that_was_seen_to_end_has_an_age_and_bad_blocks_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let md = dir.path().join("sys/block/md0/md");
+    for (device, list) in [("dev-sda", "100 8\n200 1\n"), ("dev-sdb", "")] {
+        fs::create_dir_all(md.join(device)).unwrap();
+        fs::write(md.join(device).join("bad_blocks"), list).unwrap();
+    }
+    fs::create_dir_all(dir.path().join("proc")).unwrap();
+    fs::write(md.join("uuid"), "4a1c-77\n").unwrap();
+    let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+    let host = Host::captured(dir.path(), Clock::set_to(start));
+    let made = || {
+        let problems = crate::config::Problems::default();
+        let table = config::Value::default();
+        build(
+            &host,
+            Section::new("collect.raid".to_owned(), table, &problems),
+        )
+    };
+    let says = |work: &str| {
+        let text =
+            format!("md0 : active raid1 sdb[1] sda[0]\n      1 blocks [2/2] [UU]\n      {work}\n");
+        fs::write(dir.path().join("proc/fresh"), text).unwrap();
+        fs::rename(
+            dir.path().join("proc/fresh"),
+            dir.path().join("proc/mdstat"),
+        )
+        .unwrap();
+    };
+    let mut raid = made();
+    let age = |raid: &mut Box<dyn Collect>, days: i64| {
+        host.clock
+            .set(start + jiff::SignedDuration::from_hours(24 * days));
+        let reading = raid.sample().unwrap().remove(0);
+        assert_eq!(
+            reading.value("bad_blocks").and_then(Value::as_number),
+            Some(9.0)
+        );
+        reading.value("scrub_age_s").and_then(Value::as_number)
+    };
+    says("");
+    assert_eq!(age(&mut raid, 0), None);
+    says("[>] check = 1% (1/100)");
+    assert_eq!(age(&mut raid, 1), None);
+    says("");
+    assert_eq!(age(&mut raid, 2), Some(0.0));
+    assert_eq!(age(&mut raid, 3), Some(86_400.0));
+    let mut raid = made();
+    assert_eq!(age(&mut raid, 4), Some(172_800.0));
+}
