@@ -61,7 +61,8 @@ fn of_a_ups() -> Published {
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let units = "BEGIN LIST UPS\nUPS rack \"Rack\"\nEND LIST UPS\n";
-        let status = "BEGIN LIST VAR rack\nVAR rack ups.status \"OL\"\nEND LIST VAR rack\n";
+        let status = "BEGIN LIST VAR rack\nVAR rack ups.status \"OL\"\n\
+            VAR rack ups.test.result \"Done and passed\"\nEND LIST VAR rack\n";
         stream.write_all(units.as_bytes()).unwrap();
         stream.write_all(status.as_bytes()).unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();

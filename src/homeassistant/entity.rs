@@ -155,7 +155,10 @@ fn number(metric: &Metric, total: bool, put: &mut impl FnMut(&str, Json), templa
 
 /// A share that is a battery's charge is drawn as a battery.
 fn battery(metric: &Metric) -> Option<&'static str> {
-    let is_charge = metric.key.starts_with("battery") || metric.key.starts_with("charge");
+    let key = metric.key;
+    // How worn one is is no charge.
+    let is_charge =
+        key.starts_with("battery") && !key.contains("health") || key.starts_with("charge");
     (metric.unit == Unit::Percent && metric.kind == Kind::Gauge && is_charge).then_some("battery")
 }
 

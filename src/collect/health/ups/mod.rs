@@ -3,9 +3,12 @@
 //! Every server is asked anew at every sample. What a server no longer tells of a UPS is unknown;
 //! that the UPS was on its battery then is remembered, over restarts, and told.
 
+mod age;
 mod apcupsd;
+mod battery;
 mod figures;
 mod identity;
+mod learned;
 mod nut;
 mod server;
 mod status;
@@ -23,8 +26,8 @@ use tokio::time::Instant;
 
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::{Host, Memory};
-use crate::model::{Reading, slug};
+use crate::host::{Clock, Host, Memory};
+use crate::model::{Reading, Timestamp, slug};
 use server::Server;
 use supply::{Kept, Supply, key};
 
@@ -73,7 +76,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let servers = server::read(&mut section);
     let feeds = section.text("feeds_host");
     section.finish();
-    Box::new(Supplies::new(servers, feeds, host.memory.clone()))
+    Box::new(Supplies::new(servers, feeds, host))
 }
 
 struct Supplies {
@@ -83,6 +86,7 @@ struct Supplies {
     /// The UPS that this machine and nothing else hangs on.
     feeds: Option<String>,
     memory: Memory,
+    clock: Clock,
     /// The faults of servers that were told already.
     faulty: BTreeMap<String, Silence>,
 }
@@ -104,10 +108,11 @@ impl Collect for Supplies {
         let names = self.servers.iter().map(|one| one.access.name.clone());
         let names: Vec<_> = names.collect();
         let mut readings = Vec::new();
+        let now = (Instant::now(), self.clock.now());
         for (name, told) in names.iter().zip(told) {
             match told {
-                Ok(told) => self.hear(name, &told, &mut readings),
-                Err(silence) => self.miss(name, silence, &mut readings),
+                Ok(told) => readings.extend(self.hear(name, &told, now)),
+                Err(silence) => readings.extend(self.miss(name, silence, now.1)),
             }
         }
         if !readings.is_empty() {
@@ -127,7 +132,8 @@ impl Collect for Supplies {
 }
 
 impl Supplies {
-    fn new(servers: Vec<server::Access>, feeds: Option<String>, memory: Memory) -> Self {
+    fn new(servers: Vec<server::Access>, feeds: Option<String>, host: &Host) -> Self {
+        let memory = host.memory.clone();
         let mut known = BTreeMap::new();
         // Those of before are told as lost even if nobody answers now: if somebody counts on their
         // server, and always if they were on their battery.
@@ -149,13 +155,15 @@ impl Supplies {
             known,
             feeds,
             memory,
+            clock: host.clock.clone(),
             faulty: BTreeMap::new(),
         }
     }
 
     /// Adds what a server tells of its UPSes; one that it no longer has is forgotten.
-    fn hear(&mut self, server: &str, told: &[Told], readings: &mut Vec<Reading>) {
+    fn hear(&mut self, server: &str, told: &[Told], now: (Instant, Timestamp)) -> Vec<Reading> {
         self.faulty.remove(server);
+        let mut readings = Vec::new();
         let mut ids = BTreeSet::new();
         for one in told {
             let id = self.id(server, &one.name);
@@ -166,7 +174,7 @@ impl Supplies {
                 .known
                 .entry(id.clone())
                 .or_insert_with(|| Supply::new(&id, server, &one.name, &self.memory));
-            readings.push(supply.tell(one, feeds, &self.memory));
+            readings.push(supply.tell(one, feeds, now));
             ids.insert(id);
         }
         let memory = &self.memory;
@@ -177,18 +185,20 @@ impl Supplies {
             }
             !gone
         });
+        readings
     }
 
     /// Adds that the UPSes of a server that is silent are lost.
-    fn miss(&mut self, server: &str, silence: Silence, readings: &mut Vec<Reading>) {
+    fn miss(&mut self, server: &str, silence: Silence, at: Timestamp) -> Vec<Reading> {
         let reason = silence.to_string();
-        let own = self.known.values();
+        let own = self.known.values_mut();
         let own = own.filter(|supply| supply.identity().server == server);
-        readings.extend(own.map(|supply| supply.lost(&reason)));
+        let readings = own.map(|supply| supply.lost(&reason, at)).collect();
         let before = self.faulty.insert(server.to_owned(), silence);
         if before.is_none() && self.expects(server) {
             tracing::warn!(server, "UPS server: {reason}");
         }
+        readings
     }
 
     /// Whether somebody has said that this server is there.

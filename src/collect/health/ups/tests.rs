@@ -1,3 +1,4 @@
+mod history;
 mod servers;
 
 use std::io::{Read as _, Write as _};

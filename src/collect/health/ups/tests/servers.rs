@@ -97,7 +97,11 @@ pub(super) fn of_toml(text: &str, memory: &Memory) -> (Supplies, Vec<String>) {
     section.finish();
     let faults = problems.into_vec();
     let faults = faults.iter().map(ToString::to_string).collect();
-    (Supplies::new(servers, feeds, memory.clone()), faults)
+    let host = Host {
+        memory: memory.clone(),
+        ..Host::real()
+    };
+    (Supplies::new(servers, feeds, &host), faults)
 }
 
 fn subjects(readings: &[Reading]) -> Vec<&str> {
