@@ -21,8 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homewatch::bus::{Bus, State};
-use homewatch::collect;
-use homewatch::config::{Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold};
+use homewatch::collect::{self, Ambient, Collect as _};
+use homewatch::config::{
+    AmbientConfig, Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold,
+};
 use homewatch::fan;
 use homewatch::host::{Clock, Host};
 use homewatch::model::{
@@ -110,6 +112,22 @@ async fn of_a_meter() -> Published {
     let all = on(&rig.bus);
     drop(rig.stop().await);
     all
+}
+
+/// What a thermometer of a room tells.
+fn of_a_room() -> Published {
+    let config = AmbientConfig {
+        name: "rack".to_owned(),
+        label: "Rack".to_owned(),
+        topic: "t".to_owned(),
+        value: None,
+        fahrenheit: None,
+        silent_after: Duration::from_hours(2),
+    };
+    let mut ambient = Ambient::new(&[config]);
+    ambient.hear("t", "21.5", false, tokio::time::Instant::now());
+    let readings = ambient.sample().unwrap().into_iter();
+    readings.map(|reading| ("ambient", reading)).collect()
 }
 
 /// What the node as a whole is told to draw.
@@ -387,6 +405,7 @@ fn is_seen(rule: &Rule, published: &Published, collectors: &[&'static str]) -> b
 async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
     published.extend(tokio::task::spawn_blocking(of_a_ups).await.unwrap());
+    published.extend(of_a_room());
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);
     published.extend(of_a_fan().await);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ground::{Ground, blocking, failed};
 use super::well;
-use crate::collect::{self, Slot};
+use crate::collect::{self, Ambient, Slot};
 use crate::config::{Config, GroupConfig, Problems, RulesConfig};
 use crate::control::Control;
 use crate::fan;
@@ -50,7 +50,8 @@ impl Parts {
             groups: config.power.groups.clone(),
             activity: activity.clone(),
         };
-        let slots = slots(&ground.host, &config.collect, &meters, &services);
+        let ambient = Ambient::new(&config.health.ambient);
+        let slots = slots(&ground.host, &config.collect, &meters, &services, &ambient);
         let collectors: Vec<_> = slots.iter().map(Slot::name).collect();
         let periods: Vec<_> = slots
             .iter()
@@ -95,9 +96,10 @@ impl Parts {
         builder.http(listener, config, api);
         builder.meters(&meters);
         builder.fans(config);
+        builder.ambient(&ambient);
         builder.power(config, &activity);
         builder.reports();
-        builder.collectors(slots, config, meters, services);
+        builder.collectors(slots, config, meters, services, ambient);
         Ok(Self {
             supervisor: builder.tasks,
             token,
@@ -156,10 +158,12 @@ fn slots(
     tables: &BTreeMap<String, config::Value>,
     meters: &Meters,
     services: &Services,
+    ambient: &Ambient,
 ) -> Vec<Slot> {
     // Its faults were told when the configuration was read.
     let mut slots = collect::build_all(host, tables, &Problems::default());
     slots.push(meters.slot());
+    slots.push(ambient.slot());
     let activity = services.activity.clone();
     slots.push(collect::services(host, &services.groups, activity));
     slots
@@ -325,6 +329,18 @@ impl Builder<'_> {
             });
     }
 
+    fn ambient(&mut self, ambient: &Ambient) {
+        let (ambient, bus, cancel) = (ambient.clone(), self.ground.bus.clone(), self.token.clone());
+        self.tasks
+            .spawn("ambient", Policy::Restart, Stop::Await, move || {
+                let run = ambient.clone().run(bus.clone(), cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
     fn power(&mut self, config: &Config, activity: &Activity) {
         let ground = self.ground;
         let (bus, store) = (ground.bus.clone(), ground.store.clone());
@@ -370,6 +386,7 @@ impl Builder<'_> {
         config: &Config,
         meters: Meters,
         services: Services,
+        ambient: Ambient,
     ) {
         let ground = self.ground;
         let (host, bus) = (ground.host.clone(), ground.bus.clone());
@@ -378,8 +395,8 @@ impl Builder<'_> {
         self.tasks
             .spawn("collectors", Policy::Restart, Stop::Await, move || {
                 let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let slots =
-                    ready.unwrap_or_else(|| self::slots(&host, &tables, &meters, &services));
+                let slots = ready
+                    .unwrap_or_else(|| self::slots(&host, &tables, &meters, &services, &ambient));
                 let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
                 async move {
                     collect::run(slots, host, bus, interval, cancel).await;

@@ -20,6 +20,7 @@ mod system;
 pub use build::{Sampled, build_all, build_from, build_named, sample_once};
 pub use disk::Disk;
 pub use frame::run;
+pub use health::ambient::Ambient;
 pub(crate) use health::chip::Chip;
 pub use health::smart;
 pub use power::services::services;
@@ -73,6 +74,10 @@ pub const ENTRIES: &[Entry] = &[
     system::network::ENTRY,
     health::hwmon::ENTRY,
     health::thermal::ENTRY,
+    health::processor::ENTRY,
+    health::edac::ENTRY,
+    health::raspberry::ENTRY,
+    health::clock::ENTRY,
     health::smart::ENTRY,
     health::mmc::ENTRY,
     health::raid::ENTRY,

@@ -3,6 +3,7 @@
 
 mod api;
 mod fans;
+mod health;
 mod history;
 mod homeassistant;
 mod load;
@@ -18,6 +19,7 @@ mod values;
 
 pub use api::{ApiConfig, ApiTls};
 pub use fans::{FanConfig, FanCurve, FansConfig, OutputAddress};
+pub use health::{AmbientConfig, HealthConfig};
 pub use history::HistoryConfig;
 pub use homeassistant::HomeAssistantConfig;
 pub use load::{Environment, Sources, load, read};
@@ -67,6 +69,8 @@ pub struct Config {
     pub power: PowerConfig,
     /// Fans that are driven.
     pub fans: FansConfig,
+    /// What of the house is watched besides this machine's parts.
+    pub health: HealthConfig,
     /// Each collector's own table, by its name; the collector checks it when it is built.
     pub collect: BTreeMap<String, config::Value>,
 }
@@ -89,6 +93,7 @@ impl Config {
             push: PushConfig::read(root.section("push")),
             power: PowerConfig::read(root.section("power")),
             fans: FansConfig::read(root.section("fans")),
+            health: HealthConfig::read(root.section("health")),
             collect: root.tables("collect"),
             data_dir,
         };

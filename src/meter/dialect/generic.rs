@@ -1,8 +1,8 @@
 use super::Dialect;
 use super::esphome::Field;
-use super::field::Place;
 use crate::config::Fields;
 use crate::meter::figures::{Figures, Heard};
+use crate::model::Place;
 
 /// Any topics whose payloads hold figures.
 pub(super) struct Mqtt {

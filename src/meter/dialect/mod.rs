@@ -4,7 +4,6 @@
 mod dsmr_reader;
 mod emonhub;
 mod esphome;
-mod field;
 mod generic;
 mod homeassistant;
 mod homewizard;
@@ -21,6 +20,7 @@ use serde_json::Value as Json;
 use super::figures::Heard;
 use super::found::Found;
 use crate::config::{Address, EnergyUnit, MeterConfig, PowerUnit};
+use crate::model::payload::{json, number};
 
 /// One meter's way to speak.
 pub(crate) trait Dialect: Send {
@@ -103,32 +103,9 @@ pub(crate) fn build(meter: &MeterConfig) -> Box<dyn Dialect> {
     }
 }
 
-/// A JSON text; one with bare `nan` or `inf`, as some firmware prints, with `null` in their place.
-fn json(payload: &str) -> Option<Json> {
-    if let Ok(value) = serde_json::from_str(payload) {
-        return Some(value);
-    }
-    let mut mended = payload.to_owned();
-    for word in ["-nan", "nan", "-inf", "inf", "-NaN", "NaN"] {
-        for before in [":", ": ", ",", "["] {
-            mended = mended.replace(&format!("{before}{word}"), &format!("{before}null"));
-        }
-    }
-    serde_json::from_str(&mended).ok()
-}
-
 /// What `value` has at `key`, if it has.
 fn at<'j>(value: &'j Json, key: &str) -> &'j Json {
     value.get(key).unwrap_or(&Json::Null)
-}
-
-/// A number, or a text that is one.
-fn number(value: &Json) -> Option<f64> {
-    match value {
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => text.trim().parse().ok(),
-        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
-    }
 }
 
 /// `ON`, `on`, `true`, `1`, and the contrary.

@@ -1,10 +1,8 @@
 use serde_json::Value as Json;
 
-use super::{json, number};
-
-/// Where in a payload a figure is.
+/// Where in the payload of a message a figure is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The payload is the number, perhaps with a unit behind it.
     Whole,
     /// A JSON pointer, RFC 6901.
@@ -14,7 +12,7 @@ pub(super) enum Place {
 impl Place {
     /// Reads a pointer, a template of Home Assistant's for one value, or nothing for the whole
     /// payload. Anything else is taken as the name of a key.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
             return Self::Whole;
@@ -43,7 +41,7 @@ impl Place {
 
     /// The figure in `payload`: `Ok(None)` if it is not in this one, an error if the payload makes
     /// no sense.
-    pub(super) fn find(&self, payload: &str) -> Result<Option<f64>, ()> {
+    pub(crate) fn find(&self, payload: &str) -> Result<Option<f64>, ()> {
         match self {
             Self::Whole => {
                 let text = payload.trim().trim_matches('"').trim_start();
@@ -63,6 +61,29 @@ impl Place {
                 Ok(value.pointer(pointer).and_then(number))
             }
         }
+    }
+}
+
+/// A JSON text; one with bare `nan` or `inf`, as some firmware prints, with `null` in their place.
+pub(crate) fn json(payload: &str) -> Option<Json> {
+    if let Ok(value) = serde_json::from_str(payload) {
+        return Some(value);
+    }
+    let mut mended = payload.to_owned();
+    for word in ["-nan", "nan", "-inf", "inf", "-NaN", "NaN"] {
+        for before in [":", ": ", ",", "["] {
+            mended = mended.replace(&format!("{before}{word}"), &format!("{before}null"));
+        }
+    }
+    serde_json::from_str(&mended).ok()
+}
+
+/// A number, or a text that is one.
+pub(crate) fn number(value: &Json) -> Option<f64> {
+    match value {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => text.trim().parse().ok(),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
 

@@ -1,0 +1,270 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+use tokio::time::Instant;
+
+use crate::collect::read::figure;
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Host, Root};
+use crate::model::{Area, Metric, Reading, Subject, Unit};
+
+static UNCORRECTED: Metric =
+    Metric::total("uncorrected", "Uncorrectable errors", Unit::None).diagnostic();
+static CORRECTED: Metric = Metric::total("corrected", "Corrected errors", Unit::None).diagnostic();
+static CORRECTED_A_DAY: Metric =
+    Metric::gauge("corrected_24h", "Corrected errors within a day", Unit::None).diagnostic();
+static WORST: Metric = Metric::text("worst_module", "Module with most errors").diagnostic();
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "edac",
+    period: Duration::from_secs(10),
+    build,
+};
+
+const FOLDER: &str = "devices/system/edac/mc";
+const DAY: Duration = Duration::from_hours(24);
+const HOUR: Duration = Duration::from_hours(1);
+
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    section.finish();
+    Box::new(Edac {
+        root: host.root.clone(),
+        days: BTreeMap::new(),
+    })
+}
+
+/// Errors of memory with ECC, as the kernel's EDAC drivers count them since boot: `edac-<mc>` each
+/// controller, with the modules by the labels of their slots.
+struct Edac {
+    root: Root,
+    days: BTreeMap<String, Within>,
+}
+
+/// How much a counter has grown within a day, to the hour.
+#[derive(Debug, Default)]
+struct Within(VecDeque<(Instant, u64)>);
+
+/// A module, or a row of chips where the driver knows no modules.
+#[derive(Debug, PartialEq, Eq)]
+struct Module {
+    label: String,
+    corrected: u64,
+    uncorrected: u64,
+}
+
+impl Collect for Edac {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let mut controllers = names(&self.root, FOLDER, "mc");
+        controllers.sort();
+        if controllers.is_empty() {
+            return Err(CollectError::Absent(
+                "no memory with ECC that the kernel watches".to_owned(),
+            ));
+        }
+        let now = Instant::now();
+        Ok(controllers
+            .iter()
+            .map(|name| self.controller(name, now))
+            .collect())
+    }
+}
+
+impl Edac {
+    fn controller(&mut self, name: &str, now: Instant) -> Reading {
+        let dir = format!("{FOLDER}/{name}");
+        let kind = Root::read_trimmed(&self.root.sys(&format!("{dir}/mc_name")));
+        let label = match kind {
+            Some(kind) => format!("Memory controller {kind} ({name})"),
+            None => format!("Memory controller {name}"),
+        };
+        let subject = Subject::of_host(Area::Health, &format!("edac-{name}"), &label);
+        let corrected = count(&self.root, &format!("{dir}/ce_count"));
+        let modules = modules(&self.root, &dir);
+        let mut reading = Reading::new(&subject);
+        let uncorrected = count(&self.root, &format!("{dir}/ue_count"));
+        reading.push(&UNCORRECTED, uncorrected.map(figure));
+        reading.push(&CORRECTED, corrected.map(figure));
+        let day = corrected.map(|count| {
+            let within = self.days.entry(name.to_owned()).or_default();
+            within.take(count, now)
+        });
+        reading.push(&CORRECTED_A_DAY, day.map(figure));
+        let worst = modules
+            .iter()
+            .max_by_key(|one| (one.uncorrected, one.corrected));
+        let worst = worst.filter(|one| one.uncorrected + one.corrected > 0);
+        reading.push(&WORST, worst.map(|one| one.label.as_str()));
+        let list: Vec<_> = modules
+            .iter()
+            .map(|one| {
+                json!({
+                    "module": one.label,
+                    "corrected": one.corrected,
+                    "uncorrected": one.uncorrected,
+                })
+            })
+            .collect();
+        reading.detail = Some(Map::from_iter([("modules".to_owned(), list.into())]));
+        reading
+    }
+}
+
+impl Within {
+    /// Takes the counter in and tells its growth. One that fell was reset and counts from zero.
+    fn take(&mut self, count: u64, now: Instant) -> u64 {
+        if self.0.back().is_some_and(|(_, last)| count < *last) {
+            self.0.clear();
+            self.0.push_back((now, 0));
+        }
+        let newest = self.0.back().map(|(at, _)| *at);
+        if newest.is_none_or(|at| now.duration_since(at) >= HOUR) {
+            self.0.push_back((now, count));
+        }
+        let is_old = |at: Instant| now.duration_since(at) > DAY;
+        // The newest mark that is old enough stays: it is what the growth is measured from.
+        while self.0.get(1).is_some_and(|(at, _)| is_old(*at)) {
+            self.0.pop_front();
+        }
+        self.0
+            .front()
+            .map_or(0, |(_, mark)| count.saturating_sub(*mark))
+    }
+}
+
+/// The modules of a controller; old drivers tell rows and channels instead.
+fn modules(root: &Root, dir: &str) -> Vec<Module> {
+    let mut found = Vec::new();
+    for start in ["dimm", "rank"] {
+        for name in names(root, dir, start) {
+            let read = |end: &str| root.sys(&format!("{dir}/{name}/dimm_{end}"));
+            let number = |end| count(root, &format!("{dir}/{name}/dimm_{end}"));
+            if let (Some(corrected), Some(uncorrected)) = (number("ce_count"), number("ue_count")) {
+                found.push(Module {
+                    label: Root::read_trimmed(&read("label")).unwrap_or(name),
+                    corrected,
+                    uncorrected,
+                });
+            }
+        }
+    }
+    if found.is_empty() {
+        for row in names(root, dir, "csrow") {
+            let number = |end| count(root, &format!("{dir}/{row}/{end}"));
+            if let (Some(corrected), Some(uncorrected)) = (number("ce_count"), number("ue_count")) {
+                let label = root.sys(&format!("{dir}/{row}/ch0_dimm_label"));
+                found.push(Module {
+                    label: Root::read_trimmed(&label).unwrap_or(row),
+                    corrected,
+                    uncorrected,
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.label.cmp(&b.label));
+    found
+}
+
+/// The names in a folder that are `start` and a number.
+fn names(root: &Root, dir: &str, start: &str) -> Vec<String> {
+    let entries = fs::read_dir(root.sys(dir)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_one = |name: &String| {
+        name.strip_prefix(start)
+            .is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    names.filter(is_one).collect()
+}
+
+fn count(root: &Root, path: &str) -> Option<u64> {
+    Root::read_trimmed(&root.sys(path))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use crate::host::Clock;
+    use crate::model::Value;
+    use std::path::Path;
+
+    fn put(dir: &Path, path: &str, text: &str) {
+        let path = dir.join("sys").join(FOLDER).join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn errors_are_told_by_controller_and_module() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let host = Host::captured(dir, Clock::Real);
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        let mut edac = build(&host, section);
+        assert!(matches!(edac.sample(), Err(CollectError::Absent(_))));
+        for (file, text) in [
+            ("mc0/mc_name", "Broadwell"),
+            ("mc0/ce_count", "4"),
+            ("mc0/ue_count", "1"),
+            ("mc0/dimm0/dimm_label", "CPU_A1"),
+            ("mc0/dimm0/dimm_ce_count", "0"),
+            ("mc0/dimm0/dimm_ue_count", "0"),
+            ("mc0/dimm3/dimm_label", "CPU_B1"),
+            ("mc0/dimm3/dimm_ce_count", "4"),
+            ("mc0/dimm3/dimm_ue_count", "1"),
+            ("mc0/dimm4/dimm_ce_count", "what"),
+            ("mc0/power/control", "auto"),
+            ("mc1/ce_count", "garbage"),
+            ("mc1/csrow0/ce_count", "0"),
+            ("mc1/csrow0/ue_count", "0"),
+            ("mc1/csrow1/ce_count", "x"),
+        ] {
+            put(dir, file, text);
+        }
+        let readings = edac.sample().unwrap();
+        assert_eq!(
+            readings[0].subject.label,
+            "Memory controller Broadwell (mc0)"
+        );
+        assert_eq!(readings[0].value("uncorrected"), Some(&Value::Number(1.0)));
+        assert_eq!(
+            readings[0].value("corrected_24h"),
+            Some(&Value::Number(0.0))
+        );
+        assert_eq!(
+            readings[0].value("worst_module"),
+            Some(&Value::from("CPU_B1"))
+        );
+        let modules = &readings[0].detail.as_ref().unwrap()["modules"];
+        assert_eq!(modules.as_array().unwrap().len(), 2);
+        assert_eq!(readings[1].subject.label, "Memory controller mc1");
+        assert_eq!(readings[1].value("corrected"), None);
+        assert_eq!(readings[1].value("worst_module"), None);
+        let rows = &readings[1].detail.as_ref().unwrap()["modules"];
+        assert_eq!(rows[0]["module"], "csrow0");
+        put(dir, "mc0/ce_count", "9");
+        let readings = edac.sample().unwrap();
+        assert_eq!(
+            readings[0].value("corrected_24h"),
+            Some(&Value::Number(5.0))
+        );
+    }
+
+    #[test]
+    fn what_grew_is_counted_for_a_day() {
+        let mut within = Within::default();
+        let begun = Instant::now();
+        let mut at =
+            |hours: u64, count| within.take(count, begun + HOUR * u32::try_from(hours).unwrap());
+        assert_eq!(at(0, 100), 0);
+        assert_eq!(at(1, 103), 3);
+        assert_eq!(at(20, 103), 3);
+        assert_eq!(at(30, 104), 1);
+        assert_eq!(at(31, 2), 2, "it was reset");
+        assert_eq!(at(32, 2), 2);
+        assert_eq!(at(90, 2), 0);
+    }
+}
