@@ -226,7 +226,8 @@ impl Home {
     }
 }
 
-const READS: [&str; 11] = [
+const READS: [&str; 12] = [
+    "/api/v1/power/report",
     "/metrics",
     "/api/v1/summary",
     "/api/v1/series",
@@ -731,5 +732,35 @@ proptest! {
         let query: String = query.chars().filter(|c| !" #\"<>\\^`{|}".contains(*c)).collect();
         let status = runtime.block_on(async { home().get(&format!("{path}?{query}")).await.status });
         prop_assert!(status < 500);
+    }
+}
+
+#[tokio::test]
+async fn a_report_comes_in_the_format_that_is_asked_for() {
+    let home = home();
+    let json = home.get("/api/v1/power/report?period=2025-12").await;
+    assert_eq!(json.headers["content-type"], "application/json");
+    assert_eq!(json.json()["period"]["name"], "December 2025");
+    let page = home.get("/api/v1/power/report?format=html").await;
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    assert!(page.body.starts_with(b"<!doctype html>"));
+    for (accept, kind) in [
+        ("text/csv", "text/csv; charset=utf-8"),
+        (
+            "application/xml, text/html;q=0.9",
+            "text/html; charset=utf-8",
+        ),
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("*/*", "application/json"),
+    ] {
+        let uri = "/api/v1/power/report";
+        let got = home
+            .ask("GET", uri, &home.read, &[("accept", accept)], "")
+            .await;
+        assert_eq!(got.headers["content-type"], kind, "{accept}");
+    }
+    for query in ["period=fortnight", "period=2999", "format=pdf", "node=x"] {
+        let got = home.get(&format!("/api/v1/power/report?{query}")).await;
+        got.is_problem(400);
     }
 }

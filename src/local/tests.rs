@@ -159,3 +159,31 @@ async fn a_path_too_long_for_a_socket_works_all_the_same() {
     assert!(asked(move || ask(&at, &Request::Ping)).await.is_ok());
     assert!(deep.join(SOCKET).exists());
 }
+
+#[tokio::test]
+async fn a_report_is_made_by_the_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_bus, _tasks) = open(dir.path()).await;
+    for (period, told) in [
+        ("2026-04", Ok("April 2026")),
+        ("fortnight", Err("a period is")),
+        ("2999", Err("lies in the future")),
+    ] {
+        let wanted = ReportRequest {
+            name: "power".to_owned(),
+            period: period.to_owned(),
+            format: Format::Text,
+        };
+        let at = dir.path().to_owned();
+        let text = asked(move || {
+            let mut out = Vec::new();
+            let asked = report(&at, wanted, &mut out);
+            asked.map(|()| String::from_utf8(out).unwrap())
+        });
+        match (text.await, told) {
+            (Ok(text), Ok(told)) => assert!(text.contains(told), "{text}"),
+            (Err(error), Err(told)) => assert!(error.to_string().contains(told), "{error}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::period::Grain;
 use super::sheet::{Sheet, escape};
 
 /// How many colours the style has.
-pub(super) const COLOURS: usize = 8;
+const COLOURS: usize = 8;
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 230.0;
@@ -224,9 +224,9 @@ fn bar(
         String::new()
     };
     out.put(format_args!(
-        "<rect class=\"c{}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"1.5\">\
+        "<rect class=\"{}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"1.5\">\
          <title>{}{}: {}</title></rect>\n",
-        colour % COLOURS,
+        class(series, colour, chart.shape),
         field.x(at) + (field.step - width) / 2.0,
         one.min(other),
         (one - other).abs().max(0.5),
@@ -236,14 +236,19 @@ fn bar(
     ));
 }
 
+/// The style's word for the colour of a series.
+pub(super) fn class(series: &Series, number: usize, shape: Shape) -> String {
+    match (series.faint, shape) {
+        (true, Shape::Stack) => "c8".to_owned(),
+        (true, Shape::Bars | Shape::Lines) => "faint".to_owned(),
+        (false, _) => format!("c{}", number % COLOURS),
+    }
+}
+
 /// A line through the middles of the places, broken where nothing is known, and what it lies
 /// within.
 fn line(series: &Series, number: usize, field: &Field, out: &mut Sheet) {
-    let class = if series.faint {
-        "faint".to_owned()
-    } else {
-        format!("c{}", number % COLOURS)
-    };
+    let class = class(series, number, Shape::Lines);
     let middle = |place: usize| field.x(place) + field.step / 2.0;
     let band: Vec<_> = series
         .within

@@ -3,7 +3,7 @@
 
 use super::document::{Cell, Chart, Column, Document, Figure, Figures, Part, Table};
 use super::document::{change, number};
-use super::draw::{self, COLOURS};
+use super::draw;
 use super::sheet::{Sheet, escape};
 
 const STYLE: &str = include_str!("html/style.css");
@@ -256,11 +256,7 @@ fn chart(chart: &Chart, page: &mut Sheet) {
     if chart.series.len() > 1 {
         page.put(format_args!("<ul class=\"legend\">"));
         for (place, series) in chart.series.iter().enumerate() {
-            let class = if series.faint {
-                "faint".to_owned()
-            } else {
-                format!("c{}", place % COLOURS)
-            };
+            let class = draw::class(series, place, chart.shape);
             page.put(format_args!(
                 "<li><span class=\"key {class}\"></span>{}</li>",
                 escape(&series.label)

@@ -19,6 +19,7 @@ mod draw;
 mod html;
 mod json;
 mod period;
+mod power;
 mod reports;
 mod run;
 mod sheet;
@@ -41,7 +42,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreError;
 
 /// Every report there is.
-pub const ENTRIES: &[Entry] = &[];
+pub const ENTRIES: &[Entry] = &[power::ENTRY];
 
 /// A report that can be asked for.
 #[derive(Debug, Clone, Copy)]

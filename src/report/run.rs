@@ -63,3 +63,86 @@ fn bounded(document: &Document) -> Json {
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::State;
+    use crate::host::Clock;
+    use crate::model::{Command, Origin};
+    use crate::report::{Basis, Column, Table};
+    use crate::store::Store;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_report_is_the_answer_to_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let clock = Clock::set_to("2026-05-01T12:00:00Z".parse().unwrap());
+        let reports = Reports::new(Basis::plain(&store, clock.clone()));
+        let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+        let cancel = CancellationToken::new();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(run(reports, bus.clone(), cancel.clone()));
+        tokio::task::yield_now().await;
+        for (name, payload, ok, told) in [
+            ("report/power", "", true, "\"name\":\"May 2026 so far\""),
+            (
+                "report/power",
+                " last-month ",
+                true,
+                "\"name\":\"April 2026\"",
+            ),
+            (
+                "report/power",
+                r#"{"period":"2026-03"}"#,
+                true,
+                "March 2026",
+            ),
+            (
+                "report/power",
+                r#"{"period":3}"#,
+                false,
+                "period must be a text",
+            ),
+            ("report/power", "fortnight", false, "a period is day, week"),
+            ("report/power", "2027", false, "lies in the future"),
+            ("report/ddns", "", false, "there is no report \\\"ddns\\\""),
+        ] {
+            let command = Command::parse(name, payload.as_bytes(), Origin::Push).unwrap();
+            let (respond, answer) = oneshot::channel();
+            let request = Request { command, respond };
+            assert!(
+                bus.order(request, clock.now()).is_none(),
+                "somebody takes it"
+            );
+            let result = answer.await.unwrap();
+            let text = serde_json::to_string(&result).unwrap();
+            assert!(
+                result.ok == ok && text.contains(told),
+                "{name} {payload}: {text}"
+            );
+        }
+        cancel.cancel();
+        task.join_next().await;
+    }
+
+    #[test]
+    fn what_is_too_large_for_everybody_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let clock = Clock::set_to("2026-05-01T12:00:00Z".parse().unwrap());
+        let reports = Reports::new(Basis::plain(&store, clock));
+        let mut document = reports.make("power", &Period::default()).unwrap();
+        document.table(Table {
+            id: "large",
+            columns: vec![Column::text("a", "A")],
+            rows: vec![vec!["x".repeat(LARGEST).into()]],
+            ..Table::default()
+        });
+        let told = bounded(&document);
+        assert!(told.to_string().len() <= LARGEST && told.get("notes").is_some());
+        assert_eq!(told["left_out"], serde_json::json!(["charts", "tables"]));
+    }
+}

@@ -76,7 +76,7 @@ fn figures(figures: &[Figure], document: &Document, lines: &mut Vec<String>) {
         let value = figure.value.map_or("unknown".to_owned(), |value| {
             quantity(value, &figure.unit, figure.decimals)
         });
-        let mut line = format!("{}{value}", pad(&figure.label, 22));
+        let mut line = format!("{}{value}", pad(&format!("{}  ", figure.label), 22));
         for one in &document.against {
             let then = if one.key == "before" {
                 figure.before
@@ -111,14 +111,17 @@ fn table(table: &Table, lines: &mut Vec<String>) {
         Cell::Unknown => "–".to_owned(),
     };
     let limit = |place: usize| if place == 0 { NAME } else { TEXT };
-    let head = table.columns.iter().map(|column| {
-        if column.unit.is_empty() {
-            column.label.clone()
-        } else {
-            format!("{} {}", column.label, column.unit)
-        }
-    });
-    let mut rows: Vec<Vec<String>> = vec![head.collect()];
+    let labels = table.columns.iter().map(|column| column.label.clone());
+    let mut rows: Vec<Vec<String>> = vec![labels.collect()];
+    if table.columns.iter().any(|column| !column.unit.is_empty()) {
+        rows.push(
+            table
+                .columns
+                .iter()
+                .map(|column| column.unit.clone())
+                .collect(),
+        );
+    }
     rows.extend(table.rows.iter().map(|row| {
         let cells = table.columns.iter().zip(row).enumerate();
         cells

@@ -1,0 +1,202 @@
+//! `report power`: what the machine used and cost, what it went to, and where it is going.
+
+mod ahead;
+mod charts;
+mod outlook;
+mod past;
+mod tables;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::{Document, Entry, Figure, Grain, Question, ReportError, Span};
+use crate::power::{Stretch, carbon_kg, standing};
+use usage::Usage;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "power",
+    make,
+};
+
+/// What the report is made from.
+struct Known {
+    now: Usage,
+    before: Usage,
+    last_year: Option<Usage>,
+}
+
+impl Known {
+    /// A figure of all three spans.
+    fn figure(&self, figure: Figure, pick: impl Fn(&Usage) -> Option<f64>) -> Figure {
+        let last_year = self.last_year.as_ref();
+        let (now, before) = (pick(&self.now), pick(&self.before));
+        figure.with(now, before, last_year.and_then(pick))
+    }
+
+    /// The currency of the costs, if there is one.
+    fn currency(&self) -> Option<&str> {
+        self.now.currency.as_deref()
+    }
+}
+
+fn make(question: &Question<'_>) -> Result<Document, ReportError> {
+    let frame = &question.frame;
+    let last_year = frame.last_year.map(|span| Usage::of(question, span));
+    let known = Known {
+        now: Usage::of(question, frame.span)?,
+        before: Usage::of(question, frame.before)?,
+        last_year: last_year.transpose()?,
+    };
+    let mut document = question.document("power", "Power");
+    if known.now.energy_kwh.is_none() {
+        document.warning("Nothing is known of this period: homewatch did not run, or nothing told what the machine draws.");
+        return Ok(document);
+    }
+    warnings(question, &known, &mut document);
+    document.figures("totals", "", totals(question, &known)?);
+    ahead::tell(question, &known, &mut document)?;
+    charts::tell(question, &known, &mut document)?;
+    tables::services(question, &known, &mut document);
+    tables::processes(&known, &mut document);
+    tables::meters(question, &mut document)?;
+    Ok(document)
+}
+
+fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportError> {
+    let frame = &question.frame;
+    let power = &question.config.power;
+    let mut figures = vec![
+        known.figure(Figure::new("energy_kwh", "Energy", "kWh", 2), |usage| {
+            usage.energy_kwh
+        }),
+    ];
+    if let Some(code) = known.currency() {
+        let lower = code.to_ascii_lowercase();
+        let cost = Figure::new(format!("cost_{lower}"), "Cost", code, 2);
+        let same = |usage: &Usage| {
+            usage
+                .cost
+                .filter(|_| usage.currency.as_deref() == Some(code))
+        };
+        figures.push(known.figure(cost, same).remark(match &known.now.cost {
+            Some(_) => "",
+            None => "in several currencies",
+        }));
+        let charge = |span: Span| {
+            let tariff = power
+                .tariff
+                .as_ref()
+                .filter(|tariff| tariff.currency == code)?;
+            let charge = standing(tariff, span.from..span.to);
+            (charge > 0.0).then_some(charge)
+        };
+        if let Some(now) = charge(frame.span) {
+            let figure = Figure::new(format!("standing_{lower}"), "Standing charge", code, 2);
+            let last_year = frame.last_year.and_then(charge);
+            figures.push(figure.with(Some(now), charge(frame.before), last_year));
+        }
+    }
+    let mean = Figure::new("mean_w", "Mean power", "W", 1);
+    figures.push(known.figure(mean, |usage| usage.mean_w));
+    let least = Figure::new("min_w", "Least power", "W", 1);
+    figures.push(known.figure(least, |usage| usage.min_w));
+    let peak = known.figure(Figure::new("peak_w", "Peak power", "W", 1), |usage| {
+        usage.peak_w.map(|(peak, _)| peak)
+    });
+    figures.push(match known.now.peak_w {
+        Some((_, date)) => peak.remark(format!("on {}", date.strftime("%a %-d %b %Y"))),
+        None => peak,
+    });
+    let idle = known.figure(
+        Figure::new("idle_pct", "Idle share", "%", 0),
+        Usage::idle_pct,
+    );
+    figures.push(idle.remark("of the energy flowed with nothing to do"));
+    if power.co2.is_some() {
+        let kg = Figure::new("co2_kg", "CO₂", "kg", 2);
+        let last_year = match (&known.last_year, frame.last_year) {
+            (Some(usage), Some(span)) => carbon(question, usage, span)?,
+            _ => None,
+        };
+        figures.push(kg.with(
+            carbon(question, &known.now, frame.span)?,
+            carbon(question, &known.before, frame.before)?,
+            last_year,
+        ));
+    }
+    Ok(figures)
+}
+
+/// Kilograms of CO₂: by the hour where a feed tells it and the span is short enough, else by the
+/// day.
+fn carbon(question: &Question<'_>, usage: &Usage, span: Span) -> Result<Option<f64>, ReportError> {
+    let (Some(co2), Some(_)) = (&question.config.power.co2, usage.energy_kwh) else {
+        return Ok(None);
+    };
+    let days = || {
+        let bins = usage.days.iter().map(|(bin, _)| *bin).collect::<Vec<_>>();
+        let energy = usage
+            .days
+            .iter()
+            .map(|(_, energy)| *energy)
+            .collect::<Vec<_>>();
+        (bins, energy)
+    };
+    let (bins, energy) = if co2.feed.is_some() && span.hours() <= 960.0 {
+        let bins = question.frame.bins(span, Grain::Hour);
+        let energy = past::counted(question.store, "power/host/energy_kwh", &bins)?;
+        // Days that only the book knows count all the same.
+        if energy.iter().any(Option::is_some) {
+            (bins, energy)
+        } else {
+            days()
+        }
+    } else {
+        days()
+    };
+    let told = past::means(question.store, "power/host/co2_g_per_kwh", &bins)?;
+    let told: Vec<(Span, Option<f64>)> = bins.iter().copied().zip(told).collect();
+    let told = |at: Timestamp| {
+        let place = told.partition_point(|(bin, _)| bin.to <= at);
+        told.get(place)?.1
+    };
+    let stretches: Vec<Stretch> = bins
+        .iter()
+        .zip(energy)
+        .filter_map(|(bin, energy)| {
+            Some(Stretch {
+                from: bin.from,
+                to: bin.to,
+                energy_kwh: energy?,
+            })
+        })
+        .collect();
+    Ok(Some(carbon_kg(
+        &stretches,
+        span.from..span.to,
+        co2.g_per_kwh,
+        &told,
+    )))
+}
+
+/// What limits the worth of the figures.
+fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
+    let missing = question.frame.span.hours() - known.now.watched_h;
+    if missing >= 0.5 {
+        document.warning(format!(
+            "Of {:.0} h of this period, {missing:.0} h are without data; what was used then is not in the figures, unless a meter counted on.",
+            question.frame.span.hours(),
+        ));
+    }
+    if let Some(share) = known.now.estimated_pct().filter(|share| *share >= 0.5) {
+        document.warning(format!(
+            "{share:.0} % of the energy is estimated, not measured; a meter or smart plug would make it exact."
+        ));
+    }
+    if known.now.currencies {
+        document.warning("The currency changed within the period, so no cost is told.");
+    }
+}
