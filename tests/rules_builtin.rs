@@ -84,6 +84,27 @@ fn of_a_ups() -> Published {
     readings.map(|reading| (collector, reading)).collect()
 }
 
+/// What the action on a low battery tells of itself.
+async fn of_the_action() -> Published {
+    let text = "[action]\nenabled = true\nups = 'rack'\ncommands = [['true']]";
+    let file = config::File::from_str(text, config::FileFormat::Toml);
+    let table = config::Value::from(config::Source::collect(&file).unwrap());
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let ticks = async {
+        while bus.state().subject("health/battery-action").is_none() {
+            bus.publish(batch("ups", Ok(Vec::new())));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    tokio::join!(
+        collect::ups::run(table, Host::real(), bus.clone(), cancel.clone()),
+        ticks
+    );
+    on(&bus)
+}
+
 /// What is on the bus.
 fn on(bus: &Bus) -> Published {
     let subjects = bus.state().subjects().into_iter();
@@ -406,6 +427,7 @@ async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
     published.extend(tokio::task::spawn_blocking(of_a_ups).await.unwrap());
     published.extend(of_a_room());
+    published.extend(of_the_action().await);
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);
     published.extend(of_a_fan().await);

@@ -98,6 +98,7 @@ impl Parts {
         builder.fans(config);
         builder.ambient(&ambient);
         builder.power(config, &activity);
+        builder.ups(config);
         builder.reports();
         builder.collectors(slots, config, meters, services, ambient);
         Ok(Self {
@@ -373,6 +374,21 @@ impl Builder<'_> {
         self.tasks
             .spawn("reports", Policy::Restart, Stop::Drop, move || {
                 let run = report::run(reports.clone(), bus.clone(), cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn ups(&mut self, config: &Config) {
+        let (host, bus) = (self.ground.host.clone(), self.ground.bus.clone());
+        let table = config.collect.get("ups").cloned().unwrap_or_default();
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("ups", Policy::Restart, Stop::Await, move || {
+                let (table, host, bus) = (table.clone(), host.clone(), bus.clone());
+                let run = collect::ups::run(table, host, bus, cancel.clone());
                 async move {
                     run.await;
                     Ok(())

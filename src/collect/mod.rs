@@ -22,7 +22,7 @@ pub use disk::Disk;
 pub use frame::run;
 pub use health::ambient::Ambient;
 pub(crate) use health::chip::Chip;
-pub use health::smart;
+pub use health::{smart, ups};
 pub use power::services::services;
 pub use slot::Slot;
 

@@ -255,6 +255,28 @@ impl<'a> Section<'a> {
         )
     }
 
+    /// A list of commands, each an argument vector.
+    pub fn commands(&mut self, key: &str) -> Option<Vec<Vec<String>>> {
+        let words = |kind: &ValueKind| match kind {
+            ValueKind::Array(items) if !items.is_empty() => items
+                .iter()
+                .map(|item| match &item.kind {
+                    ValueKind::String(text) => Some(text.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        self.read(
+            key,
+            "a list of commands such as [[\"systemctl\", \"stop\", \"vm\"], [\"poweroff\"]]",
+            |kind| match kind {
+                ValueKind::Array(items) => items.iter().map(|item| words(&item.kind)).collect(),
+                _ => None,
+            },
+        )
+    }
+
     /// Words of a flag or a state: true or false, one text, or a list of texts.
     pub fn words(&mut self, key: &str) -> Option<Vec<String>> {
         self.read(

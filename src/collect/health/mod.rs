@@ -25,5 +25,5 @@ pub(super) mod raspberry;
 mod sensor;
 pub mod smart;
 pub(super) mod thermal;
-pub(super) mod ups;
+pub mod ups;
 pub(super) mod zfs;

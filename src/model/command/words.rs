@@ -13,7 +13,7 @@ pub(super) enum Verb {
 }
 
 /// Every command; `<…>` stands for a name.
-const COMMANDS: [(&str, Verb); 19] = [
+const COMMANDS: [(&str, Verb); 20] = [
     ("alert/<alert id>/ack", Verb::Ack),
     ("alert/<alert id>/unack", Verb::Unack),
     ("alert/<alert id>/silence", Verb::SilenceAlert),
@@ -23,6 +23,7 @@ const COMMANDS: [(&str, Verb); 19] = [
     ("internet/trace", Verb::Order("internet/trace")),
     ("ddns/<host name>/update", Verb::Order("ddns/update")),
     ("health/<disk>/selftest", Verb::Order("health/selftest")),
+    ("ups/<ups>/test", Verb::Order("ups/test")),
     ("fan/<id>/set", Verb::Order("fan/set")),
     ("fan/<id>/measure", Verb::Order("fan/measure")),
     ("service/<name>/restart", Verb::Order("service/restart")),

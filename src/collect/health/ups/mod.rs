@@ -3,6 +3,8 @@
 //! Every server is asked anew at every sample. What a server no longer tells of a UPS is unknown;
 //! that the UPS was on its battery then is remembered, over restarts, and told.
 
+mod acting;
+mod action;
 mod age;
 mod apcupsd;
 mod battery;
@@ -10,9 +12,12 @@ mod figures;
 mod identity;
 mod learned;
 mod nut;
+mod run;
 mod server;
+mod settings;
 mod status;
 mod supply;
+mod telling;
 mod wire;
 
 #[cfg(test)]
@@ -28,7 +33,9 @@ use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Clock, Host, Memory};
 use crate::model::{Reading, Timestamp, slug};
+pub use run::run;
 use server::Server;
+use settings::Settings;
 use supply::{Kept, Supply, key};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -72,11 +79,9 @@ enum Silence {
     Fault(String),
 }
 
-fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
-    let servers = server::read(&mut section);
-    let feeds = section.text("feeds_host");
-    section.finish();
-    Box::new(Supplies::new(servers, feeds, host))
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    let settings = Settings::read(section);
+    Box::new(Supplies::new(settings.servers, settings.feeds, host))
 }
 
 struct Supplies {

@@ -38,7 +38,6 @@ pub(super) fn ask(access: &Access) -> Result<Vec<Told>, Silence> {
 }
 
 /// Has `upsd` carry out an instant command of a UPS.
-#[allow(dead_code, reason = "tmp")]
 pub(super) fn command(access: &Access, unit: &str, command: &str) -> Result<(), String> {
     let done = open(access).and_then(|mut wire| {
         let answer = order(&mut wire, &format!("INSTCMD {} {command}", quoted(unit)))?;

@@ -50,10 +50,8 @@ pub(super) struct Access {
     /// The UPSes that are asked for; all of them if none is named.
     pub(super) units: Vec<String>,
     /// The tests of a battery that may be started.
-    #[allow(dead_code, reason = "tmp")]
     pub(super) tests: Vec<String>,
     /// How often the quick one is started unasked.
-    #[allow(dead_code, reason = "tmp")]
     pub(super) test_every: Option<Duration>,
     /// Whether somebody has said that it is there.
     pub(super) expected: bool,

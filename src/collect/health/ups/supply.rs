@@ -135,3 +135,9 @@ impl Supply {
         }
     }
 }
+
+/// The name at its server of the UPS `id`.
+pub(super) fn unit(id: &str, memory: &Memory) -> Option<String> {
+    let kept: Kept = memory.get(&key(id, "known"))?;
+    Some(kept.identity.unit)
+}

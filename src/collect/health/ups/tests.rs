@@ -1,3 +1,4 @@
+mod acting;
 mod history;
 mod servers;
 

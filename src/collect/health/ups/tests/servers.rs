@@ -91,10 +91,8 @@ pub(super) fn of_toml(text: &str, memory: &Memory) -> (Supplies, Vec<String>) {
     let text = format!("{}\n{text}", "nut = 'off'\napcupsd = 'off'");
     let file = config::File::from_str(&text, config::FileFormat::Toml);
     let value = config::Value::from(config::Source::collect(&file).unwrap());
-    let mut section = Section::new("collect.ups".to_owned(), value, &problems);
-    let servers = server::read(&mut section);
-    let feeds = section.text("feeds_host");
-    section.finish();
+    let section = Section::new("collect.ups".to_owned(), value, &problems);
+    let Settings { servers, feeds, .. } = Settings::read(section);
     let faults = problems.into_vec();
     let faults = faults.iter().map(ToString::to_string).collect();
     let host = Host {
