@@ -15,6 +15,7 @@ pub mod local;
 pub mod meter;
 pub mod model;
 pub mod power;
+pub mod predict;
 pub mod push;
 pub mod report;
 pub mod rules;

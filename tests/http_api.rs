@@ -18,10 +18,11 @@ use homewatch::config::{self, Environment, Sources};
 use homewatch::host::{Clock, Memory};
 use homewatch::http::{Api, Days, History, Scope, Setup, TicketKey, Tokens, router};
 use homewatch::model::{
-    Alert, AlertState, Area, Batch, CommandResult, Metric, Outcome, Reading, Severity, Subject,
-    Timestamp, Unit,
+    Alert, AlertState, Area, Batch, CommandResult, Device, Metric, Outcome, Reading, Severity,
+    Subject, Timestamp, Unit,
 };
 use homewatch::power::{DayBook, Given, Owner, Shares, pieces};
+use homewatch::predict::{Board, Posted};
 use homewatch::report::{Basis, Reports};
 use homewatch::store::{Point, Store};
 use proptest::prelude::*;
@@ -31,6 +32,7 @@ use tower::ServiceExt as _;
 static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1);
 static HEAT: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius);
 static BYTES: Metric = Metric::total("read_bytes", "Read", Unit::Byte);
+static TESTED: Metric = Metric::state("selftest", "Last self-test", &["passed"]);
 static MODE: Metric = Metric::state("mode", "Mode", &["on", "off"]);
 
 struct Past;
@@ -47,11 +49,14 @@ impl History for Past {
             at: from,
             value: Some(2.0),
         };
-        Ok((series == "health/cpu/usage_pct").then(|| vec![point; points.min(3)]))
+        Ok(series
+            .ends_with("usage_pct")
+            .then(|| vec![point; points.min(3)]))
     }
 }
 
 struct Home {
+    board: Board,
     api: Arc<Api>,
     bus: Bus,
     book: DayBook,
@@ -133,6 +138,7 @@ fn home_with(budget: u64) -> Home {
     });
     let key = TicketKey::load(dir.path()).unwrap();
     let book = DayBook::default();
+    let board = Board::default();
     let api = Api::new(Setup {
         bus: bus.clone(),
         node: "nas".to_owned(),
@@ -148,9 +154,11 @@ fn home_with(budget: u64) -> Home {
         },
         parts: Arc::new(Vec::new),
         tickets: key.clone(),
+        predictions: board.clone(),
     });
     let router = router(&api);
     let home = Home {
+        board,
         api,
         bus,
         book,
@@ -226,7 +234,7 @@ impl Home {
     }
 }
 
-const READS: [&str; 12] = [
+const READS: [&str; 14] = [
     "/api/v1/power/report",
     "/metrics",
     "/api/v1/summary",
@@ -236,6 +244,8 @@ const READS: [&str; 12] = [
     "/api/v1/power/services",
     "/api/v1/power/processes",
     "/api/v1/health",
+    "/api/v1/health/disks/a",
+    "/api/v1/health/predictions",
     "/api/v1/usage",
     "/api/v1/openapi.json",
     "/api/v1/charts/health/cpu/usage_pct.svg",
@@ -592,6 +602,127 @@ async fn who_draws_something_now_has_an_entry_before_any_of_it_is_booked() {
     assert!(names(&now, "service").contains(&"fresh".to_owned()));
     let now = home.get("/api/v1/power/processes").await.json();
     assert!(now["rest"]["energy_kwh"].as_f64().unwrap() > 1.0);
+}
+
+#[tokio::test]
+async fn a_disk_is_told_whole_and_one_that_is_not_there_is_not_found() {
+    let home = home();
+    let disk = Subject::of_device(
+        Area::Health,
+        "disk-wd-1",
+        "WD (sda)",
+        Device::Part {
+            id: "disk-wd-1".to_owned(),
+            name: "WD40".to_owned(),
+            manufacturer: None,
+            model: Some("WD40".to_owned()),
+            serial: Some("1".to_owned()),
+        },
+    );
+    let warm = Subject::of_host(Area::Health, "temp-disk-wd-1", "WD (sda)");
+    let readings = vec![
+        Reading::new(&disk)
+            .with(&TESTED, "passed")
+            .with(&USAGE, 7.0),
+        Reading::new(&warm).with(&HEAT, 40.0),
+    ];
+    let outcome = Outcome {
+        collector: "smart",
+        result: Ok(readings),
+    };
+    home.bus.publish(Batch {
+        at: home.now,
+        outcomes: vec![outcome],
+    });
+    home.board.post(posted());
+    for uri in ["wd-1", "disk-wd-1"] {
+        let got = home.get(&format!("/api/v1/health/disks/{uri}")).await;
+        assert_eq!(got.status, 200);
+        let body = got.json();
+        assert_eq!(body["label"], "WD (sda)");
+        assert_eq!(body["device"]["serial"], "1");
+        assert_eq!(body["device"].get("manufacturer"), None);
+        assert_eq!(body["self_tests"]["selftest"], "passed");
+        assert_eq!(body["state"]["usage_pct"].as_f64(), Some(7.0));
+        assert_eq!(body["temperatures"][0]["state"]["temperature_c"], 40);
+        assert_eq!(
+            body["history"]["series"]["health/disk-wd-1/usage_pct"]["max"].as_f64(),
+            Some(2.0)
+        );
+        let states: Vec<_> = body["predictions"].as_array().unwrap().iter().collect();
+        assert_eq!(states.len(), 2);
+        assert_eq!(
+            (&states[0]["state"], &states[1]["state"]),
+            (&"foreseen".into(), &"learning".into())
+        );
+    }
+    let plain = home.get("/api/v1/health/disks/a").await.json();
+    assert_eq!(plain["device"], serde_json::json!({}), "the host's own");
+    assert_eq!(plain["predictions"], serde_json::json!([]));
+    home.get("/api/v1/health/disks/none").await.is_problem(404);
+    home.get("/api/v1/health/disks/a?x=1").await.is_problem(400);
+}
+
+/// One part of each kind.
+fn posted() -> Posted {
+    serde_json::from_value(serde_json::json!({
+        "at": "2026-01-02T00:00:00Z",
+        "predictions": [{
+            "id": "wear-disk-wd-1", "kind": "wear", "subject": "health/disk-wd-1",
+            "label": "WD (sda)", "outlook": "near", "text": "it wears", "confidence_pct": 90,
+            "due": {"earliest": "2026-01-05T00:00:00Z", "likely": "2026-01-09T00:00:00Z"},
+            "lead_days": 30, "evidence": [{"what": "wear", "figure": "98 %"}],
+            "advice": "replace it", "since": "2026-01-01T00:00:00Z"
+        }],
+        "outlooks": [
+            {"kind": "disk", "subject": "health/disk-wd-1", "label": "WD (sda)", "missing": "3 days"},
+            {"kind": "space", "subject": "health/fs-root", "label": "/"}
+        ]
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_foreseen_comes_first_then_what_is_too_young_then_what_is_well() {
+    let home = home();
+    let empty = home.get("/api/v1/health/predictions").await.json();
+    assert_eq!(
+        (&empty["items"], empty.get("judged_at")),
+        (&serde_json::json!([]), None)
+    );
+    home.board.post(posted());
+    let got = home.get("/api/v1/health/predictions").await.json();
+    assert_eq!(got["judged_at"], "2026-01-02T00:00:00.000Z");
+    let items = got["items"].as_array().unwrap();
+    let states: Vec<_> = items
+        .iter()
+        .map(|item| item["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["foreseen", "learning", "clear"]);
+    assert_eq!(items[0]["due"]["likely"], "2026-01-09T00:00:00Z");
+    assert_eq!(items[1]["missing"], "3 days");
+    let first = home
+        .get("/api/v1/health/predictions?limit=1&fields=id")
+        .await
+        .json();
+    assert_eq!(
+        first["items"],
+        serde_json::json!([{"id": "wear-disk-wd-1"}])
+    );
+    let rest = format!(
+        "/api/v1/health/predictions?cursor={}",
+        first["next"].as_str().unwrap()
+    );
+    assert_eq!(
+        home.get(&rest).await.json()["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    home.get("/api/v1/health/predictions?limit=0")
+        .await
+        .is_problem(400);
 }
 
 #[tokio::test]

@@ -26,12 +26,13 @@ use homewatch::config::{
     AmbientConfig, Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold,
 };
 use homewatch::fan;
-use homewatch::host::{Clock, Host};
+use homewatch::host::{Clock, Host, Memory};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, Metric, Outcome, Reading, Severity, Source, Subject, Timestamp,
     Unit, Value, glob, slug,
 };
 use homewatch::power::{self, PowerSample, Scope};
+use homewatch::predict::{self, Board};
 use homewatch::rules::{Effect, Engine, Input, Moment};
 use homewatch::store::{self, Store};
 use tokio_util::sync::CancellationToken;
@@ -207,6 +208,36 @@ async fn of_a_fan() -> Published {
         cancel.cancel();
     };
     tokio::join!(fan::run(setup, bus.clone(), cancel.clone()), told);
+    on(&bus)
+}
+
+/// What is foreseen of a fan that stands still.
+async fn of_the_future() -> Published {
+    static RPM: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm);
+    static DRIVE: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent);
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let fan = Subject::of_host(Area::Health, "fan-a", "Fan");
+    let ticks = async {
+        for minute in 0..90 {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            let (rpm, drive) = if minute < 60 {
+                (600.0, 30.0)
+            } else {
+                (0.0, 60.0)
+            };
+            let fan = Reading::new(&fan).with(&RPM, rpm).with(&DRIVE, drive);
+            let mut tick = batch("cpu", Ok(Vec::new()));
+            tick.outcomes.extend(batch("hwmon", Ok(vec![fan])).outcomes);
+            bus.publish(tick);
+        }
+        cancel.cancel();
+    };
+    let (memory, board) = (Memory::default(), Board::default());
+    tokio::join!(
+        predict::run(bus.clone(), memory, board, cancel.clone()),
+        ticks
+    );
     on(&bus)
 }
 
@@ -433,12 +464,14 @@ async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     published.extend(of_a_fan().await);
     let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();
     collectors.extend(of_the_history().await);
-    let meters = std::thread::spawn(|| {
+    let others = std::thread::spawn(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(of_a_meter())
+        let mut all = runtime.block_on(of_a_meter());
+        all.extend(runtime.block_on(of_the_future()));
+        all
     });
-    published.extend(meters.join().unwrap());
+    published.extend(others.join().unwrap());
     let rules: Vec<Arc<Rule>> = RulesConfig::default().rules;
     assert!(rules.len() >= 14);
     for rule in rules {

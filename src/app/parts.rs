@@ -18,6 +18,7 @@ use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::{self, Meters};
 use crate::model::{Batch, Outcome};
 use crate::power::{self, Activity, Curve};
+use crate::predict::{self, Board};
 use crate::push::Push;
 use crate::report;
 use crate::supervisor::{Policy, Stop, Supervisor, SupervisorError};
@@ -76,6 +77,7 @@ impl Parts {
         let settings = Settings::new(discovery, heartbeat, periods, off.map(str::to_owned));
         builder.homeassistant(&settings);
         builder.push(config, tickets.clone());
+        let board = Board::default();
         let api = Api::new(Setup {
             bus: ground.bus.clone(),
             node: ground.identity.node.clone(),
@@ -92,6 +94,7 @@ impl Parts {
             },
             parts: well::parts(&ground.bus, config),
             tickets,
+            predictions: board.clone(),
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
@@ -100,6 +103,7 @@ impl Parts {
         builder.power(config, &activity);
         builder.ups(config);
         builder.reports();
+        builder.predict(&board);
         builder.collectors(slots, config, meters, services, ambient);
         Ok(Self {
             supervisor: builder.tasks,
@@ -389,6 +393,20 @@ impl Builder<'_> {
             .spawn("ups", Policy::Restart, Stop::Await, move || {
                 let (table, host, bus) = (table.clone(), host.clone(), bus.clone());
                 let run = collect::ups::run(table, host, bus, cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn predict(&mut self, board: &Board) {
+        let (bus, memory) = (self.ground.bus.clone(), self.ground.host.memory.clone());
+        let (board, cancel) = (board.clone(), self.token.clone());
+        self.tasks
+            .spawn("predict", Policy::Restart, Stop::Await, move || {
+                let (bus, memory) = (bus.clone(), memory.clone());
+                let run = predict::run(bus, memory, board.clone(), cancel.clone());
                 async move {
                     run.await;
                     Ok(())

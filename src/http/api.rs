@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::bus::Bus;
 use crate::host::Clock;
+use crate::predict::Board;
 use crate::report::Reports;
 
 use super::answer::Cache;
@@ -52,6 +53,8 @@ pub struct Setup<'a> {
     pub parts: Parts,
     /// Checks the tickets of push messages' buttons.
     pub tickets: TicketKey,
+    /// What is foreseen to fail.
+    pub predictions: Board,
 }
 
 /// The REST bridge.
@@ -65,6 +68,7 @@ pub struct Api {
     pub(super) days: Days,
     pub(super) parts: Parts,
     pub(super) tickets: TicketKey,
+    pub(super) predictions: Board,
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter,
     pub(super) usage: Usage,
@@ -98,6 +102,7 @@ impl Api {
             days: setup.days,
             parts: setup.parts,
             tickets: setup.tickets,
+            predictions: setup.predictions,
             tokens: Tokens::new(setup.data_dir),
             limiter: Limiter::default(),
             usage: Usage::default(),

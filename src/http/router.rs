@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::guard::{Need, guard};
 use super::token::Scope;
 use super::{
-    Api, Problem, alerts, attribution, chart, document, health, history, metrics, report, series,
-    stream, summary,
+    Api, Problem, alerts, attribution, chart, disk, document, health, history, metrics,
+    predictions, report, series, stream, summary,
 };
 
 /// How long an answer may take to begin.
@@ -83,6 +83,12 @@ fn routes() -> Vec<Route> {
         route("/api/v1/power/services", Read, get(attribution::services)).metered(),
         route("/api/v1/power/processes", Read, get(attribution::processes)).metered(),
         route("/api/v1/health", Read, get(health::health)),
+        route("/api/v1/health/disks/{id}", Read, get(disk::disk)).metered(),
+        route(
+            "/api/v1/health/predictions",
+            Read,
+            get(predictions::predictions),
+        ),
         route("/api/v1/events", Read, get(stream::events)).metered(),
         route("/api/v1/usage", Read, get(health::usage)),
         route("/api/v1/openapi.json", Read, get(document::openapi)),

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde_json::{Value as Json, json};
+
+use crate::predict::{Outlook, Prediction};
+
+use super::params::Params;
+use super::series::Page;
+use super::{Api, Problem, answer};
+
+/// What is foreseen to fail, and of which parts that cannot be told yet
+///
+/// Items have a `state`: `foreseen`, `learning` (with what is `missing`) or `clear`, in this order.
+#[utoipa::path(get, path = "/api/v1/health/predictions", tag = "state",
+    params(
+        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("fields" = Option<String>, Query, description = "Keys to send, separated by commas"),
+    ),
+    responses((status = 200, description = "A page; `judged_at` is absent in the first minutes", body = super::document::Page)))]
+pub(super) async fn predictions(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let params = Params::read(uri.query(), &["limit", "cursor", "fields"])?;
+    let page = Page::read(&params)?;
+    let posted = api.predictions.read();
+    let mut items: Vec<(String, Json)> = Vec::new();
+    for (place, prediction) in posted.predictions.iter().enumerate() {
+        // The nearest first, as they were judged.
+        items.push((format!("0-{place:04}"), foreseen(prediction)));
+    }
+    items.extend(posted.outlooks.iter().map(unforeseen));
+    let mut body = page.of(items, &api.cursor(api.bus.state().revision()), true);
+    if let (Some(at), Some(body)) = (posted.at, body.as_object_mut()) {
+        body.insert("judged_at".to_owned(), format!("{at:.3}").into());
+    }
+    Ok(answer::once(&headers, answer::json(&body)))
+}
+
+/// A prediction as an item.
+pub(super) fn foreseen(prediction: &Prediction) -> Json {
+    let mut item = json!(prediction);
+    if let Some(item) = item.as_object_mut() {
+        item.insert("state".to_owned(), "foreseen".into());
+    }
+    item
+}
+
+/// A part of which nothing is foreseen as an item, and its key.
+pub(super) fn unforeseen(outlook: &Outlook) -> (String, Json) {
+    let (rank, state) = match outlook.missing {
+        Some(_) => (1, "learning"),
+        None => (2, "clear"),
+    };
+    let mut item = json!(outlook);
+    if let Some(item) = item.as_object_mut() {
+        item.insert("state".to_owned(), state.into());
+    }
+    let key = format!("{rank}-{}-{}", outlook.kind.as_str(), outlook.subject);
+    (key, item)
+}

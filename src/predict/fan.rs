@@ -1,0 +1,215 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outlook::{Case, Due, Finding, Kind};
+use super::profile::{Profile, Regime};
+use super::scene::{Scene, Seen};
+use super::tracker::Tracker;
+use super::trend::{line, median};
+
+/// A fan against itself: its speed by its drive, or by the processor's temperature where the
+/// drive is not known, held against what it was at first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Fan {
+    /// Whether the drive is known.
+    driven: bool,
+    /// Speeds by regime, rpm.
+    speed: Profile,
+    /// The least regime in which it turned, and for how many minutes.
+    turns: Option<(Regime, u32)>,
+    /// The greatest regime in which it stood still though it was well.
+    stands: Option<Regime>,
+    /// For how many minutes it has stood though it should turn.
+    stalled: u32,
+}
+
+/// So many percent of drive are one regime.
+const DRIVE: f64 = 5.0;
+/// So many degrees are one: firmware drives a fan by some percent for each.
+const DEGREES: f64 = 3.0;
+/// A fan that turned for so many minutes in a regime starts there.
+const STARTS: u32 = 30;
+/// One that stands for so many minutes is stalled.
+const STALLED: u32 = 10;
+/// Below this share of its first speed it ages.
+const AGED: f64 = 0.88;
+/// Above this it is another fan.
+const OTHER: f64 = 1.15;
+/// At this share it no longer does its work.
+const DONE: f64 = 0.6;
+/// First days that lie further apart than this share say nothing.
+const VAGUE: f64 = 0.08;
+/// Without its drive, a fall by so much within a week is a new fan curve, not age.
+const STEP: f64 = 0.08;
+const ADVICE: &str = "clean the fan; if that does not help, replace it";
+
+impl Tracker for Fan {
+    const KIND: Kind = Kind::Fan;
+
+    fn wants(seen: &Seen<'_>) -> bool {
+        seen.of("fan-")
+    }
+
+    fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
+        let Some(rpm) = seen.number("fan_rpm") else {
+            return;
+        };
+        let drive = seen.number("pwm_pct");
+        let Some(by) = drive.or_else(|| scene.hottest()) else {
+            return;
+        };
+        if drive.is_some() != self.driven {
+            *self = Self {
+                driven: drive.is_some(),
+                ..Self::default()
+            };
+        }
+        let regime = regime(by, if self.driven { DRIVE } else { DEGREES });
+        if rpm > 0.0 {
+            self.stalled = 0;
+            self.turned(regime);
+            if self.speed.take(scene.day, regime, rpm) {
+                self.day_ended();
+            }
+        } else if self.should_turn(regime) {
+            self.stalled = self.stalled.saturating_add(1);
+        } else {
+            self.stalled = 0;
+            self.stands = self.stands.max(Some(regime));
+        }
+    }
+
+    fn judge(&self, now: Timestamp) -> Finding {
+        if self.stalled >= STALLED {
+            return Finding::Foreseen(self.stall(now));
+        }
+        if self.turns.is_none() {
+            // Nothing may be connected, or it was never needed.
+            return Finding::Clear(None);
+        }
+        if self.speed.first().is_empty() {
+            return Finding::Young(self.speed.missing(if self.driven {
+                "at one drive"
+            } else {
+                "at one temperature of the processor"
+            }));
+        }
+        let Some((ratio, first, slow)) = self.standing().filter(|(ratio, ..)| *ratio <= AGED)
+        else {
+            return Finding::Clear(None);
+        };
+        let falls = line(self.speed.weeks()).filter(|line| line.slope < 0.0);
+        let due = falls.and_then(|line| {
+            let days = |slope: f64| (ratio - DONE).max(0.0) / -slope;
+            let most = line.most.min(line.slope / 4.0);
+            Due::within(now, days(line.slope), days(line.least), days(most))
+        });
+        let percent = (1.0 - ratio) * 100.0;
+        let by = if self.driven {
+            "at the same drive"
+        } else {
+            "at the same temperature of the processor"
+        };
+        let sure = falls.is_some_and(|line| line.falls());
+        let case = Case {
+            text: format!("it turns {percent:.0} % slower than in its first weeks {by}"),
+            due,
+            pressing: ratio < DONE + 0.1,
+            confidence: if self.driven { 75 } else { 60 } + if sure { 15 } else { 0 },
+            evidence: Vec::new(),
+            advice: ADVICE,
+        };
+        Finding::Foreseen(
+            case.shown_by("speed at first", format!("{first:.0} rpm"))
+                .shown_by(&format!("speed now, {by}"), format!("{slow:.0} rpm")),
+        )
+    }
+}
+
+impl Fan {
+    fn day_ended(&mut self) {
+        let Some((ratio, ..)) = self.standing() else {
+            return;
+        };
+        self.speed.note(ratio);
+        if ratio > OTHER || (!self.driven && self.is_step(ratio)) {
+            self.speed.relearn();
+        }
+    }
+
+    fn turned(&mut self, regime: Regime) {
+        self.turns = match self.turns {
+            Some((least, minutes)) if regime > least => Some((least, minutes)),
+            Some((least, minutes)) if regime == least => Some((least, minutes.saturating_add(1))),
+            // A short start in a lower regime is none yet, unless nothing else is known.
+            Some((least, minutes)) if minutes >= STARTS && regime + 2 >= least => {
+                Some((least, minutes))
+            }
+            Some(_) | None => Some((regime, 1)),
+        };
+    }
+
+    /// Whether it turned in this regime and has never been left standing in it.
+    fn should_turn(&self, regime: Regime) -> bool {
+        let known = self.turns.filter(|(_, minutes)| *minutes >= STARTS);
+        // Around the point where it starts it may do either.
+        let starts = known.is_some_and(|(least, _)| regime > least);
+        let drives = !self.driven || regime > 1;
+        starts && drives && self.stands.is_none_or(|stands| regime > stands)
+    }
+
+    fn stall(&self, now: Timestamp) -> Case {
+        let text = if self.driven {
+            "it stands still though it is driven"
+        } else {
+            "it stands still at temperatures at which it has always turned"
+        };
+        let case = Case {
+            text: text.to_owned(),
+            due: Due::within(now, 0.0, 0.0, 1.0),
+            pressing: true,
+            confidence: if self.driven { 95 } else { 80 },
+            evidence: Vec::new(),
+            advice: ADVICE,
+        };
+        let case = case.shown_by("speed", "0 rpm");
+        let known = self.speed.first().into_values().reduce(f64::min);
+        match known {
+            Some(rpm) => case.shown_by("slowest of its first weeks", format!("{rpm:.0} rpm")),
+            None => case,
+        }
+    }
+
+    /// The ratio to its first speed, and both in the regime that is known best.
+    fn standing(&self) -> Option<(f64, f64, f64)> {
+        if self.speed.scatter() > VAGUE {
+            return None;
+        }
+        let (first, now) = (self.speed.first(), self.speed.now());
+        let both: Vec<(f64, f64)> = first
+            .iter()
+            .filter_map(|(regime, first)| Some((*first, *now.get(regime)?)))
+            .collect();
+        let ratio = median(both.iter().map(|(first, now)| now / first))?;
+        let (first, now) = *both.last()?;
+        Some((ratio, first, now))
+    }
+
+    /// Whether it has come down at once since the last weeks.
+    fn is_step(&self, ratio: f64) -> bool {
+        let before = median(
+            self.speed
+                .weeks()
+                .rev()
+                .skip(1)
+                .take(3)
+                .map(|(_, ratio)| ratio),
+        );
+        before.is_some_and(|before| ratio < before - STEP)
+    }
+}
+
+fn regime(by: f64, width: f64) -> Regime {
+    let steps = (0..40).filter(|step| by >= f64::from(*step) * width);
+    Regime::try_from(steps.count()).unwrap_or(Regime::MAX)
+}

@@ -1,0 +1,163 @@
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outlook::{Case, Due, Finding, Kind};
+use super::scene::{Scene, Seen};
+use super::tracker::Tracker;
+use super::trend::{Line, line, real};
+
+/// When a filesystem is full, by what is in use at the emptiest moment of each day: logs that are
+/// rotated and files that come and go by the day are no trend.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Space {
+    /// The day that is now, and the least in use on it, bytes.
+    today: f64,
+    least: Option<f64>,
+    /// The same of the days before.
+    days: VecDeque<(f64, f64)>,
+    /// What can be in use, bytes.
+    room: f64,
+}
+
+/// So many days are remembered.
+const DAYS: usize = 120;
+/// A trend is sought over so many of the last days each; two that follow each other must agree.
+const SPANS: [f64; 5] = [10.0, 20.0, 40.0, 80.0, 120.0];
+/// They agree if one is no more than so many times the other.
+const AGREE: f64 = 2.2;
+/// So many days must be known.
+const YOUNG: usize = 14;
+/// A date further off than this is no matter yet, days.
+const NEAR: f64 = 90.0;
+/// Nothing is said of further ahead than so many times what was looked back on.
+const AHEAD: f64 = 1.25;
+/// What is nearer than this presses.
+const PRESSING: f64 = 14.0;
+const ADVICE: &str = "delete or move what is no longer needed, or make it larger; `du -xh` tells \
+                      what is large";
+
+impl Tracker for Space {
+    const KIND: Kind = Kind::Space;
+
+    fn wants(seen: &Seen<'_>) -> bool {
+        // What is read-only does not change, and is often full by design.
+        seen.of("fs-") && seen.number("used_bytes").is_some() && !seen.is("read_only")
+    }
+
+    fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
+        let (Some(used), Some(free)) = (seen.number("used_bytes"), seen.number("free_bytes"))
+        else {
+            return;
+        };
+        let room = used + free;
+        if (room - self.room).abs() > self.room * 0.05 {
+            // Another size: what was in use stays comparable, what is not known is the pace.
+            self.room = room;
+        }
+        let day = scene.day.floor();
+        if day > self.today {
+            let ended = std::mem::replace(&mut self.today, day);
+            if let Some(least) = self.least.take() {
+                self.days.push_back((ended, least));
+            }
+            self.days.retain(|(at, _)| *at < day);
+            while self.days.len() > DAYS {
+                self.days.pop_front();
+            }
+        }
+        let least = self.least.unwrap_or(used);
+        self.least = Some(least.min(used));
+    }
+
+    fn judge(&self, now: Timestamp) -> Finding {
+        if self.days.len() < YOUNG {
+            let missing = real(YOUNG) - real(self.days.len());
+            return Finding::Young(format!("{missing:.0} more days"));
+        }
+        let Some((fit, used)) = self.trend() else {
+            return Finding::Clear(None);
+        };
+        let left = (self.room - used).max(0.0);
+        let days = left / fit.slope;
+        let due = Due::within(now, days, left / fit.most, left / fit.least);
+        if days > NEAR || days > self.reach() * AHEAD || self.has_been_there(used, fit.slope) {
+            return Finding::Clear(due.filter(|_| days > NEAR));
+        }
+        let steady = fit.slope * fit.span > 10.0 * fit.scatter;
+        let case = Case {
+            text: format!(
+                "it is full at this pace: {} a day more for {:.0} days",
+                size(fit.slope),
+                fit.span
+            ),
+            due,
+            pressing: days < PRESSING,
+            confidence: if steady { 90 } else { 70 },
+            evidence: Vec::new(),
+            advice: ADVICE,
+        };
+        Finding::Foreseen(
+            case.shown_by("free", size(left))
+                .shown_by("more a day", size(fit.slope))
+                .shown_by("days that show it", format!("{:.0}", fit.span)),
+        )
+    }
+}
+
+impl Space {
+    /// The days that were looked back on.
+    fn reach(&self) -> f64 {
+        let ends = self.days.front().zip(self.days.back());
+        ends.map_or(0.0, |((first, _), (last, _))| last - first)
+    }
+
+    /// A trend that two spans agree on, the shorter of them, and what is in use now.
+    fn trend(&self) -> Option<(Line, f64)> {
+        let last = self.days.back()?.0;
+        let reach = self.reach();
+        let fits: Vec<Option<Line>> = SPANS
+            .iter()
+            .zip(std::iter::once(&0.0).chain(&SPANS))
+            // A longer span that has hardly more days than the one before says nothing new.
+            .filter(|(_, shorter)| reach >= **shorter + 3.0)
+            .map(|(span, _)| {
+                let within = self.days.iter().filter(|(day, _)| day + span > last);
+                line(within.copied()).filter(Line::rises)
+            })
+            .collect();
+        let short = (*fits.first()?)?;
+        let long = (*fits.get(1)?)?;
+        let ratio = short.slope / long.slope;
+        let agree = (1.0 / AGREE..=AGREE).contains(&ratio);
+        // What the longest span makes of it must not be a saw's tooth.
+        let rises = fits.iter().flatten().count();
+        let fit = if short.slope < long.slope {
+            short
+        } else {
+            long
+        };
+        let used = self.least?.max(fit.level);
+        (agree && rises * 2 > fits.len()).then_some((fit, used))
+    }
+
+    /// Whether it was about as full before and came down by itself: then it may do so again.
+    fn has_been_there(&self, used: f64, slope: f64) -> bool {
+        let mut peak = 0.0_f64;
+        let mut fell = false;
+        for (_, one) in &self.days {
+            // By as much as a week of its growth, from as full as it is now.
+            fell |= peak - one > slope * 7.0 && peak + slope * 3.0 > used;
+            peak = peak.max(*one);
+        }
+        fell
+    }
+}
+
+/// Bytes as people write them.
+fn size(bytes: f64) -> String {
+    static BYTES: crate::model::Metric =
+        crate::model::Metric::gauge("bytes", "", crate::model::Unit::Byte);
+    crate::model::figure(Some(&BYTES), bytes)
+}

@@ -1,0 +1,247 @@
+use super::{Lab, reading};
+use crate::model::Reading;
+use crate::predict::cooling::Cooling;
+use crate::predict::outlook::Finding;
+
+/// A machine that is idle for half of each day and works for the other half.
+struct Machine {
+    /// What load adds, °C, for all of it.
+    adds: f64,
+    /// The room, °C.
+    room: f64,
+    air: bool,
+    board: bool,
+}
+
+impl Machine {
+    fn tell(&self, day: f64) -> Vec<Reading> {
+        let load = if day.fract() < 0.5 { 5.0 } else { 95.0 };
+        let die = self.room + 12.0 + self.adds * load / 100.0;
+        let mut all = vec![
+            reading("cpu", [("usage_pct", load)]),
+            reading(
+                "temp-coretemp",
+                [("temperature_c", die), ("critical_c", 100.0)],
+            ),
+        ];
+        if self.air {
+            all.push(reading("ambient-room", [("temperature_c", self.room)]));
+        }
+        if self.board {
+            let board = ("temperature_c", self.room + 6.0);
+            all.push(reading("temp-board", [board]));
+        }
+        all
+    }
+}
+
+/// The sensors beside the processor's own are told of the room only.
+fn lab() -> Lab<OfDie> {
+    Lab::new()
+}
+
+/// Follows the processor alone.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct OfDie(Cooling);
+
+impl crate::predict::tracker::Tracker for OfDie {
+    const KIND: crate::predict::Kind = Cooling::KIND;
+
+    fn wants(seen: &crate::predict::Seen<'_>) -> bool {
+        Cooling::wants(seen) && seen.of("temp-coretemp")
+    }
+
+    fn take(&mut self, seen: &crate::predict::Seen<'_>, scene: &crate::predict::scene::Scene<'_>) {
+        self.0.take(seen, scene);
+    }
+
+    fn judge(&self, now: jiff::Timestamp) -> Finding {
+        self.0.judge(now)
+    }
+}
+
+const MACHINE: Machine = Machine {
+    adds: 40.0,
+    room: 21.0,
+    air: false,
+    board: false,
+};
+
+#[test]
+fn dust_is_told_with_figures_and_a_date_however_the_room_is_known() {
+    for (air, board, above, sure) in [
+        (true, false, "above the room", 95),
+        (false, true, "above the machine's coolest sensor", 80),
+        (false, false, "above the idle machine", 65),
+    ] {
+        let mut lab = lab();
+        let machine = |adds: f64| Machine {
+            adds,
+            air,
+            board,
+            ..MACHINE
+        };
+        lab.days(10, |day| machine(40.0).tell(day));
+        let missing = lab.missing();
+        assert!(
+            missing.contains("more days with at least 10 minutes"),
+            "{missing}"
+        );
+        lab.days(10, |day| machine(40.0).tell(day));
+        lab.is_clear();
+        lab.days(120, |day| machine(40.0 + day / 8.0).tell(day));
+        lab.restart();
+        let case = lab.case();
+        assert!(
+            case.text.contains("at full load it gets 1"),
+            "{}",
+            case.text
+        );
+        assert!(case.evidence[0].what.contains(above), "{:?}", case.evidence);
+        assert_eq!(case.evidence[3].figure, "100.0 °C");
+        assert_eq!(case.confidence, sure, "{above}");
+        assert!(!case.pressing);
+        // 97 °C are some 15 °C away at an eighth of a degree a day.
+        let (earliest, likely, latest) = lab.left();
+        assert!((80.0..170.0).contains(&likely), "{likely}");
+        assert!(earliest <= likely && likely <= latest);
+    }
+}
+
+#[test]
+fn a_summer_is_no_dust() {
+    for (air, board) in [(true, false), (false, true), (false, false)] {
+        let mut lab = lab();
+        let machine = |day: f64| Machine {
+            room: 20.0 + 6.0 * (day / 58.0).sin(),
+            air,
+            board,
+            ..MACHINE
+        };
+        for month in 0..12_u32 {
+            lab.days(30, |day| machine(day + f64::from(month) * 30.0).tell(day));
+            assert!(
+                !matches!(lab.finding(), Finding::Foreseen(_)),
+                "{:?}",
+                lab.finding()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_slower_fan_in_a_cool_room_is_no_dust_where_the_room_is_not_known() {
+    let mut lab = lab();
+    lab.days(20, |day| MACHINE.tell(day));
+    let winter = Machine {
+        adds: 50.0,
+        room: 13.0,
+        ..MACHINE
+    };
+    lab.days(20, |day| winter.tell(day));
+    lab.is_clear();
+}
+
+#[test]
+fn what_is_near_its_limit_presses_and_without_a_trend_there_is_no_date() {
+    let mut lab = lab();
+    let machine = |adds: f64| Machine {
+        adds,
+        air: true,
+        ..MACHINE
+    };
+    lab.days(20, |day| machine(40.0).tell(day));
+    lab.days(10, |day| machine(66.0).tell(day));
+    let case = lab.case();
+    assert!(case.pressing, "{case:?}");
+    assert_eq!((case.due, case.confidence), (None, 85));
+    let mut lab = self::lab();
+    lab.days(20, |day| machine(40.0).tell(day));
+    lab.days(10, |day| machine(48.5).tell(day));
+    assert_eq!(lab.case().confidence, 75, "it is hardly worse");
+}
+
+#[test]
+fn a_new_cooler_and_a_new_sensor_in_the_room_are_learnt_anew() {
+    let mut lab = lab();
+    lab.days(20, |day| MACHINE.tell(day));
+    lab.is_clear();
+    let better = Machine {
+        adds: 25.0,
+        ..MACHINE
+    };
+    lab.days(9, |day| better.tell(day));
+    lab.missing();
+    lab.days(20, |day| better.tell(day));
+    lab.is_clear();
+    let sensed = Machine {
+        air: true,
+        ..better
+    };
+    lab.days(3, |day| sensed.tell(day));
+    lab.missing();
+    // The sensor is away: nothing is compared with what is not known.
+    lab.days(20, |day| better.tell(day));
+    lab.missing();
+}
+
+#[test]
+fn what_does_not_follow_the_load_is_watched_in_peace() {
+    let mut lab = lab();
+    let flat = Machine {
+        adds: 2.0,
+        air: true,
+        ..MACHINE
+    };
+    lab.days(20, |day| flat.tell(day));
+    lab.is_clear();
+    let silent = [reading("temp-coretemp", [("critical_c", 100.0)])];
+    lab.days(1, |_| silent.to_vec());
+    lab.is_clear();
+    let disk = reading("temp-disk-a", [("temperature_c", 40.0)]);
+    let seen = super::seen(std::slice::from_ref(&disk));
+    assert!(!<Cooling as crate::predict::tracker::Tracker>::wants(
+        &seen[0]
+    ));
+}
+
+#[test]
+fn light_and_middling_loads_are_called_so() {
+    for (load, want) in [
+        (25.0, "at a light load"),
+        (50.0, "at a middling load"),
+        (75.0, "at a high load"),
+    ] {
+        let mut lab = lab();
+        let tell = |adds: f64| {
+            move |_: f64| {
+                vec![
+                    reading("cpu", [("usage_pct", load)]),
+                    reading("temp-coretemp", [("temperature_c", 20.0 + adds)]),
+                    reading("ambient-room", [("temperature_c", 20.0)]),
+                ]
+            }
+        };
+        lab.days(20, tell(30.0));
+        lab.days(10, tell(40.0));
+        assert!(lab.case().text.contains(want), "{:?}", lab.case());
+    }
+    // Idle all the time, and hotter all the same.
+    let mut lab = lab();
+    let tell = |above: f64| {
+        move |_: f64| {
+            vec![
+                reading("cpu", [("usage_pct", 3.0)]),
+                reading("temp-coretemp", [("temperature_c", 20.0 + above)]),
+                reading("ambient-room", [("temperature_c", 20.0)]),
+            ]
+        }
+    };
+    lab.days(20, tell(30.0));
+    lab.days(10, tell(40.0));
+    assert!(
+        lab.case().text.contains("idle it gets 10 °C hotter"),
+        "{:?}",
+        lab.case()
+    );
+}
