@@ -49,6 +49,7 @@ impl Parts {
         let activity = Activity::default();
         let services = Services {
             groups: config.power.groups.clone(),
+            has_disks: config.power.disk_w.is_some(),
             activity: activity.clone(),
         };
         let ambient = Ambient::new(&config.health.ambient);
@@ -154,6 +155,8 @@ impl Parts {
 /// What is read of services, and where it is left.
 struct Services {
     groups: Vec<GroupConfig>,
+    /// Whether disks have a share of their own.
+    has_disks: bool,
     activity: Activity,
 }
 
@@ -170,7 +173,9 @@ fn slots(
     slots.push(meters.slot());
     slots.push(ambient.slot());
     let activity = services.activity.clone();
-    slots.push(collect::services(host, &services.groups, activity));
+    slots.push(collect::nvidia_clients(host, activity.clone()));
+    let (groups, has_disks) = (&services.groups, services.has_disks);
+    slots.push(collect::services(host, groups, has_disks, activity));
     slots
 }
 
@@ -359,7 +364,7 @@ impl Builder<'_> {
             terms: power::Terms {
                 services: config.power.services,
                 processes: config.power.processes,
-                disks_w: None,
+                disk_w: config.power.disk_w,
             },
             tariff: config.power.tariff.clone(),
             book: ground.book.clone(),

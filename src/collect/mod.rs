@@ -23,6 +23,7 @@ pub use frame::run;
 pub use health::ambient::Ambient;
 pub(crate) use health::chip::Chip;
 pub use health::{smart, ups};
+pub use power::graphics::nvidia_clients;
 pub use power::services::services;
 pub use slot::Slot;
 

@@ -21,6 +21,8 @@ pub struct PowerConfig {
     pub host: Option<HostPower>,
     /// How many services are told one by one; the rest together.
     pub services: usize,
+    /// What a disk at full work draws above one at rest, W.
+    pub disk_w: Option<f64>,
     /// How many processes are told one by one.
     pub processes: usize,
     /// Services that are counted together.
@@ -80,6 +82,7 @@ impl PowerConfig {
         let host = HostPower::read(section.section("host"));
         let mut services = section.section("services");
         let top = services.integer("top", 0..=50).unwrap_or(10);
+        let disk_w = services.number("disk_w", 0.1..=100.0);
         services.finish();
         let mut processes = section.section("processes");
         let busiest = processes.integer("top", 0..=50).unwrap_or(5);
@@ -92,6 +95,7 @@ impl PowerConfig {
             meters,
             host,
             services: usize::try_from(top).unwrap_or_default(),
+            disk_w,
             processes: usize::try_from(busiest).unwrap_or_default(),
             groups,
             tariff,
@@ -190,6 +194,7 @@ mod tests {
             ("groups.media = 3", "power.groups.media: (3)"),
             ("services.top = 99", "from 0 to 50"),
             ("processes.top = -1", "from 0 to 50"),
+            ("services.disk_w = 0", "power.services.disk_w: (0)"),
         ] {
             let told = read(text).1;
             assert!(told.contains(words), "{told}");

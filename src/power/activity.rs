@@ -1,12 +1,18 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Owner;
 
 /// What used the machine between two looks. Cheap to clone; clones share it: the collector
 /// leaves it here at each tick, and the task that attributes watts takes it.
 #[derive(Debug, Clone, Default)]
-pub struct Activity(Arc<Mutex<Option<Spent>>>);
+pub struct Activity(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    spent: Option<Spent>,
+    clients: HashMap<u32, f64>,
+}
 
 /// What was used between two looks.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,15 +21,16 @@ pub struct Spent {
     pub cpu: Use,
     /// What went to and from disks, bytes.
     pub disk: Option<DiskUse>,
-    /// Time of graphics cards, in any unit.
+    /// Time of graphics cards, % of one.
     pub gpu: Option<Use>,
 }
 
 /// How the disks were used between two looks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DiskUse {
-    /// How much of the time they were at work, 0–1, over all of them.
-    pub busy: f64,
+    /// How many of them were at work, on the mean: 2 if two always were. `None` if that is not
+    /// known.
+    pub busy: Option<f64>,
     /// Bytes that were read and written.
     pub bytes: Use,
 }
@@ -41,14 +48,28 @@ pub struct Use {
 }
 
 impl Activity {
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Leaves what was spent since the last look, in place of what nobody has taken.
     pub fn leave(&self, spent: Spent) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(spent);
+        self.left().spent = Some(spent);
     }
 
     /// Takes what was left; `None` if nothing was since the last time.
     pub fn take(&self) -> Option<Spent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.left().spent.take()
+    }
+
+    /// Leaves what the program of graphics cards said last: their use by process, %.
+    pub fn leave_clients(&self, clients: HashMap<u32, f64>) {
+        self.left().clients = clients;
+    }
+
+    /// What was left of graphics cards.
+    pub fn clients(&self) -> HashMap<u32, f64> {
+        self.left().clients.clone()
     }
 }
 
@@ -150,6 +171,15 @@ impl Counters {
 }
 
 impl Use {
+    /// Adds what `owner` used, and nobody else beside it.
+    pub fn add(&mut self, owner: Owner, used: f64) {
+        self.total += used;
+        if !owner.service.is_empty() {
+            *self.services.entry(owner.service.clone()).or_insert(0.0) += used;
+        }
+        *self.processes.entry(owner).or_insert(0.0) += used;
+    }
+
     /// Cuts claims down to what there was; where processes can be seen at all, tells what none
     /// explains of a service as short-lived.
     fn settle(&mut self, can_see: bool) {

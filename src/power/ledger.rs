@@ -64,8 +64,8 @@ pub struct Terms {
     pub services: usize,
     /// So many processes.
     pub processes: usize,
-    /// What all disks together draw at full work above idle, W, where that is known.
-    pub disks_w: Option<f64>,
+    /// What a disk at full work draws above one at rest, W, where that is known.
+    pub disk_w: Option<f64>,
 }
 
 /// Splits watts and keeps the accounts.
@@ -158,7 +158,8 @@ impl Ledger {
         let disks = spent.and_then(|spent| spent.disk.as_ref());
         let above = Above {
             gpu: gpu_above.unwrap_or(0.0),
-            disk: disks.map_or(0.0, |disks| disks.busy) * self.terms.disks_w.unwrap_or(0.0),
+            disk: disks.and_then(|disks| disks.busy).unwrap_or(0.0)
+                * self.terms.disk_w.unwrap_or(0.0),
         };
         let watts = Watts::split(draw, spent, above);
         let last = self.last.replace((up, draw.energy_kwh));

@@ -83,6 +83,37 @@ pub(crate) static PROCESS_ENERGY: Metric =
         .decimals(4)
         .dead_band(0.001)
         .hidden();
+const fn coefficient(key: &'static str, name: &'static str) -> Metric {
+    Metric::gauge(key, name, Unit::None)
+        .decimals(2)
+        .dead_band(0.05)
+        .hidden()
+}
+
+const fn lag(key: &'static str, name: &'static str) -> Metric {
+    Metric::gauge(key, name, Unit::Second).hidden()
+}
+
+/// How the machine's watts go with what it does: Pearson's coefficient, and by how much they
+/// follow.
+pub(crate) static TIES: [(Metric, Metric); 4] = [
+    (
+        coefficient("cpu_correlation", "Watts with processor"),
+        lag("cpu_lag_s", "Watts after processor"),
+    ),
+    (
+        coefficient("graphics_correlation", "Watts with graphics"),
+        lag("graphics_lag_s", "Watts after graphics"),
+    ),
+    (
+        coefficient("disk_correlation", "Watts with disks"),
+        lag("disk_lag_s", "Watts after disks"),
+    ),
+    (
+        coefficient("network_correlation", "Watts with network"),
+        lag("network_lag_s", "Watts after network"),
+    ),
+];
 pub(crate) static TODAY: Metric =
     Metric::gauge("energy_today_kwh", "Energy today", Unit::KilowattHour)
         .decimals(3)

@@ -7,6 +7,7 @@
 mod activity;
 mod bill;
 mod book;
+mod correlation;
 mod curve;
 mod dispute;
 mod learn;
@@ -26,6 +27,7 @@ mod work;
 pub use activity::{Activity, Counters, DiskUse, SHORT_LIVED, Spent, Tally, Use};
 pub use bill::{Bill, Stretch, carbon_kg, standing};
 pub use book::{Day, DayBook, HostDay, MOST_NAMES, Piece, Sum, pieces};
+pub use correlation::{Correlation, Doings, Tie, Ties};
 pub use curve::{Curve, Kind, Prior};
 pub use learn::{BETWEEN_POINTS, Learned};
 pub use ledger::{Account, Accounts, Ledger, Part, Parts, Terms};

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::tell::{self, Subjects};
 use super::{
-    Accounts, Activity, Booked, Curve, DayBook, Kind, Learned, Ledger, Money, NodePower,
-    PowerSample, Prior, Scope, Terms, Told, Work, pieces,
+    Accounts, Activity, Booked, Correlation, Curve, DayBook, Doings, Kind, Learned, Ledger, Money,
+    NodePower, PowerSample, Prior, Scope, Terms, Told, Work, pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -63,6 +63,7 @@ struct Works {
     ledger: Ledger,
     money: Money,
     subjects: Subjects,
+    correlation: Correlation,
     begun: Instant,
     /// The wall-clock time of the last tick.
     last: Option<Timestamp>,
@@ -126,6 +127,7 @@ impl Works {
             money: Money::new(setup.tariff.clone(), TimeZone::system(), kept.booked),
             setup,
             subjects: Subjects::default(),
+            correlation: Correlation::default(),
             begun: Instant::now(),
             last: None,
             counted: kept.energy_kwh,
@@ -140,8 +142,23 @@ impl Works {
         }
         let up = self.begun.elapsed();
         let samples: Vec<_> = PowerSample::all(batch).collect();
-        let spent = self.setup.activity.take();
-        let draw = self.node.step(up, &samples, &Work::of(batch));
+        let work = Work::of(batch);
+        let mut spent = self.setup.activity.take();
+        if let Some(disk) = spent.as_mut().and_then(|spent| spent.disk.as_mut()) {
+            disk.busy = work.disks_pct.map(|busy| (busy / 100.0).max(0.0));
+        }
+        let draw = self.node.step(up, &samples, &work);
+        let graphics_w = gpu(&samples);
+        let doings = Doings {
+            cpu: work.usage_pct,
+            graphics: graphics_w,
+            disk: work.disks_pct,
+            network: work.network_bytes_per_s,
+        };
+        let measured = draw.as_ref().filter(|draw| !draw.is_estimated());
+        let ties = self
+            .correlation
+            .step(up, measured.map(|draw| draw.power_w), doings);
         let from = self.last.replace(batch.at).unwrap_or(batch.at);
         let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
         let energy_kwh = self.counted - counted;
@@ -168,12 +185,13 @@ impl Works {
         };
         let parts = self
             .ledger
-            .step(up, &draw, spent.as_ref(), gpu(&samples), |kwh| kwh * mean);
+            .step(up, &draw, spent.as_ref(), graphics_w, |kwh| kwh * mean);
         let shares = self.ledger.shares();
         let (is_estimated, currency) = (draw.is_estimated(), self.money.currency());
         self.setup.book.add(&pieces, shares, is_estimated, currency);
         let mut readings = vec![tell::host(batch.at, &draw, &self.money)];
         readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
+        readings.extend(tell::ties(&ties));
         readings
     }
 
@@ -269,7 +287,7 @@ mod tests {
                 terms: super::Terms {
                     services: 2,
                     processes: 1,
-                    disks_w: None,
+                    disk_w: None,
                 },
                 tariff: Some(tariff()),
                 ..Setup::default()

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::metrics::{
     ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, PROCESS, PROCESS_ENERGY, SHARE,
-    TODAY, money,
+    TIES, TODAY, money,
 };
-use super::{Draw, Money, Owner, Part, Parts, SourceKind, Told};
+use super::{Draw, Money, Owner, Part, Parts, SourceKind, Ties, Told};
 use crate::model::{Area, Metric, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
@@ -18,6 +18,9 @@ static OTHER: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "services-other", "Other services"));
 static GPU: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "services-gpu", "Graphics at work"));
+
+static CORRELATION: LazyLock<Arc<Subject>> =
+    LazyLock::new(|| Subject::of_host(Area::Power, "correlation", "What watts go with"));
 
 /// The subjects of services and processes.
 #[derive(Debug, Default)]
@@ -122,6 +125,17 @@ pub(super) fn parts(parts: &Parts, money: &Money, subjects: &mut Subjects) -> Ve
     readings
 }
 
+/// How the watts go with what the machine does; `None` while nothing is known.
+pub(super) fn ties(ties: &Ties) -> Option<Reading> {
+    let mut reading = Reading::new(&CORRELATION);
+    let all = [ties.cpu, ties.graphics, ties.disk, ties.network];
+    for ((coefficient, lag), tie) in TIES.iter().zip(all) {
+        reading.push(coefficient, tie.map(|tie| tie.coefficient));
+        reading.push(lag, tie.map(|tie| tie.lag_s));
+    }
+    all.iter().any(Option::is_some).then_some(reading)
+}
+
 /// Watts, energy and cost.
 type Figures = (&'static Metric, &'static Metric, Option<&'static Metric>);
 
@@ -191,5 +205,23 @@ mod tests {
             assert_eq!(id(name), want, "{name}");
         }
         assert_eq!(subjects.service("a b").key(), "power/service-a-b");
+    }
+
+    #[test]
+    fn ties_are_told_once_there_are_any() {
+        assert!(ties(&Ties::default()).is_none());
+        let disk = Some(crate::power::Tie {
+            coefficient: 0.6,
+            lag_s: 20.0,
+        });
+        let some = Ties {
+            disk,
+            ..Ties::default()
+        };
+        let told = ties(&some).unwrap();
+        let number = |key| told.value(key).and_then(crate::model::Value::as_number);
+        assert_eq!(number("disk_correlation"), Some(0.6));
+        assert_eq!(number("disk_lag_s"), Some(20.0));
+        assert_eq!(number("cpu_correlation"), None);
     }
 }

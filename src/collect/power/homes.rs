@@ -37,7 +37,8 @@ impl Homes {
         for process in processes {
             let key = (process.pid, process.start);
             let mut home = self.known.remove(&key).unwrap_or_default();
-            let is_due = home.looks < 2 || home.looks.wrapping_add(process.pid) % AGAIN == 0;
+            let is_due =
+                home.looks < 2 || home.looks.wrapping_add(process.pid).is_multiple_of(AGAIN);
             if is_due {
                 let path = root.proc(&format!("{}/cgroup", process.pid));
                 home.service = lives_in(&path, services, controller);

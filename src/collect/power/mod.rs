@@ -4,6 +4,8 @@
 
 pub(super) mod battery;
 mod cgroup;
+mod disk_bytes;
+pub(super) mod graphics;
 mod homes;
 mod names;
 pub(super) mod nvidia;
@@ -11,6 +13,7 @@ pub(super) mod rapl;
 mod sensor;
 pub(super) mod sensors;
 pub(super) mod services;
+mod speeds;
 
 use std::io;
 

@@ -49,7 +49,7 @@ struct Nvidia {
 
 impl Collect for Nvidia {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        if self.all_sleep() && !self.known.is_empty() {
+        if all_sleep(&self.root) && !self.known.is_empty() {
             let known = self.known.iter();
             return Ok(known
                 .map(|(bus, name)| reading(bus, name, [None; 3]))
@@ -83,19 +83,18 @@ impl Collect for Nvidia {
     }
 }
 
-impl Nvidia {
-    fn all_sleep(&self) -> bool {
-        let Ok(entries) = fs::read_dir(self.root.sys("bus/pci/drivers/nvidia")) else {
-            return false;
-        };
-        let entries = entries
-            .flatten()
-            .map(|entry| entry.path().join("power/runtime_status"));
-        let mut states = entries
-            .filter_map(|path| Root::read_trimmed(&path))
-            .peekable();
-        states.peek().is_some() && states.all(|state| state == "suspended")
-    }
+/// Whether all cards sleep, as far as is known.
+pub(super) fn all_sleep(root: &Root) -> bool {
+    let Ok(entries) = fs::read_dir(root.sys("bus/pci/drivers/nvidia")) else {
+        return false;
+    };
+    let entries = entries
+        .flatten()
+        .map(|entry| entry.path().join("power/runtime_status"));
+    let mut states = entries
+        .filter_map(|path| Root::read_trimmed(&path))
+        .peekable();
+    states.peek().is_some() && states.all(|state| state == "suspended")
 }
 
 fn refused(text: &str) -> CollectError {

@@ -3,14 +3,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cgroup;
+use super::disk_bytes::DiskBytes;
+use super::graphics::Graphics;
 use super::homes::Homes;
 use super::names::Names;
+use super::speeds::Speeds;
 use crate::collect::read::{cannot_read, figure, nonsense};
 use crate::collect::{Collect, CollectError, Slot};
 use crate::config::GroupConfig;
-use crate::host::{Host, KeptFile, Processes, Root};
+use crate::host::{Host, KeptFile, Process, Processes, Root};
 use crate::model::Reading;
-use crate::power::{Activity, Counters, Owner, Spent, Tally};
+use crate::power::{Activity, Counters, DiskUse, Owner, Spent, Tally};
 
 /// The kernel tells processors' times in these, on every architecture that Rust has.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -22,10 +25,13 @@ const TICKS_PER_SECOND: f64 = 100.0;
 ///
 /// A group that is gone takes what it spent since the last tick along; that counts as spent by
 /// nobody known.
-pub fn services(host: &Host, groups: &[GroupConfig], activity: Activity) -> Slot {
+///
+/// What goes to and from disks is read only if they have a share of their own (`has_disks`).
+pub fn services(host: &Host, groups: &[GroupConfig], has_disks: bool, activity: Activity) -> Slot {
     let (host, groups) = (host.clone(), groups.to_vec());
     Slot::new("services", Duration::ZERO, move || {
-        Box::new(Services::new(&host, &groups, activity.clone()))
+        let disks = has_disks.then(|| DiskBytes::new(&host.root));
+        Box::new(Services::new(&host, &groups, disks, activity.clone()))
     })
 }
 
@@ -38,6 +44,9 @@ struct Services {
     processes: Processes,
     homes: Homes,
     counters: Counters,
+    speeds: Option<Speeds>,
+    disks: Option<DiskBytes>,
+    graphics: Graphics,
     buffer: Vec<u8>,
 }
 
@@ -65,18 +74,28 @@ impl Collect for Services {
             }
         }
         self.kept = kept;
-        let tallies = self.tallies(&paths, tree.controller);
+        // Without them there are services all the same.
+        let processes = self.processes.look(&self.root).unwrap_or_default();
+        let homes = &mut self.homes;
+        let homes = homes.of(&self.root, &processes, &paths, tree.controller);
+        let weights = self.speeds.as_mut();
+        let weights = weights.map(|speeds| speeds.weights(&mut self.buffer));
+        let tallies = tallies(&processes, &homes, &weights.unwrap_or_default());
         // After the groups and processes: nothing that they tell is later than this.
         let text = self.stat.read(&mut self.buffer);
-        let busy = match text {
-            Ok(text) => busy(text),
-            Err(error) => return Err(cannot_read(self.stat.path(), &error)),
-        };
-        let busy = busy.ok_or_else(|| nonsense(self.stat.path(), "no line \"cpu\""))?;
-        if let Some(cpu) = self.counters.look(busy, spent, &tallies) {
+        let stat = text.map_err(|error| cannot_read(self.stat.path(), &error))?;
+        let whole = busy(stat, "cpu ");
+        let whole = whole.ok_or_else(|| nonsense(self.stat.path(), "no line \"cpu\""))?;
+        let whole = (self.speeds.as_mut()).map_or(whole, |speeds| speeds.total(stat));
+        let disk = self.disks.as_mut();
+        let disk = disk.and_then(|disks| disks.look(&paths, &processes, &homes));
+        let clients = self.activity.clients();
+        let gpu = self.graphics.look(&processes, &homes, &clients);
+        if let Some(cpu) = self.counters.look(whole, spent, &tallies) {
             self.activity.leave(Spent {
                 cpu,
-                ..Spent::default()
+                disk: disk.map(|bytes| DiskUse { busy: None, bytes }),
+                gpu,
             });
         }
         Ok(Vec::new())
@@ -84,7 +103,12 @@ impl Collect for Services {
 }
 
 impl Services {
-    fn new(host: &Host, groups: &[GroupConfig], activity: Activity) -> Self {
+    fn new(
+        host: &Host,
+        groups: &[GroupConfig],
+        disks: Option<DiskBytes>,
+        activity: Activity,
+    ) -> Self {
         Self {
             names: Names::new(host.root.clone(), groups.to_vec()),
             activity,
@@ -93,30 +117,31 @@ impl Services {
             processes: host.processes.clone(),
             homes: Homes::default(),
             counters: Counters::default(),
+            speeds: Speeds::find(&host.root),
+            disks,
+            graphics: Graphics::new(&host.root),
             buffer: Vec::new(),
             root: host.root.clone(),
         }
     }
+}
 
-    /// What every process has used so far; none if they cannot be read.
-    fn tallies(&mut self, paths: &HashMap<String, String>, controller: &str) -> Vec<Tally> {
-        let Ok(processes) = self.processes.look(&self.root) else {
-            return Vec::new();
-        };
-        let homes = self.homes.of(&self.root, &processes, paths, controller);
-        let both = processes.iter().zip(homes);
-        both.map(|(process, service)| Tally {
-            pid: process.pid,
-            start: process.start,
-            owner: Owner {
-                service,
-                command: process.name.to_string(),
-            },
-            used: figure(process.ticks) / TICKS_PER_SECOND,
-            weight: 1.0,
-        })
-        .collect()
-    }
+/// The processor time of every process so far.
+fn tallies(processes: &[Process], homes: &[String], weights: &HashMap<u32, f64>) -> Vec<Tally> {
+    let both = processes.iter().zip(homes);
+    both.map(|(process, service)| Tally {
+        pid: process.pid,
+        start: process.start,
+        owner: Owner {
+            service: service.clone(),
+            command: process.name.to_string(),
+        },
+        used: figure(process.ticks) / TICKS_PER_SECOND,
+        weight: (process.core)
+            .and_then(|core| weights.get(&core).copied())
+            .unwrap_or(1.0),
+    })
+    .collect()
 }
 
 /// Where control groups tell processor time.
@@ -156,9 +181,10 @@ impl Tree {
     }
 }
 
-/// Seconds that all processors were busy, without what a hypervisor took.
-fn busy(stat: &str) -> Option<f64> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+/// Seconds that a processor (`cpu0 `), or all of them (`cpu `), were busy, without what a hypervisor
+/// took.
+pub(super) fn busy(stat: &str, which: &str) -> Option<f64> {
+    let line = stat.lines().find_map(|line| line.strip_prefix(which))?;
     let mut ticks = line.split_ascii_whitespace().map(|word| word.parse().ok());
     let mut next = || ticks.next().flatten();
     let (user, nice, system): (u64, u64, u64) = (next()?, next()?, next()?);
@@ -186,7 +212,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let host = Host::captured(dir.path(), Clock::set_to(jiff::Timestamp::UNIX_EPOCH));
             let activity = Activity::default();
-            let services = Services::new(&host, groups, activity.clone());
+            let services = Services::new(&host, groups, None, activity.clone());
             let machine = Self {
                 dir,
                 services,

@@ -170,4 +170,16 @@ fn what_is_left_is_taken_once() {
     });
     assert!((activity.take().unwrap().cpu.total - 2.0).abs() < 1e-9);
     assert_eq!(activity.take(), None);
+    activity.leave_clients(HashMap::from([(5, 30.0)]));
+    assert_eq!(activity.clients().len(), 1, "stays until it is told anew");
+}
+
+#[test]
+fn what_is_added_is_of_its_service_too() {
+    let mut used = Use::default();
+    for owner in ["a/x", "a/y", "/z"] {
+        used.add(owner.to_owned().into(), 2.0);
+    }
+    assert_eq!(used.services, services(&[("a", 4.0)]));
+    assert_eq!((used.total.round(), used.processes.len()), (6.0, 3));
 }

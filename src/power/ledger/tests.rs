@@ -344,7 +344,7 @@ fn processes_have_what_their_service_has_and_the_busiest_are_told() {
     let terms = Terms {
         services: 5,
         processes: 2,
-        disks_w: None,
+        disk_w: None,
     };
     let mut ledger = Ledger::new(terms, Accounts::default());
     let cpu = processes(
@@ -397,14 +397,14 @@ fn graphics_and_disks_go_to_who_used_them_and_the_sum_stays() {
     let terms = Terms {
         services: 5,
         processes: 5,
-        disks_w: Some(8.0),
+        disk_w: Some(8.0),
     };
     let mut ledger = Ledger::new(terms, Accounts::default());
     let spent = Spent {
         cpu: processes(10.0, &[("a/x", 5.0)]),
         gpu: Some(processes(100.0, &[("ai/ollama", 80.0)])),
         disk: Some(DiskUse {
-            busy: 0.5,
+            busy: Some(0.5),
             bytes: processes(1000.0, &[("nas/smbd", 750.0)]),
         }),
     };
