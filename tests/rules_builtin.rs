@@ -241,6 +241,61 @@ async fn of_the_future() -> Published {
     on(&bus)
 }
 
+/// What is told of services: of a unit, a container, a process, a job and updates.
+fn of_services() -> Published {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let file = dir.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    put(
+        "exec/systemctl list-units --state=failed --plain --no-legend --full",
+        "0\n",
+    );
+    let properties = "LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent";
+    put(
+        &format!("exec/systemctl show --property=Id,{properties} -- web.service"),
+        "0\nId=web.service\nActiveState=active\nNRestarts=0\n",
+    );
+    put(
+        "exec/apt-get -s -o Debug::NoLocking=true dist-upgrade",
+        "0\n",
+    );
+    put("proc/1/comm", "init\n");
+    put("root/var/lib/dpkg/status", "");
+    put("root/run/reboot-required", "");
+    let socket = dir.path().join("docker.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let engine = std::thread::spawn(move || {
+        for body in [
+            r#"[{"Id":"a","Names":["/db"],"State":"running","Status":"Up (healthy)"}]"#,
+            r#"{"RestartCount":0,"State":{"ExitCode":0,"OOMKilled":false}}"#,
+        ] {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 20]).unwrap();
+            let answer = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let table = format!(
+        "units.watch = \"web\"\ncontainers.socket = \"{}\"\nchecks.process.init.name = \"init\"\n\
+         jobs.expect.backup.every = \"1d\"",
+        socket.display()
+    );
+    let table = config::File::from_str(&table, config::FileFormat::Toml);
+    let table = config::Config::builder().add_source(table).build().unwrap();
+    let tables = table.cache.into_table().unwrap().into_iter().collect();
+    let host = Host::captured(dir.path(), Clock::Real);
+    let mut all = Published::new();
+    for (collector, sampled) in collect::sample_once(&host, &tables) {
+        let readings = sampled.unwrap_or_default().into_iter();
+        all.extend(readings.map(|reading| (collector, reading)));
+    }
+    engine.join().unwrap();
+    all
+}
+
 /// The collectors that are none of a machine's.
 async fn of_the_history() -> Vec<&'static str> {
     let dir = tempfile::tempdir().unwrap();
@@ -462,6 +517,7 @@ async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);
     published.extend(of_a_fan().await);
+    published.extend(of_services());
     let mut collectors: Vec<&str> = collect::ENTRIES.iter().map(|entry| entry.name).collect();
     collectors.extend(of_the_history().await);
     let others = std::thread::spawn(|| {

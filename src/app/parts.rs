@@ -10,7 +10,7 @@ use super::ground::{Ground, blocking, failed};
 use super::well;
 use crate::collect::{self, Ambient, Slot};
 use crate::config::{Config, GroupConfig, Problems, RulesConfig};
-use crate::control::Control;
+use crate::control::{Allowed, Control};
 use crate::fan;
 use crate::homeassistant::{self, Settings};
 use crate::host::{Host, Root};
@@ -99,6 +99,7 @@ impl Parts {
         });
         builder.http(listener, config, api);
         builder.meters(&meters);
+        builder.allowed(config);
         builder.fans(config);
         builder.ambient(&ambient);
         builder.power(config, &activity);
@@ -291,6 +292,24 @@ impl Builder<'_> {
                         None => http::bind(&config).await.map_err(|error| failed(&error))?,
                     };
                     http::run(listener, api, cancel).await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn allowed(&mut self, config: &Config) {
+        let ground = self.ground;
+        let allowed = Allowed {
+            config: config.control.clone(),
+            jobs: collect::jobs::names(&config.collect),
+            host: ground.host.clone(),
+        };
+        let (bus, cancel) = (ground.bus.clone(), self.token.clone());
+        self.tasks
+            .spawn("allowed", Policy::Restart, Stop::Await, move || {
+                let run = allowed.clone().run(bus.clone(), cancel.clone());
+                async move {
+                    run.await;
                     Ok(())
                 }
             });

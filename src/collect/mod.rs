@@ -7,6 +7,7 @@
 mod build;
 mod card;
 mod disk;
+mod errand;
 mod frame;
 mod health;
 mod lane;
@@ -14,6 +15,7 @@ mod own;
 mod power;
 mod rate;
 mod read;
+mod services;
 mod slot;
 mod system;
 
@@ -25,6 +27,7 @@ pub(crate) use health::chip::Chip;
 pub use health::{smart, ups};
 pub use power::graphics::nvidia_clients;
 pub use power::services::services;
+pub use services::jobs;
 pub use slot::Slot;
 
 use std::time::Duration;
@@ -87,6 +90,11 @@ pub const ENTRIES: &[Entry] = &[
     health::lvm::ENTRY,
     health::bcache::ENTRY,
     health::ups::ENTRY,
+    services::units::ENTRY,
+    services::containers::ENTRY,
+    services::checks::ENTRY,
+    services::jobs::ENTRY,
+    services::updates::ENTRY,
     power::rapl::ENTRY,
     power::sensors::ENTRY,
     power::nvidia::ENTRY,

@@ -2,6 +2,7 @@
 //! fault is told at once, with where it stands and what would be right.
 
 mod api;
+mod control;
 mod fans;
 mod health;
 mod history;
@@ -18,6 +19,7 @@ mod section;
 mod values;
 
 pub use api::{ApiConfig, ApiTls};
+pub use control::ControlConfig;
 pub use fans::{FanConfig, FanCurve, FansConfig, OutputAddress};
 pub use health::{AmbientConfig, HealthConfig};
 pub use history::HistoryConfig;
@@ -67,6 +69,8 @@ pub struct Config {
     pub push: PushConfig,
     /// Power, energy and money.
     pub power: PowerConfig,
+    /// What commands may do to the machine.
+    pub control: ControlConfig,
     /// Fans that are driven.
     pub fans: FansConfig,
     /// What of the house is watched besides this machine's parts.
@@ -92,6 +96,7 @@ impl Config {
             rules: RulesConfig::read(root.section("rules")),
             push: PushConfig::read(root.section("push")),
             power: PowerConfig::read(root.section("power")),
+            control: ControlConfig::read(root.section("control")),
             fans: FansConfig::read(root.section("fans")),
             health: HealthConfig::read(root.section("health")),
             collect: root.tables("collect"),

@@ -1,7 +1,10 @@
 //! The task that owns the rule engine: it hears the bus, carries commands out, keeps alerts over
 //! restarts, and tells everybody. What is decided is decided in [`crate::rules`].
 
+mod allowed;
 mod snapshot;
+
+pub use allowed::Allowed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::engine::{self, Inspected, Listed};
+use super::flap::Flap;
+use super::units::{LOOPING, MEMORY, RESTARTS};
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Host, Root};
+use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, glob, slug};
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "containers",
+    period: Duration::from_secs(30),
+    build,
+};
+
+static STATE: Metric = Metric::state(
+    "state",
+    "State",
+    &[
+        "created",
+        "running",
+        "paused",
+        "restarting",
+        "removing",
+        "stopping",
+        "stopped",
+        "exited",
+        "dead",
+        "unknown",
+    ],
+);
+static HEALTH: Metric = Metric::state(
+    "health",
+    "Health check",
+    &["healthy", "unhealthy", "starting"],
+);
+static FAILED: Metric = Metric::flag("failed", "Failed", FlagMeaning::Problem);
+static OOM: Metric = Metric::flag(
+    "out_of_memory",
+    "Killed for lack of memory",
+    FlagMeaning::Problem,
+)
+.diagnostic();
+
+/// Where engines have their sockets.
+const SOCKETS: [&str; 3] = [
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/podman/podman.sock",
+];
+/// More containers than this are not told.
+const MOST: usize = 100;
+/// So many are asked for more at a sample; the others have their turn at the next.
+const AT_ONCE: usize = 8;
+/// Everything is asked anew after so many samples, also if nothing has changed.
+const ANEW: u32 = 10;
+/// Ends that somebody wanted: 0, and 128 with the signals INT, KILL and TERM.
+const WANTED: [i64; 4] = [0, 130, 137, 143];
+
+fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
+    let socket = section.path("socket");
+    let ignore = section.texts("ignore").unwrap_or_default();
+    section.finish();
+    Box::new(Containers {
+        root: host.root.clone(),
+        socket,
+        ignore,
+        known: BTreeMap::new(),
+    })
+}
+
+/// The containers of Docker or Podman.
+struct Containers {
+    root: Root,
+    socket: Option<PathBuf>,
+    ignore: Vec<String>,
+    known: BTreeMap<String, Known>,
+}
+
+/// What is known of a container.
+struct Known {
+    subject: Arc<Subject>,
+    inspected: Option<Inspected>,
+    /// The state and health for which that holds.
+    of: (String, Option<&'static str>),
+    samples: u32,
+    flap: Flap,
+}
+
+impl Collect for Containers {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let socket = self.find()?;
+        let listed = engine::list(&socket).map_err(|error| refused(&socket, &error))?;
+        let wanted: Vec<Listed> = listed
+            .into_iter()
+            .filter(|one| !self.ignore.iter().any(|pattern| glob(pattern, one.name())))
+            .take(MOST)
+            .collect();
+        self.known
+            .retain(|id, _| wanted.iter().any(|one| one.id == *id));
+        let mut turns = AT_ONCE;
+        let readings = wanted.iter().map(|one| {
+            let known = self
+                .known
+                .entry(one.id.clone())
+                .or_insert_with(|| Known::new(one));
+            known.ask(&socket, one, &mut turns);
+            known.reading(one, memory(&self.root, &one.id))
+        });
+        Ok(readings.collect())
+    }
+}
+
+impl Containers {
+    fn find(&self) -> Result<PathBuf, CollectError> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        let mut places = SOCKETS.iter().map(|place| self.root.path(Path::new(place)));
+        places
+            .find(|place| place.exists())
+            .ok_or_else(|| CollectError::Absent("no Docker or Podman".to_owned()))
+    }
+}
+
+fn refused(socket: &Path, error: &io::Error) -> CollectError {
+    let place = socket.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => CollectError::Absent(format!(
+            "{place} may not be opened; whoever may can do everything on this machine. If homewatch \
+             shall: sudo usermod -aG docker homewatch && sudo systemctl restart homewatch"
+        )),
+        // Its socket outlives an engine that is not started.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            CollectError::Absent(format!("nobody answers at {place}"))
+        }
+        _ => CollectError::Transient(format!("{place}: {error}")),
+    }
+}
+
+impl Known {
+    fn new(listed: &Listed) -> Self {
+        let name = listed.name();
+        let id = format!("container-{}", slug(name));
+        Self {
+            subject: Subject::of_host(Area::Health, &id, &format!("Container {name}")),
+            inspected: None,
+            of: (String::new(), None),
+            samples: 0,
+            flap: Flap::default(),
+        }
+    }
+
+    /// Asks for more where something has changed, or it has been long.
+    fn ask(&mut self, socket: &Path, listed: &Listed, turns: &mut usize) {
+        let now = (listed.state.clone(), listed.health());
+        self.samples += 1;
+        let due = now != self.of || self.samples >= ANEW;
+        if !due || *turns == 0 {
+            return;
+        }
+        *turns -= 1;
+        // One that is gone between the two questions is not listed the next time.
+        if let Ok(inspected) = engine::inspect(socket, &listed.id) {
+            self.inspected = Some(inspected);
+            self.of = now;
+            self.samples = 0;
+        }
+    }
+
+    fn reading(&mut self, listed: &Listed, memory: Option<f64>) -> Reading {
+        let mut reading = Reading::new(&self.subject).with(&STATE, listed.state.as_str());
+        reading.push(&HEALTH, listed.health());
+        reading.push(&MEMORY, memory);
+        if let Some(inspected) = &self.inspected {
+            let ended = matches!(listed.state.as_str(), "exited" | "stopped");
+            let code = inspected.state.exit_code;
+            let oom = inspected.state.oom_killed;
+            let failed = listed.state == "dead" || (ended && (oom || !WANTED.contains(&code)));
+            let restarts = f64::from(inspected.restarts);
+            reading.push(&FAILED, Some(failed));
+            reading.push(&OOM, Some(oom));
+            reading.push(&RESTARTS, Some(restarts));
+            let looping = self.flap.is_looping(restarts);
+            reading.push(&LOOPING, Some(looping));
+            if ended {
+                let detail = [("exit_code".to_owned(), code.into())];
+                reading.detail = Some(Map::from_iter(detail));
+            }
+        }
+        let detail = reading.detail.get_or_insert_with(Map::new);
+        detail.insert("image".to_owned(), listed.image.clone().into());
+        reading
+    }
+}
+
+/// What it takes of memory, by its control group; engines answer that far more slowly.
+fn memory(root: &Root, id: &str) -> Option<f64> {
+    let places = [
+        format!("fs/cgroup/system.slice/docker-{id}.scope/memory.current"),
+        format!("fs/cgroup/docker/{id}/memory.current"),
+        format!("fs/cgroup/machine.slice/libpod-{id}.scope/memory.current"),
+        format!("fs/cgroup/memory/docker/{id}/memory.usage_in_bytes"),
+    ];
+    let mut texts = places
+        .iter()
+        .filter_map(|place| Root::read_trimmed(&root.sys(place)));
+    texts.next()?.parse().ok()
+}
