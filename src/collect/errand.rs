@@ -32,12 +32,10 @@ impl Errand {
             Box::pin(async move { exec.run(&argv, limit).await })
         });
         let until = Instant::now() + WAIT;
-        match handle.block_on(async { timeout_at(until, &mut answer).await }) {
-            Ok(output) => Ok(Some(output)),
-            Err(_) => {
-                self.0 = Some(answer);
-                Ok(None)
-            }
+        let waited = handle.block_on(async { timeout_at(until, &mut answer).await });
+        if waited.is_err() {
+            self.0 = Some(answer);
         }
+        Ok(waited.ok())
     }
 }

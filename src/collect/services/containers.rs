@@ -132,17 +132,18 @@ impl Containers {
 
 fn refused(socket: &Path, error: &io::Error) -> CollectError {
     let place = socket.display();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => CollectError::Absent(format!(
+    let kind = error.kind();
+    if kind == io::ErrorKind::PermissionDenied {
+        return CollectError::Absent(format!(
             "{place} may not be opened; whoever may can do everything on this machine. If homewatch \
              shall: sudo usermod -aG docker homewatch && sudo systemctl restart homewatch"
-        )),
-        // Its socket outlives an engine that is not started.
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            CollectError::Absent(format!("nobody answers at {place}"))
-        }
-        _ => CollectError::Transient(format!("{place}: {error}")),
+        ));
     }
+    // Its socket outlives an engine that is not started.
+    if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&kind) {
+        return CollectError::Absent(format!("nobody answers at {place}"));
+    }
+    CollectError::Transient(format!("{place}: {error}"))
 }
 
 impl Known {

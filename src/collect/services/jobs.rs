@@ -129,12 +129,13 @@ pub fn say(
 ) -> Result<&'static str, String> {
     let id = &order.target;
     if !known.contains(id) {
-        return Err(match known.is_empty() {
-            true => "no job is expected; name it in collect.jobs.expect".to_owned(),
-            false => format!(
+        return Err(if known.is_empty() {
+            "no job is expected; name it in collect.jobs.expect".to_owned()
+        } else {
+            format!(
                 "no job \"{id}\" is expected; there are {}",
                 known.join(", ")
-            ),
+            )
         });
     }
     let field = |key: &str| order.fields.get(key).and_then(serde_json::Value::as_str);
