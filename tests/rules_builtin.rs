@@ -563,7 +563,10 @@ fn the_limits_fit_the_machines() {
             .iter()
             .find(|(_, r)| r.subject.key() == id)
             .unwrap();
-        let of_warmth = |rule: &Rule| matches!(&rule.condition, Condition::Number(threshold) if threshold.metric == "temperature_c");
+        let of_warmth = |rule: &Rule| match &rule.condition {
+            Condition::Number(threshold) => threshold.metric == "temperature_c",
+            _ => false,
+        };
         let watching: Vec<&Arc<Rule>> = rules
             .iter()
             .filter(|rule| rule.watches(id) && of_warmth(rule))
