@@ -36,6 +36,7 @@ pub fn print() {
             idle_w: 15.0 + 20.0 * dice.roll(),
             source: Source::Meter,
             basis: None,
+            doubt: None,
             dispute: None,
             energy_kwh: energy,
         };

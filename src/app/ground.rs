@@ -14,7 +14,7 @@ use crate::homeassistant::{Identity, installation_id};
 use crate::host::{Host, Root};
 use crate::local::{self, Door};
 use crate::model::{Topics, slug};
-use crate::power::DayBook;
+use crate::power::{Calibration, DayBook};
 use crate::report::{Basis, Reports};
 use crate::store::{self, Store};
 use crate::supervisor::{Policy, Stop, Supervisor, TaskError};
@@ -30,6 +30,7 @@ pub(super) struct Ground {
     /// What each day's energy went to; what is not kept yet survives a reload.
     pub(super) book: DayBook,
     pub(super) reports: Reports,
+    pub(super) calibration: Calibration,
     pub(super) identity: Identity,
     pub(super) data_dir: PathBuf,
     pub(super) embedded_addr: Option<SocketAddr>,
@@ -134,6 +135,7 @@ impl Ground {
             store,
             book,
             reports,
+            calibration: Calibration::default(),
             identity: Identity {
                 installation,
                 node: made_of.node.clone(),
@@ -251,6 +253,7 @@ impl Ground {
             store: self.store.clone(),
             clock: self.host.clock.clone(),
             reports: self.reports.clone(),
+            calibration: self.calibration.clone(),
             simulated: self.is_simulated(),
         }
     }

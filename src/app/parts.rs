@@ -184,12 +184,13 @@ fn slots(
 fn kind(root: &Root) -> power::Kind {
     let board = Root::read_trimmed(&root.proc("device-tree/model"));
     let processor = Root::read(&root.proc("cpuinfo")).unwrap_or_default();
-    let mut flags = processor.lines().filter(|line| line.starts_with("flags"));
+    let line = |key: &str| processor.lines().find(|line| line.starts_with(key));
+    let name = line("model name").and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()));
     power::Kind {
         // The firmware ends its text with a zero.
         board: board.map(|board| board.trim_end_matches('\0').to_owned()),
-        is_virtual: flags
-            .next()
+        processor: name,
+        is_virtual: line("flags")
             .is_some_and(|line| line.ends_with(" hypervisor") || line.contains(" hypervisor ")),
     }
 }
@@ -386,6 +387,7 @@ impl Builder<'_> {
                 disk_w: config.power.disk_w,
             },
             tariff: config.power.tariff.clone(),
+            calibration: ground.calibration.clone(),
             book: ground.book.clone(),
         };
         let cancel = self.token.clone();

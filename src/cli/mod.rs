@@ -4,7 +4,9 @@
 mod check;
 mod doctor;
 mod fans;
+mod load;
 mod log;
+mod power;
 mod report;
 mod run;
 mod service;
@@ -48,6 +50,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Give the fans back that a killed service was driving.
     Fans(fans::FansArgs),
+    /// Teach the power model.
+    Power(power::PowerArgs),
     /// Make, list and revoke access tokens of the REST API.
     Token(token::TokenArgs),
     /// Copy the store to a file while the service runs or stands.
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Check => check::run(&sources, &mut out),
         Command::Doctor(args) => doctor::run(&args, &sources, &mut out),
         Command::Fans(args) => fans::run(&args, &sources, &mut out),
+        Command::Power(args) => power::run(&args, &sources, &mut out),
         Command::Status => status::run(&sources, &mut out),
         Command::Report(args) => report::run(args, &sources, &mut out),
         Command::Token(args) => load(&sources)

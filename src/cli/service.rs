@@ -9,6 +9,11 @@ pub(super) fn ask(data_dir: &Path, request: &Request) -> Result<Option<Status>, 
     Ok(local::ask(&dir, request)?)
 }
 
+/// The folder of the store on which the service runs.
+pub(super) fn find(data_dir: &Path) -> Result<std::path::PathBuf, Failure> {
+    local::find(data_dir).map_err(|error| not_running(error, data_dir))
+}
+
 fn not_running(error: LocalError, data_dir: &Path) -> Failure {
     match error {
         LocalError::NotRunning => Failure::from(anyhow::anyhow!(

@@ -138,6 +138,7 @@ async fn a_store_in_use_is_told_from_one_that_is_free() {
         store: store.clone(),
         reports: Reports::new(Basis::plain(&store, Clock::Real)),
         clock: Clock::Real,
+        calibration: crate::power::Calibration::default(),
         simulated: false,
     });
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,10 +1,11 @@
-use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::serve::Place;
 use super::{Export, Reply, ReportRequest, Request, SIMULATED, Status};
+use crate::power::{News, Wish};
 
 /// Why the running service gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,28 @@ pub fn report(dir: &Path, report: ReportRequest, out: &mut dyn Write) -> Result<
     Ok(())
 }
 
-fn open(dir: &Path, request: &Request) -> Result<(Reply, impl Read + use<>), LocalError> {
+/// Has the service whose store is in `dir` guide a calibration and tells `hear` how it goes, until
+/// its end. Blocks.
+pub fn calibrate(
+    dir: &Path,
+    wish: Wish,
+    mut hear: impl FnMut(News) -> io::Result<()>,
+) -> Result<(), LocalError> {
+    let (_, news) = open(dir, &Request::Calibrate(wish))?;
+    for line in news.lines() {
+        let news = serde_json::from_str(&line?).map_err(io::Error::from)?;
+        let is_over = matches!(news, News::Done(_) | News::Stopped { .. });
+        hear(news)?;
+        if is_over {
+            return Ok(());
+        }
+    }
+    Err(LocalError::Failed(
+        "the service has ended meanwhile".to_owned(),
+    ))
+}
+
+fn open(dir: &Path, request: &Request) -> Result<(Reply, impl BufRead + use<>), LocalError> {
     let mut stream = connect(dir)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;

@@ -13,7 +13,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use client::{LocalError, ask, export, find, report};
+pub use client::{LocalError, ask, calibrate, export, find, report};
 pub use serve::{Door, serve};
 pub use status::{PartLine, Status, SubjectLine};
 
@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Timestamp, glob};
+use crate::power::Wish;
 use crate::report::Format;
 use crate::store::ExportFormat;
 
@@ -46,6 +47,8 @@ pub enum Request {
         /// Where to; an absolute path of a file that does not exist.
         file: PathBuf,
     },
+    /// Begins a guided calibration of the power model; its news follow the answer, a line each.
+    Calibrate(Wish),
     /// Writes the history out.
     Export(Export),
     /// Makes a report.

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::{Export, MAX_REQUEST, Reply, ReportRequest, Request, SOCKET, Status};
 use crate::bus::Bus;
 use crate::host::Clock;
+use crate::power::{Calibration, Wish};
 use crate::report::{ReportError, Reports};
 use crate::store::Store;
 
@@ -29,6 +30,8 @@ pub struct Door {
     pub clock: Clock,
     /// Makes reports.
     pub reports: Reports,
+    /// Where a guided calibration is asked for.
+    pub calibration: Calibration,
     /// Whether the home is a simulated one.
     pub simulated: bool,
 }
@@ -113,6 +116,7 @@ async fn visit(mut stream: UnixStream, door: &Door) -> io::Result<()> {
             Reply::done(Some(status))
         }
         Ok(Request::Backup { file }) => backup(door, file).await,
+        Ok(Request::Calibrate(wish)) => return calibrate(stream, door, wish).await,
         Ok(Request::Export(export)) => return write_out(stream, door, export).await,
         Ok(Request::Report(wanted)) => match report(door, wanted).await {
             Ok(text) => {
@@ -126,6 +130,26 @@ async fn visit(mut stream: UnixStream, door: &Door) -> io::Result<()> {
     };
     let line = line_of(&reply)?;
     tokio::time::timeout(PATIENCE, stream.write_all(&line)).await?
+}
+
+/// Tells how a calibration goes; it is given up as soon as whoever asked hangs up.
+async fn calibrate(mut stream: UnixStream, door: &Door, wish: Wish) -> io::Result<()> {
+    let Some(mut news) = door.calibration.begin(wish) else {
+        let busy = Reply::failed(&"the service is not ready for it; try again in a moment");
+        return stream.write_all(&line_of(&busy)?).await;
+    };
+    stream.write_all(&line_of(&Reply::done(None))?).await?;
+    let (mut reader, mut writer) = stream.split();
+    let mut nothing = [0];
+    loop {
+        let news = tokio::select! {
+            news = news.recv() => news,
+            _ = reader.read(&mut nothing) => None,
+        };
+        let Some(news) = news else { return Ok(()) };
+        let line = line_of(&news)?;
+        tokio::time::timeout(PATIENCE, writer.write_all(&line)).await??;
+    }
 }
 
 async fn backup(door: &Door, file: PathBuf) -> Reply {
@@ -164,7 +188,7 @@ async fn write_out(stream: UnixStream, door: &Door, export: Export) -> io::Resul
     tokio::task::spawn_blocking(write).await?
 }
 
-fn line_of(reply: &Reply) -> io::Result<Vec<u8>> {
+fn line_of(reply: &impl serde::Serialize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     Ok(line)

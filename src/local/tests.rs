@@ -39,6 +39,7 @@ async fn open(dir: &Path) -> (Bus, JoinSet<()>) {
         reports: Reports::new(Basis::plain(&store, Clock::Real)),
         store,
         clock: Clock::Real,
+        calibration: crate::power::Calibration::default(),
         simulated: false,
     });
     let mut tasks = JoinSet::new();
@@ -186,4 +187,14 @@ async fn a_report_is_made_by_the_service() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_calibration_is_refused_while_nobody_measures() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_bus, _tasks) = open(dir.path()).await;
+    let at = dir.path().to_owned();
+    let refused = asked(move || calibrate(&at, Wish::default(), |_| Ok(()))).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("not ready"), "{text}");
 }

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::calibrate::Guide;
 use super::tell::{self, Subjects};
 use super::{
-    Accounts, Activity, Booked, Correlation, Curve, DayBook, Doings, Kind, Learned, Ledger, Money,
-    NodePower, PowerSample, Prior, Scope, Terms, Told, Work, pieces,
+    Accounts, Activity, Booked, Calibration, Correlation, Curve, DayBook, Doings, Kind, Learned,
+    Ledger, Money, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms, Told, Work,
+    pieces,
 };
 use crate::bus::{Bus, Event, Heard};
 use crate::config::TariffConfig;
@@ -24,6 +26,11 @@ const KEEP: Duration = Duration::from_mins(10);
 /// The collector whose readings come once a tick, with those of the meters.
 const CLOCK: &str = "cpu";
 
+/// The order by which a guided calibration might be asked for from afar.
+const ORDER: &str = "power/calibrate";
+const FROM_AFAR: &str = "it makes full load for minutes: run `homewatch power calibrate` on the \
+                         machine itself";
+
 /// What the power of this node is worked out from.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -37,6 +44,8 @@ pub struct Setup {
     pub terms: Terms,
     /// What a kWh costs.
     pub tariff: Option<TariffConfig>,
+    /// Who asks for a guided calibration.
+    pub calibration: Calibration,
     /// What each day's energy went to.
     pub book: DayBook,
 }
@@ -50,6 +59,9 @@ struct Kept {
     /// From a meter on which there is more.
     #[serde(default)]
     learned_shared: Learned,
+    /// The last guided calibration.
+    #[serde(default)]
+    calibrated: Option<(Timestamp, Calibrated)>,
     #[serde(default)]
     accounts: Accounts,
     #[serde(default)]
@@ -64,6 +76,10 @@ struct Works {
     money: Money,
     subjects: Subjects,
     correlation: Correlation,
+    guide: Guide,
+    calibrated: Option<(Timestamp, Calibrated)>,
+    /// It is to be kept at once.
+    is_new: bool,
     begun: Instant,
     /// The wall-clock time of the last tick.
     last: Option<Timestamp>,
@@ -84,12 +100,27 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut listener = bus.listen();
+    let mut asks = setup.calibration.serve();
+    let mut orders = bus.take_orders(&[ORDER]);
     let kept = store.blocking(|store| store.get(Collection::Meters, KEY));
     let kept = kept.await?.map_or_else(Kept::default, |kept| read(&kept));
     let mut works = Works::new(setup, kept);
     let mut speaks = false;
     let mut keep_at = works.begun + KEEP;
-    while let Some(heard) = cancel.run_until_cancelled(listener.next()).await {
+    loop {
+        let heard = tokio::select! {
+            () = cancel.cancelled() => break,
+            heard = listener.next() => heard,
+            Some(ask) = asks.recv() => {
+                works.guide.ask(ask);
+                continue;
+            }
+            Some(order) = orders.recv() => {
+                let result = order.command.refused(FROM_AFAR);
+                bus.answer(order, result, works.last.unwrap_or_default());
+                continue;
+            }
+        };
         let Heard::Event(Event::Batch(batch, _)) = heard else {
             continue;
         };
@@ -108,7 +139,7 @@ pub async fn run(
                 }],
             });
         }
-        if keep_at <= Instant::now() {
+        if keep_at <= Instant::now() || std::mem::take(&mut works.is_new) {
             keep_at = Instant::now() + KEEP;
             works.keep(&store).await;
         }
@@ -128,6 +159,9 @@ impl Works {
             setup,
             subjects: Subjects::default(),
             correlation: Correlation::default(),
+            guide: Guide::default(),
+            calibrated: kept.calibrated,
+            is_new: false,
             begun: Instant::now(),
             last: None,
             counted: kept.energy_kwh,
@@ -147,6 +181,7 @@ impl Works {
         if let Some(disk) = spent.as_mut().and_then(|spent| spent.disk.as_mut()) {
             disk.busy = work.disks_pct.map(|busy| (busy / 100.0).max(0.0));
         }
+        self.guide_on(up, batch, &samples);
         let draw = self.node.step(up, &samples, &work);
         let graphics_w = gpu(&samples);
         let doings = Doings {
@@ -189,10 +224,23 @@ impl Works {
         let shares = self.ledger.shares();
         let (is_estimated, currency) = (draw.is_estimated(), self.money.currency());
         self.setup.book.add(&pieces, shares, is_estimated, currency);
-        let mut readings = vec![tell::host(batch.at, &draw, &self.money)];
+        let mut host = tell::host(batch.at, &draw, &self.money);
+        if let Some((at, outcome)) = &self.calibrated {
+            tell::calibration(&mut host, *at, outcome);
+        }
+        let mut readings = vec![host];
         readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
         readings.extend(tell::ties(&ties));
         readings
+    }
+
+    /// Goes on with a guided calibration, if one is on its way.
+    fn guide_on(&mut self, up: Duration, batch: &Batch, samples: &[PowerSample]) {
+        let taught = self.guide.step(up, batch, samples, &mut self.node);
+        if let Some(outcome) = taught {
+            self.calibrated = Some((batch.at, outcome));
+            self.is_new = true;
+        }
     }
 
     fn kept(&self) -> Kept {
@@ -200,6 +248,7 @@ impl Works {
             energy_kwh: self.node.energy_kwh(),
             learned: self.node.learned().clone(),
             learned_shared: self.node.learned_shared().clone(),
+            calibrated: self.calibrated.clone(),
             accounts: self.ledger.accounts(),
             booked: self.money.booked(),
         }
@@ -254,9 +303,9 @@ mod tests {
     use super::*;
     use crate::bus::{Listener, State};
     use crate::config::Terms as Price;
-    use crate::model::{Area, Metric, Source, Subject, Unit, Value};
+    use crate::model::{Area, Command, Metric, Origin, Source, Subject, Unit, Value};
     use crate::power::metrics::POWER;
-    use crate::power::{Spent, Use};
+    use crate::power::{News, Spent, Use, Wish};
     use tokio::task::JoinSet;
 
     static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
@@ -270,18 +319,26 @@ mod tests {
         activity: Activity,
         book: DayBook,
         listener: Listener,
+        /// The wall clock, and how far it goes with each tick.
+        at: Timestamp,
+        pace: Duration,
         cancel: CancellationToken,
         task: JoinSet<Result<(), StoreError>>,
     }
 
     impl House {
         async fn new(store: &Store, curve: Option<Curve>) -> Self {
+            Self::with(store, curve, Calibration::default()).await
+        }
+
+        async fn with(store: &Store, curve: Option<Curve>, calibration: Calibration) -> Self {
             let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
             let cancel = CancellationToken::new();
             let mut task = JoinSet::new();
             let (activity, book) = (Activity::default(), DayBook::default());
             let setup = Setup {
                 curve,
+                calibration,
                 activity: activity.clone(),
                 book: book.clone(),
                 terms: super::Terms {
@@ -301,6 +358,8 @@ mod tests {
                 activity,
                 book,
                 listener,
+                at: Timestamp::UNIX_EPOCH,
+                pace: Duration::ZERO,
                 cancel,
                 task,
             }
@@ -321,8 +380,9 @@ mod tests {
                 collector,
                 result: Ok(readings),
             };
+            self.at += self.pace;
             self.bus.publish(Batch {
-                at: Timestamp::UNIX_EPOCH,
+                at: self.at,
                 outcomes: vec![
                     outcome(CLOCK, vec![Reading::new(&cpu).with_known(&USAGE, usage)]),
                     outcome("meters", meter.into_iter().collect()),
@@ -488,6 +548,57 @@ mod tests {
         let again = told(&house, "service-jellyfin", "energy_kwh").unwrap();
         assert!((again - energy).abs() < 1e-3, "{again}");
         assert_eq!(told(&house, "host", "cost_eur"), Some(whole));
+        house.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guided_calibration_is_kept_at_once_and_not_begun_from_afar() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let calibration = Calibration::default();
+        assert!(
+            calibration.begin(Wish::default()).is_none(),
+            "nobody measures"
+        );
+        let mut house = House::with(&store, None, calibration.clone()).await;
+        house.pace = Duration::from_secs(10);
+        house.tick(Some(1.0), Some(20.0)).await;
+        let wish = Wish {
+            seconds_per_point: Some(20),
+            dry_run: false,
+        };
+        let mut news = calibration.begin(wish).unwrap();
+        let mut load = 0.0;
+        let mut done = None;
+        for _ in 0..30 {
+            let watts = 20.0 + 0.5 * load;
+            house.tick(Some(load), Some(watts)).await;
+            while let Ok(news) = news.try_recv() {
+                assert!(!matches!(news, News::Stopped { .. }), "{news:?}");
+                if let News::Load { load_pct, .. } = news {
+                    load = f64::from(load_pct);
+                }
+                if let News::Done(outcome) = news {
+                    done = Some(outcome);
+                }
+            }
+        }
+        assert!(done.unwrap().kept);
+        let kept = store.get(Collection::Meters, KEY).unwrap().unwrap();
+        let (_, outcome) = read(&kept).calibrated.unwrap();
+        assert!((outcome.max_w - 70.0).abs() < 1.0, "{outcome:?}");
+        let alone = house.tick(Some(60.0), None).await.unwrap();
+        assert_eq!(alone.source, Some(Source::Calibrated));
+        let told = number(&alone, "power_w").unwrap();
+        assert!((told - 50.0).abs() < 1.0, "{told}");
+        assert!(alone.detail.unwrap().contains_key("calibration"));
+
+        let command = Command::parse("power/calibrate", b"", Origin::Push).unwrap();
+        let (respond, answer) = tokio::sync::oneshot::channel();
+        let request = crate::bus::Request { command, respond };
+        assert!(house.bus.order(request, Timestamp::UNIX_EPOCH).is_none());
+        let refused = answer.await.unwrap();
+        assert!(refused.error.unwrap().contains("on the machine itself"));
         house.stop().await;
     }
 }

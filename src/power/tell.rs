@@ -7,7 +7,8 @@ use super::metrics::{
     ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, PROCESS, PROCESS_ENERGY, SHARE,
     TIES, TODAY, money,
 };
-use super::{Draw, Money, Owner, Part, Parts, SourceKind, Ties, Told};
+use super::source::SUSPECT;
+use super::{Draw, Money, Outcome, Owner, Part, Parts, SourceKind, Ties, Told};
 use crate::model::{Area, Metric, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
@@ -93,13 +94,29 @@ pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
     reading.source = Some(draw.source);
     let is_meter = SourceKind::of(draw.source).is_some_and(|kind| kind != SourceKind::Rapl);
     let basis = if is_meter { "meter" } else { "basis" };
-    let texts = [(basis, &draw.basis), ("contradiction", &draw.dispute)];
+    let texts = [
+        (basis, &draw.basis),
+        (SUSPECT, &draw.doubt),
+        ("contradiction", &draw.dispute),
+    ];
     let known = texts
         .into_iter()
         .filter_map(|(key, text)| Some((key.to_owned(), text.clone()?.into())));
     let detail: serde_json::Map<_, _> = known.collect();
     reading.detail = (!detail.is_empty()).then_some(detail);
     reading
+}
+
+/// What the last guided calibration came to.
+pub(super) fn calibration(host: &mut Reading, at: Timestamp, outcome: &Outcome) {
+    let told = serde_json::json!({
+        "at": at,
+        "idle_w": (outcome.idle_w * 10.0).round() / 10.0,
+        "max_w": (outcome.max_w * 10.0).round() / 10.0,
+        "error_pct": (outcome.error_pct * 10.0).round() / 10.0,
+    });
+    let detail = host.detail.get_or_insert_default();
+    detail.insert("calibration".to_owned(), told);
 }
 
 /// Each part of the machine's watts.

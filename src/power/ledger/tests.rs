@@ -14,6 +14,7 @@ fn draw(power_w: f64, idle_w: f64, energy_kwh: f64) -> Draw {
         idle_w,
         source: Source::Meter,
         basis: None,
+        doubt: None,
         dispute: None,
         energy_kwh,
     }

@@ -27,12 +27,14 @@ impl NodePower {
         Some(told)
     }
 
-    fn reckon(&self, inputs: &Inputs) -> Option<Told> {
+    /// The same, whatever else is on its plug.
+    pub(super) fn reckon(&self, inputs: &Inputs) -> Option<Told> {
         let told = |(low, watts, high), source, basis| Told {
             watts,
             band: (low, high),
             source,
             basis,
+            doubt: None,
             counter: None,
         };
         if let Some(found) = self.teacher.own().at(inputs) {

@@ -25,6 +25,8 @@ pub struct Draw {
     pub source: Source,
     /// Which meter told it, or what an assumption was judged by.
     pub basis: Option<String>,
+    /// Why what told it is not to be trusted fully: a UPS that only knows its load in percent.
+    pub doubt: Option<String>,
     /// Two that measure the same contradict one another, and have for a while.
     pub dispute: Option<String>,
     /// All that was drawn since the counter began, kWh; never less than before.
@@ -65,6 +67,7 @@ struct Told {
     band: (f64, f64),
     source: Source,
     basis: Option<String>,
+    doubt: Option<String>,
     /// The source's counter, with the source's name.
     counter: Option<(String, f64)>,
 }
@@ -121,10 +124,15 @@ impl NodePower {
         makes_one
     }
 
-    /// What is estimated of `work` by what was learnt from a meter of this machine alone, W.
-    pub fn learned_w(&self, work: &Work) -> Option<f64> {
+    /// What would be estimated of `work` without any meter, W.
+    pub fn estimated_w(&self, work: &Work) -> Option<f64> {
         let inputs = Inputs::of(work, &[])?;
-        Some(self.learned().at(&inputs)?.watts)
+        Some(self.reckon(&inputs)?.watts)
+    }
+
+    /// By how much the meter lags.
+    pub fn lag(&self) -> Duration {
+        self.learned().lag().time()
     }
 
     /// The counter, kWh.
@@ -159,6 +167,7 @@ impl NodePower {
             idle_w,
             source: told.source,
             basis: told.basis,
+            doubt: told.doubt,
             dispute: dispute.map(str::to_owned),
             energy_kwh: self.counter.energy_kwh(),
         })
@@ -207,6 +216,7 @@ fn measured(sample: &PowerSample, watts: f64) -> Told {
         band: ((watts * low - off).max(0.0), watts * high + off),
         source: sample.kind.source(),
         basis: Some(sample.label.clone()),
+        doubt: sample.suspect.clone(),
         // A counter behind the supply leaves its loss out.
         counter: (sample.scope == Scope::Host)
             .then(|| Some((sample.source_id.clone(), sample.energy_kwh?)))

@@ -284,6 +284,7 @@ fn what_measures_has_a_band_too_and_what_is_reckoned_or_behind_the_supply_a_wide
         assert!(!draw.is_estimated());
         let (low, high) = draw.band_w;
         assert!(low < draw.power_w && draw.power_w < high);
+        assert_eq!(draw.doubt.as_deref(), suspect);
         ((high - low) / draw.power_w, draw.power_w)
     };
     let (meter, watts) = width(SourceKind::Meter, None, Scope::Host);
@@ -405,7 +406,7 @@ fn a_plug_with_more_on_it_teaches_what_moves_and_bounds_the_rest() {
     // A board that is known well.
     let board = crate::power::Kind {
         board: Some("Raspberry Pi 4 Model B Rev 1.4".to_owned()),
-        is_virtual: false,
+        ..crate::power::Kind::default()
     };
     again.assume(Prior::of(&board, 4.0));
     let draw = again.see(at(30), &[], Some(0.0)).unwrap();
@@ -422,7 +423,7 @@ fn a_meter_that_lags_teaches_the_load_of_its_time() {
         plug.at = jiff::Timestamp::from_second(i64::try_from(look * 10).unwrap()).unwrap();
         node.see(at(look * 10), &[plug], Some(usage(look)));
     }
-    assert_eq!(node.learned().lag().time(), at(40));
+    assert_eq!(node.lag(), at(40));
     for usage in [5.0, 40.0, 80.0] {
         let told = node.see(at(20_000), &[], Some(usage)).unwrap().power_w;
         let truth = 20.0 + 0.5 * usage;
@@ -437,11 +438,11 @@ fn a_guided_calibration_is_what_is_estimated_from_then_on() {
         usage_pct: Some(30.0),
         ..Work::default()
     };
-    assert_eq!(node.learned_w(&work), None);
+    assert_eq!(NodePower::new(None, 0.0).estimated_w(&work), None);
     assert!(!node.calibrate(&[(0.0, 20.0)], 0.03));
     assert!(node.calibrate(&[(0.0, 30.0), (30.0, 44.0), (100.0, 90.0)], 0.03));
-    close(node.learned_w(&work).unwrap(), 44.0);
-    assert_eq!(node.learned_w(&Work::default()), None);
+    close(node.estimated_w(&work).unwrap(), 44.0);
+    assert_eq!(node.estimated_w(&Work::default()), None);
     let draw = node.step(at(0), &[], &work).unwrap();
     assert_eq!(draw.source, Source::Calibrated);
     close(draw.idle_w, 30.0);
