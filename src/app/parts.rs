@@ -106,6 +106,7 @@ impl Parts {
         builder.ups(config);
         builder.reports();
         builder.predict(&board);
+        builder.selftests(config);
         builder.collectors(slots, config, meters, services, ambient);
         Ok(Self {
             supervisor: builder.tasks,
@@ -311,6 +312,20 @@ impl Builder<'_> {
                 let run = allowed.clone().run(bus.clone(), cancel.clone());
                 async move {
                     run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn selftests(&mut self, config: &Config) {
+        let (host, bus) = (self.ground.host.clone(), self.ground.bus.clone());
+        let by_command = collect::smart::takes_orders(&config.collect);
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("selftests", Policy::Restart, Stop::Await, move || {
+                let (host, bus, cancel) = (host.clone(), bus.clone(), cancel.clone());
+                async move {
+                    collect::smart::run(host, bus, by_command, cancel).await;
                     Ok(())
                 }
             });

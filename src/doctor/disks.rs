@@ -51,7 +51,11 @@ pub(super) async fn examine(host: &Host, tables: &BTreeMap<String, Value>) -> Ve
             let text = format!("smartctl finds none of {}", here.join(", "));
             vec![Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT)]
         }
-        (false, _) => found.iter().map(one).collect(),
+        (false, _) => {
+            let mut findings: Vec<Finding> = found.iter().map(one).collect();
+            findings.extend(tests(tables));
+            findings
+        }
     }
 }
 
@@ -68,6 +72,16 @@ fn one(disk: &smart::Found) -> Finding {
             Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {error}")).with(PERMIT)
         }
     }
+}
+
+/// What would make disks look at themselves, if nothing does.
+fn tests(tables: &BTreeMap<String, Value>) -> Option<Finding> {
+    if smart::tests_are_scheduled(tables) {
+        return None;
+    }
+    let text = "no self-tests are scheduled: errors that nobody reads are found late";
+    let remedy = "under [collect.smart.selftest] set short = \"7d\" and long = \"30d\"";
+    Some(Finding::new(CHAPTER, Verdict::Hint, text).with(remedy))
 }
 
 fn is_off(tables: &BTreeMap<String, Value>) -> bool {
@@ -119,7 +133,8 @@ mod tests {
             {"name": "/dev/sdb", "type": "sat", "open_error": "Permission denied"}]}"#;
         let findings = found(&["sda", "sdb"], Some(scan)).await;
         let verdicts: Vec<_> = findings.iter().map(|one| one.verdict).collect();
-        assert_eq!(verdicts, [Verdict::Fine, Verdict::Hint]);
+        assert_eq!(verdicts, [Verdict::Fine, Verdict::Hint, Verdict::Hint]);
+        assert!(findings[2].text.contains("self-tests"));
         assert_eq!(findings[1].remedy.as_deref(), Some(PERMIT));
         assert_eq!(findings[0].text, "/dev/sda (sat) can be asked");
     }

@@ -2,6 +2,7 @@
 //! are run and what time it is. A captured or simulated machine differs only in this value.
 
 mod clock;
+mod desk;
 mod exec;
 mod http;
 mod kept;
@@ -12,6 +13,7 @@ mod space;
 mod tls;
 
 pub use clock::Clock;
+pub use desk::{Desk, Done, Errand};
 pub use exec::{Exec, ExecError, Output};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
@@ -39,6 +41,8 @@ pub struct Host {
     pub http: Http,
     /// What collectors must not forget over a restart.
     pub memory: Memory,
+    /// What commands ask of collectors.
+    pub desk: Desk,
     /// Who runs on it.
     pub processes: Processes,
 }
@@ -53,6 +57,7 @@ impl Host {
             clock: Clock::Real,
             http: Http::default(),
             memory: Memory::default(),
+            desk: Desk::default(),
             processes: Processes::default(),
         }
     }
@@ -66,6 +71,7 @@ impl Host {
             clock,
             http: Http::default(),
             memory: Memory::default(),
+            desk: Desk::default(),
             processes: Processes::default(),
         }
     }

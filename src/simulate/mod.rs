@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::host::{Clock, Exec, Host, Http, Memory, Processes, Root};
+use crate::host::{Clock, Desk, Exec, Host, Http, Memory, Processes, Root};
 use machine::Machine;
 use plug::Wall;
 
@@ -59,6 +59,7 @@ impl Simulation {
             commands: Arc::default(),
             http: Http::default(),
             memory: Memory::default(),
+            desk: Desk::default(),
             processes: Processes::default(),
         }
     }

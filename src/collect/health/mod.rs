@@ -27,3 +27,4 @@ pub mod smart;
 pub(super) mod thermal;
 pub mod ups;
 pub(super) mod zfs;
+mod zone;

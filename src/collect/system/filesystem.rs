@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::mounts::{self, Mount};
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
@@ -25,6 +27,9 @@ static INODES: Metric = Metric::gauge("inodes_used_pct", "Inodes used", Unit::Pe
     .decimals(1)
     .dead_band(1.0)
     .diagnostic();
+static ERRORS: Metric =
+    Metric::gauge("errors", "Errors found by the kernel", Unit::None).diagnostic();
+static ERROR_AT: Metric = Metric::moment("error_at", "Last error").diagnostic();
 static READ_ONLY: Metric =
     Metric::flag("read_only", "Read-only", FlagMeaning::Problem).diagnostic();
 
@@ -120,6 +125,9 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
         .with(&SIZE, figure(size))
         .with_known(&INODES, percent(inodes, space.inodes))
         .with(&READ_ONLY, mount.read_only);
+    if mount.kind.starts_with("ext") {
+        tell_errors(root, mount, &mut reading);
+    }
     reading.detail = Some(
         detail
             .into_iter()
@@ -127,4 +135,67 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
             .collect(),
     );
     Some(reading)
+}
+
+/// ext4 keeps what errors it has met since it was last checked; no other filesystem of Linux
+/// tells them without being asked by root.
+fn tell_errors(root: &Root, mount: &Mount, reading: &mut Reading) {
+    let Some(device) = mount.device(root) else {
+        return;
+    };
+    let read = |file: &str| Root::read_trimmed(&root.sys(&format!("fs/ext4/{device}/{file}")));
+    let errors = read("errors_count").and_then(|text| text.parse::<u32>().ok());
+    reading.push(&ERRORS, errors.map(f64::from));
+    let at = read("last_error_time").and_then(|text| text.parse().ok());
+    let at = at
+        .filter(|at| *at > 0)
+        .and_then(|at| Timestamp::from_second(at).ok());
+    reading.push(&ERROR_AT, at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use crate::host::Clock;
+    use crate::model::Value;
+
+    #[test]
+    fn the_errors_that_ext4_has_met_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        std::fs::create_dir_all(dir.path().join("root/mnt")).unwrap();
+        file(
+            "proc/1/mountinfo",
+            "22 1 8:1 / / rw - ext4 /dev/root rw\n23 22 0:9 / /mnt rw - ext4 none rw\n",
+        );
+        file("sys/dev/block/8:1/uevent", "MAJOR=8\nDEVNAME=sda1\n");
+        let host = Host::captured(dir.path(), Clock::Real);
+        let problems = Problems::default();
+        let table = config::Value::default();
+        let section = Section::new("collect.filesystem".to_owned(), table, &problems);
+        let mut filesystems = build(&host, section);
+        for (count, time, want, at) in [
+            ("0", "0", Some(0.0), None),
+            (
+                "3",
+                "1790000000",
+                Some(3.0),
+                Timestamp::from_second(1_790_000_000).ok(),
+            ),
+            ("x", "", None, None),
+        ] {
+            file("sys/fs/ext4/sda1/errors_count", count);
+            file("sys/fs/ext4/sda1/last_error_time", time);
+            let readings = filesystems.sample().unwrap();
+            let errors = readings[0].value("errors").and_then(Value::as_number);
+            assert_eq!(errors, want);
+            assert_eq!(readings[0].value("error_at").cloned(), at.map(Value::from));
+            assert!(readings[1].value("errors").is_none(), "without a device");
+        }
+    }
 }

@@ -81,6 +81,17 @@ pub(super) struct Mount {
     identity: String,
 }
 
+impl Mount {
+    /// What the kernel calls its device (`sda1`, `dm-0`), if it has one.
+    pub(super) fn device(&self, root: &Root) -> Option<String> {
+        let uevent = root.sys(&format!("dev/block/{}/uevent", self.identity));
+        let text = Root::read(&uevent).unwrap_or_default();
+        let told = text.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+        let told = told.or_else(|| self.source.strip_prefix("/dev/"));
+        told.map(str::to_owned)
+    }
+}
+
 /// The real filesystems, each once, by the first of its mounts that is not a part of it; those
 /// over the network only if `network`.
 ///

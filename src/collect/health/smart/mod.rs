@@ -8,8 +8,11 @@
 mod figures;
 mod known;
 mod log;
+mod orders;
 mod report;
 mod scan;
+mod selftest;
+mod testing;
 mod trend;
 mod verdict;
 mod watch;
@@ -20,20 +23,25 @@ mod tests;
 pub(in crate::collect::health) use figures::{WEAR, judged};
 pub(in crate::collect::health) use verdict::{Level, Verdict};
 
+pub use orders::{run, takes_orders, tests_are_scheduled};
 pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use super::zone::zone;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{ExecError, Host, Output};
 use crate::model::Reading;
 use known::Known;
+use selftest::Schedule;
+use testing::Begin;
 use watch::{Bench, Watched};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -69,12 +77,15 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     });
     let also = also.collect();
     let known = known::read(&mut section);
+    let schedule = Schedule::read(section.section("selftest"));
     section.finish();
     Box::new(Smart {
         host: host.clone(),
         every,
         also,
         known,
+        schedule,
+        zone: zone(&host.root),
         scanned: None,
         disks: Vec::new(),
         running: None,
@@ -87,6 +98,8 @@ struct Smart {
     /// Disks that no scan finds.
     also: Vec<Found>,
     known: BTreeMap<String, Known>,
+    schedule: Schedule,
+    zone: TimeZone,
     /// The kernel's disks at the last scan that succeeded.
     scanned: Option<Vec<String>>,
     disks: Vec<Watched>,
@@ -104,6 +117,8 @@ enum Task {
     Scan(Vec<String>),
     /// Asks the disk at this place.
     Disk(usize),
+    /// Begins a self-test.
+    Test(Begin),
 }
 
 impl Collect for Smart {
@@ -139,6 +154,9 @@ impl Smart {
             return Some(self.start(Task::Scan(kernel), scan_command(&self.host)));
         }
         let now = Instant::now();
+        if let Some(test) = self.next_test() {
+            return Some(test);
+        }
         let due = self
             .disks
             .iter()
@@ -180,6 +198,7 @@ impl Smart {
                 self.meet(found, now, &bench);
                 self.scanned = Some(kernel);
             }
+            Task::Test(begin) => self.begun(begin, &answer),
             Task::Disk(place) => {
                 for disk in self.disks.iter_mut().skip(place).take(1) {
                     // Asked together at the start, apart from each other later.
@@ -193,6 +212,7 @@ impl Smart {
                     disk.due = now + self.every + apart;
                     disk.take(&answer, &bench);
                 }
+                self.follow(place);
             }
         }
         Ok(())

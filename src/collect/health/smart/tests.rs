@@ -1,7 +1,10 @@
 mod collector;
 mod known;
 mod machine;
+mod orders;
+mod schedule;
 mod selftests;
+mod testing;
 mod variants;
 
 use serde_json::{Value as Json, json};

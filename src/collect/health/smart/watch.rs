@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::figures::reading;
 use super::known::Known;
+use super::log::Test;
 use super::report::Report;
 use super::scan::{Found, subject_of};
 use super::trend::Trend;
@@ -77,6 +78,29 @@ impl Watched {
     /// What is told of it; nothing before it was asked.
     pub(super) const fn told(&self) -> Option<&Reading> {
         self.told.as_ref()
+    }
+
+    /// Its id as it is published, once it has one.
+    pub(super) fn id(&self) -> Option<&str> {
+        let told = self.told.as_ref()?;
+        Some(told.subject.id.as_str())
+    }
+
+    /// Whether it was read the last time, and did not sleep.
+    pub(super) fn is_awake(&self) -> bool {
+        let is_read = |verdict: &Verdict| verdict.level != Level::Unreadable;
+        !self.asleep && self.report.is_some() && self.verdict.as_ref().is_some_and(is_read)
+    }
+
+    /// Whether it said the last time that it tests itself.
+    pub(super) fn tests_itself(&self) -> bool {
+        let running = |report: &Report| report.log.running.is_some();
+        self.report.as_ref().is_some_and(running)
+    }
+
+    /// Its newest self-test.
+    pub(super) fn last_test(&self) -> Option<&Test> {
+        self.report.as_ref()?.log.tests.first()
     }
 
     /// The scan could not open it.

@@ -18,6 +18,7 @@ use super::pool::{
     DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, PROGRESS, REMAINING, list, scrubbed,
 };
 use super::program::{Answer, Program};
+use super::zone::zone;
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
@@ -76,19 +77,6 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
         states: BTreeMap::new(),
         known: BTreeMap::new(),
         space: BTreeMap::new(),
-    })
-}
-
-/// The zone that `zpool` writes its dates in: the watched machine's.
-fn zone(root: &Root) -> TimeZone {
-    let named = Root::read_trimmed(&root.path(Path::new("/etc/timezone")));
-    let named = named.and_then(|name| TimeZone::get(&name).ok());
-    named.unwrap_or_else(|| {
-        if root.is_own() {
-            TimeZone::system()
-        } else {
-            TimeZone::UTC
-        }
     })
 }
 

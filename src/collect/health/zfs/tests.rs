@@ -197,18 +197,3 @@ async fn an_older_zfs_is_known_by_zpool_alone_and_one_that_fails_tells_nothing()
     machine.answers(STATUS, &status("ONLINE", SCRUBBED, "ONLINE 0 0 0", WELL));
     assert_eq!(told(&machine.only().await, "state"), "online");
 }
-
-#[test]
-fn dates_are_read_in_the_zone_of_the_watched_machine() {
-    let machine = Machine::new();
-    assert_eq!(zone(&machine.host.root), TimeZone::UTC);
-    machine.file("root/etc/timezone", "Europe/Berlin\n");
-    let berlin = TimeZone::get("Europe/Berlin").unwrap();
-    assert_eq!(zone(&machine.host.root), berlin);
-    // This machine's own zone, whatever it is.
-    assert!(
-        zone(&Root::default())
-            .iana_name()
-            .is_none_or(|name| !name.is_empty())
-    );
-}

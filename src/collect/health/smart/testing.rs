@@ -1,0 +1,213 @@
+//! Self-tests as they are begun, followed and told.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::scan::Found;
+use super::selftest::{Length, Record};
+use super::watch::Watched;
+use super::{Running, Smart, Task};
+use crate::host::{Errand, ExecError, Output};
+
+/// What commands for self-tests are called on the desk.
+pub(super) const ERRAND: &str = "selftest";
+/// A disk that tests itself shortly is asked this often.
+const FOLLOW: Duration = Duration::from_mins(2);
+/// Why a test does not begin beside another one.
+const ONE_AT_A_TIME: &str = "one disk is tested at a time";
+/// And soon after the test has begun.
+const FIRST: Duration = Duration::from_secs(15);
+
+/// A test that is being begun.
+pub(super) struct Begin {
+    /// Where its disk stands, and the id of that.
+    place: usize,
+    id: String,
+    length: Length,
+    /// Who asked for it; nobody if it was due.
+    errand: Option<Errand>,
+}
+
+impl Smart {
+    /// The self-test that is to begin now, if any: one that was asked for, else one that is due.
+    pub(super) fn next_test(&self) -> Option<Running> {
+        let mut asked = None;
+        for errand in self.host.desk.take(ERRAND) {
+            match self.wanted(&errand) {
+                Ok(found) if asked.is_none() => asked = Some((found, errand)),
+                Ok(_) => errand.answer(Err(ONE_AT_A_TIME.to_owned())),
+                Err(reason) => errand.answer(Err(reason)),
+            }
+        }
+        if let Some(((place, id, length), errand)) = asked {
+            return self.begin(place, id, length, Some(errand));
+        }
+        if !self.host.desk.is_calm() || self.busy().is_some() {
+            return None;
+        }
+        let now = self.host.clock.now();
+        // A disk that sleeps or cannot be read is not one to be tested unasked.
+        let awake = self
+            .disks
+            .iter()
+            .enumerate()
+            .filter(|(_, disk)| disk.is_awake());
+        let mut due = awake.filter_map(|(place, disk)| {
+            let id = disk.id()?;
+            let length = self.schedule.due(&self.record(id), now, &self.zone)?;
+            Some((place, id.to_owned(), length))
+        });
+        let (place, id, length) = due.next()?;
+        self.begin(place, id, length, None)
+    }
+
+    /// Which disk and which test an errand means.
+    fn wanted(&self, errand: &Errand) -> Result<(usize, String, Length), String> {
+        if !self.schedule.by_command {
+            let remedy = "collect.smart.selftest.command = true allows it";
+            return Err(format!("not allowed by the configuration: {remedy}"));
+        }
+        let text = errand.text.as_deref().unwrap_or("short");
+        let length = Length::parse(text).ok_or("must be \"short\" or \"long\"")?;
+        let ids = || {
+            let disks = self.disks.iter().enumerate();
+            disks.filter_map(|(place, disk)| Some((place, disk.id()?)))
+        };
+        let target = errand.target.trim_start_matches("disk-");
+        let mut meant = ids().filter(|(_, id)| id.strip_prefix("disk-") == Some(target));
+        let Some((place, id)) = meant.next() else {
+            let all: Vec<&str> = ids().map(|(_, id)| id).collect();
+            return Err(format!(
+                "there is no such disk; there are {}",
+                all.join(", ")
+            ));
+        };
+        if let Some(busy) = self.busy() {
+            return Err(format!("{busy} still tests itself; {ONE_AT_A_TIME}"));
+        }
+        Ok((place, id.to_owned(), length))
+    }
+
+    /// The disk that tests itself now.
+    fn busy(&self) -> Option<&str> {
+        let tests = |disk: &&Watched| {
+            let begun = disk
+                .id()
+                .is_some_and(|id| self.record(id).running.is_some());
+            begun || disk.tests_itself()
+        };
+        self.disks.iter().find(tests).and_then(Watched::id)
+    }
+
+    fn record(&self, id: &str) -> Record {
+        let kept = self.host.memory.get(&format!("selftest/{id}"));
+        kept.unwrap_or_default()
+    }
+
+    fn keep(&self, id: &str, record: &Record) {
+        self.host.memory.put_now(&format!("selftest/{id}"), record);
+    }
+
+    fn begin(
+        &self,
+        place: usize,
+        id: String,
+        length: Length,
+        errand: Option<Errand>,
+    ) -> Option<Running> {
+        let Found { name, kind, .. } = &self.disks.get(place)?.found;
+        let mut argv = self.host.command("smartctl");
+        argv.push("--json".to_owned());
+        if errand.is_none() {
+            argv.extend(["-n", "standby,3"].map(str::to_owned));
+        }
+        argv.extend(["-d", kind, "-t", length.as_str(), name].map(str::to_owned));
+        let begin = Begin {
+            place,
+            id,
+            length,
+            errand,
+        };
+        Some(self.start(Task::Test(begin), argv))
+    }
+
+    /// Takes the answer to a test that was to begin.
+    pub(super) fn begun(&mut self, begin: Begin, answer: &Result<Output, ExecError>) {
+        let now = self.host.clock.now();
+        let refused = refusal(answer);
+        let Begin { id, length, .. } = begin;
+        let mut record = self.record(&id);
+        let word = length.as_str();
+        if let Some(reason) = &refused {
+            record.fail(now);
+            tracing::info!(disk = id, "a {word} self-test has not begun: {reason}");
+        } else {
+            record.begin(length, now);
+            tracing::info!(disk = id, "a {word} self-test has begun");
+            self.ask_again(begin.place, FIRST);
+        }
+        self.keep(&id, &record);
+        if let Some(errand) = begin.errand {
+            errand.answer(match refused {
+                None => Ok(json!({"disk": id, "test": word, "state": "begun"})),
+                Some(reason) => Err(reason),
+            });
+        }
+    }
+
+    fn ask_again(&mut self, place: usize, later: Duration) {
+        for disk in self.disks.iter_mut().skip(place).take(1) {
+            disk.due = Instant::now() + later;
+        }
+    }
+
+    /// Follows a test after the disk at `place` was asked; tells of one that has ended.
+    pub(super) fn follow(&mut self, place: usize) {
+        let disk = self.disks.get(place).filter(|disk| disk.is_awake());
+        let Some((disk, id)) = disk.and_then(|disk| Some((disk, disk.id()?.to_owned()))) else {
+            return;
+        };
+        let mut record = self.record(&id);
+        let begun = record.running;
+        let Some(length) = record.see(disk.tests_itself(), self.host.clock.now()) else {
+            if begun.is_some_and(|(length, _)| length == Length::Short) {
+                self.ask_again(place, FOLLOW);
+            }
+            return;
+        };
+        let last = disk.last_test();
+        let told = [
+            ("disk", Some(id.as_str())),
+            ("test", Some(length.as_str())),
+            ("result", last.map(|last| last.ending.as_str())),
+            ("says", last.map(|last| last.said.as_str())),
+        ];
+        let told = told
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), text?.into())));
+        let told = serde_json::Value::Object(told.collect());
+        self.keep(&id, &record);
+        self.host.desk.tell("selftest", told);
+    }
+}
+
+/// Why a test has not begun, if so.
+pub(super) fn refusal(answer: &Result<Output, ExecError>) -> Option<String> {
+    let output = match answer {
+        Ok(output) => output,
+        Err(error) => return Some(error.to_string()),
+    };
+    // The bits above tell of the disk's health, not of this command.
+    if output.code.is_some_and(|code| code % 8 == 0) {
+        return None;
+    }
+    let report = super::report::Report::parse(output.code, &output.stdout);
+    let said = report.map(|report| match report.errors.first() {
+        _ if report.asleep => "it sleeps and is not woken".to_owned(),
+        Some(error) => error.clone(),
+        None => format!("smartctl ended with exit status {}", report.exit),
+    });
+    Some(said.unwrap_or_else(|reason| reason))
+}
