@@ -3,7 +3,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::host::Memory;
+
 use super::outlook::{Outlook, Prediction};
+
+/// The record of what is on the board, for reports.
+const KEY: &str = "predict/posted";
+
+/// What there was to say at the last judgement, as `memory` has it; when that was is not kept.
+pub fn posted(memory: &Memory) -> Posted {
+    memory.get(KEY).unwrap_or_default()
+}
 
 /// What there was to say at the last judgement, for whoever asks. Cheap to clone; all clones are
 /// the same board.
@@ -21,11 +31,28 @@ pub struct Posted {
     pub outlooks: Vec<Outlook>,
 }
 
+/// What is kept of it.
+#[derive(Serialize)]
+struct Kept<'a> {
+    predictions: &'a [Prediction],
+    outlooks: &'a [Outlook],
+}
+
 impl Board {
     /// What is on it.
     pub fn read(&self) -> Posted {
         let posted = self.0.read().unwrap_or_else(PoisonError::into_inner);
         posted.clone()
+    }
+
+    /// Has `memory` keep what is on it; only what has changed is written.
+    pub(super) fn keep(&self, memory: &Memory) {
+        let posted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let kept = Kept {
+            predictions: &posted.predictions,
+            outlooks: &posted.outlooks,
+        };
+        memory.put(KEY, &kept);
     }
 
     /// Puts up what is new.

@@ -27,8 +27,6 @@ fn predictors(memory: &Memory) -> Vec<Box<dyn Predictor>> {
 
 /// The record of what was announced.
 const KEY: &str = "predict/announced";
-/// The record of what is foreseen now, for reports.
-const POSTED: &str = "predict/posted";
 /// What is foreseen at so many judgements in a row is announced.
 const AGAIN: u32 = 3;
 /// So long a prediction is told to be withdrawn, s.
@@ -69,11 +67,6 @@ pub struct Told {
     pub predictions: Vec<(Prediction, Arc<Subject>)>,
     /// The parts of which there is none.
     pub outlooks: Vec<Outlook>,
-}
-
-/// What was foreseen last, as `memory` has it.
-pub fn posted(memory: &Memory) -> Vec<Prediction> {
-    memory.get(POSTED).unwrap_or_default()
 }
 
 impl Foresight {
@@ -140,8 +133,6 @@ impl Foresight {
             )
         });
         told.predictions.truncate(MOST);
-        let made: Vec<&Prediction> = told.predictions.iter().map(|(one, _)| one).collect();
-        self.memory.put(POSTED, &made);
         told
     }
 

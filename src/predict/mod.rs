@@ -11,6 +11,7 @@ mod cooling;
 mod disk;
 mod fan;
 mod foresight;
+mod known;
 mod memory;
 mod outlook;
 mod profile;
@@ -26,8 +27,9 @@ mod wear;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Posted};
-pub use foresight::{Foresight, Told, posted};
+pub use board::{Board, Posted, posted};
+pub use foresight::{Foresight, Told};
+pub use known::{Known, known};
 pub use outlook::{Due, Evidence, Kind, Nearness, Outlook, Prediction};
 pub use run::run;
 pub use scene::Seen;

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Posted};
 use super::foresight::Foresight;
+use super::known;
 use super::scene::Seen;
 use super::tell;
 use crate::bus::{Bus, Event, Heard};
@@ -38,8 +39,9 @@ pub async fn run(bus: Bus, memory: Memory, board: Board, cancel: CancellationTok
             continue;
         };
         look_at = now + MINUTE;
-        look(&bus, &mut foresight, at);
-        if judge_at <= now {
+        let judges = judge_at <= now;
+        look(&bus, &mut foresight, at, judges.then_some(&memory));
+        if judges {
             judge_at = now + JUDGED;
             let told = foresight.judge(at);
             readings = Some(tell::readings(&told, at));
@@ -48,6 +50,7 @@ pub async fn run(bus: Bus, memory: Memory, board: Board, cancel: CancellationTok
                 predictions: told.predictions.into_iter().map(|(one, _)| one).collect(),
                 outlooks: told.outlooks,
             });
+            board.keep(&memory);
         }
         if keep_at <= now {
             keep_at = now + KEEP;
@@ -77,7 +80,8 @@ fn tick(heard: &Heard) -> Option<Timestamp> {
     batch.outcomes.iter().any(is_clock).then_some(batch.at)
 }
 
-fn look(bus: &Bus, foresight: &mut Foresight, at: Timestamp) {
+/// Looks at what is published; `names` is to remember how the parts are called.
+fn look(bus: &Bus, foresight: &mut Foresight, at: Timestamp, names: Option<&Memory>) {
     let mut subjects = bus.state().subjects();
     subjects.retain(|state| state.available && state.collector != NAME);
     let seen: Vec<_> = subjects
@@ -88,4 +92,7 @@ fn look(bus: &Bus, foresight: &mut Foresight, at: Timestamp) {
         })
         .collect();
     foresight.take(at, &seen);
+    if let Some(memory) = names {
+        known::remember(memory, &seen);
+    }
 }

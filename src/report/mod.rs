@@ -16,6 +16,7 @@
 mod csv;
 mod document;
 mod draw;
+mod health;
 mod html;
 mod json;
 mod period;
@@ -42,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreError;
 
 /// Every report there is.
-pub const ENTRIES: &[Entry] = &[power::ENTRY];
+pub const ENTRIES: &[Entry] = &[power::ENTRY, health::ENTRY];
 
 /// A report that can be asked for.
 #[derive(Debug, Clone, Copy)]

@@ -35,3 +35,15 @@ def test_what_cannot_be_reported_is_refused_with_what_can(home):
     assert "invalid value 'ddns'" in told and "power" in told
     assert "a period is day, week" in service.run("report", "power", "--period", "5", code=2)
     assert "there is no store" in service.run("report", "power", code=1)
+
+
+def test_the_health_is_reported_and_what_is_too_young_to_be_foreseen_says_what_is_missing(home, host):
+    service = home({"host": host.config("sys")})
+    service.start()
+    until(lambda: service.get("history", series="health/cpu/usage_pct", **{"from": "-1h"})
+          ["series"][0]["points"], "the processor in the history")
+    text = service.run("report", "health", "--period", "day")
+    assert text.startswith("Health — box\n") and "Verdict:" in text
+    told = service.get("health/predictions")
+    assert told["items"] == [] and told["full"] is True
+    assert service.api().get("/api/v1/health/disks/none").status_code == 404

@@ -112,6 +112,13 @@ async fn what_is_foreseen_is_published_and_what_is_not_leaves_a_quiet_summary() 
     let posted = house.board.read();
     assert_eq!(posted.predictions[0].subject, "health/fan-a");
     assert!(posted.at.is_some() && posted.outlooks.is_empty());
+    let kept = crate::predict::posted(&house.memory);
+    assert_eq!(
+        kept.predictions, posted.predictions,
+        "reports read it there"
+    );
+    let known = crate::predict::known(&house.memory);
+    assert_eq!(known["health/fan-a"].label, "fan-a");
     // It is known at once after a restart.
     let memory = house.stop().await;
     let mut house = House::new(memory).await;
