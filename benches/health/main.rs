@@ -31,10 +31,10 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let numbers = arguments
+    let mut numbers = arguments
         .iter()
         .filter_map(|argument| argument.parse().ok());
-    let machines: u64 = numbers.last().unwrap_or(100);
+    let machines: u64 = numbers.next_back().unwrap_or(100);
     planted(machines.div_ceil(5));
     healthy(machines);
 }
