@@ -19,7 +19,7 @@ use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::collect;
 use homewatch::config::Problems;
 use homewatch::host::{Clock, Host};
-use homewatch::model::{Batch, Category, Reading, Value};
+use homewatch::model::{Area, Batch, Category, Reading, Value};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,12 @@ impl Machine {
         let mut readings = BTreeMap::new();
         for outcome in &batch.outcomes {
             for reading in outcome.result.as_ref().unwrap_or_else(|e| panic!("{e}")) {
-                let twice = readings.insert(reading.subject.id.clone(), reading.clone());
+                // A graphics card has health and power.
+                let id = match reading.subject.area {
+                    Area::Health => reading.subject.id.clone(),
+                    _ => reading.subject.key().to_owned(),
+                };
+                let twice = readings.insert(id, reading.clone());
                 assert!(twice.is_none(), "{} twice", reading.subject.id);
             }
         }

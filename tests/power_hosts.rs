@@ -480,13 +480,54 @@ async fn a_laptop_draws_from_its_batteries_only_while_they_drain() {
     assert_eq!(state, Some(Value::Text("unknown".into())));
 }
 
-const SMI: &str = "exec/nvidia-smi --query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu --format=csv,noheader,nounits";
+/// The name of the call, cut as those of captured machines are.
+const SMI: &str = "exec/nvidia-smi --query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu,uuid,temperature.gpu,temperature.memory,fan.speed,clocks.gr,clocks.mem,memory.used,memory.total,clocks_throttle_reasons.active,ecc.errors.corrected.volatile.total,ecc.error";
+/// The call for programs that do not know all of that.
+const OLD_SMI: &str = "exec/nvidia-smi --query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu --format=csv,noheader,nounits";
 
 /// What the program prints; the first line is its exit code.
 fn smi(machine: &Machine, text: &str) {
     let path = machine.dir.path().join(SMI);
     fs::create_dir_all(Path::new(&path).parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_tells_power_and_health_of_a_card_and_old_programs_their_power() {
+    let mut machine = Machine::new(&[]);
+    smi(
+        &machine,
+        "0\n00000000:0C:00.0, NVIDIA GeForce RTX 3090, 17.42, 350.00, 3, GPU-5a, 40, N/A, 38, 765, \
+         810, 2048, 8192, 0x0000000000000024, 1, 0, 1, 16\n",
+    );
+    let batch = machine.tick().await;
+    assert_eq!(PowerSample::all(&batch).count(), 1);
+    let told = |key: &str| {
+        let outcomes = batch
+            .outcomes
+            .iter()
+            .filter_map(|one| one.result.as_ref().ok());
+        let mut readings = outcomes.flatten();
+        let card = readings.find(|one| one.subject.key() == "health/gpu-0000-0c-00-0")?;
+        card.value(key).cloned()
+    };
+    assert_eq!(told("temperature_c"), Some(Value::Number(40.0)));
+    assert_eq!(told("memory_used_pct"), Some(Value::Number(25.0)));
+    assert_eq!(told("throttled"), Some(Value::Flag(true)));
+    assert_eq!(
+        told("throttle_reason"),
+        Some(Value::Text("power limit, too hot".into()))
+    );
+    let mut machine = Machine::new(&[]);
+    smi(
+        &machine,
+        "2\nField \"temperature.memory\" is not a valid field to query.\n",
+    );
+    let old = "0\n00000000:01:00.0, GeForce GT 710, [N/A], [N/A], 7\n";
+    fs::write(machine.dir.path().join(OLD_SMI), old).unwrap();
+    let batch = machine.tick().await;
+    let usage = value(&batch, "gpu-0000-01-00-0", "usage_pct");
+    assert_eq!(usage, Some(Value::Number(7.0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,6 +102,7 @@ impl Parts {
         builder.allowed(config);
         builder.fans(config);
         builder.ambient(&ambient);
+        builder.kernel();
         builder.power(config, &activity);
         builder.ups(config);
         builder.reports();
@@ -367,6 +368,18 @@ impl Builder<'_> {
             .spawn("meters", Policy::Restart, Stop::Await, move || {
                 let (bus, host, store) = (bus.clone(), host.clone(), store.clone());
                 let run = meter::run(meters.clone(), bus, host, store, cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn kernel(&mut self) {
+        let (bus, cancel) = (self.ground.bus.clone(), self.token.clone());
+        self.tasks
+            .spawn("kernel", Policy::Restart, Stop::Await, move || {
+                let run = collect::tell_kernel(bus.clone(), cancel.clone());
                 async move {
                     run.await;
                     Ok(())

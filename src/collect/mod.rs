@@ -24,6 +24,7 @@ pub use disk::Disk;
 pub use frame::run;
 pub use health::ambient::Ambient;
 pub(crate) use health::chip::Chip;
+pub use health::kernel::tell as tell_kernel;
 pub use health::{smart, ups};
 pub use power::graphics::nvidia_clients;
 pub use power::services::services;
@@ -82,6 +83,8 @@ pub const ENTRIES: &[Entry] = &[
     health::edac::ENTRY,
     health::raspberry::ENTRY,
     health::clock::ENTRY,
+    health::kernel::ENTRY,
+    health::gpu::drm::ENTRY,
     health::smart::ENTRY,
     health::mmc::ENTRY,
     health::raid::ENTRY,

@@ -41,6 +41,10 @@ fn one((name, result): &Sampled) -> Finding {
             format!("{name}: nothing of that kind here"),
         ),
         Ok(readings) => {
+            if let Some((what, help)) = readings.iter().find_map(lack) {
+                let text = format!("{name}: {what}");
+                return Finding::new(CHAPTER, Verdict::Hint, text).with(help);
+            }
             let labels: Vec<_> = readings
                 .iter()
                 .map(|one| one.subject.label.as_str())
@@ -61,6 +65,13 @@ fn one((name, result): &Sampled) -> Finding {
             Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
         }
     }
+}
+
+/// What a reading says that it lacks, and the remedy.
+fn lack(reading: &Reading) -> Option<(String, String)> {
+    let detail = reading.detail.as_ref()?;
+    let text = |key: &str| Some(detail.get(key)?.as_str()?.to_owned());
+    Some((text("log")?, text("remedy")?))
 }
 
 /// What can be felt here, or kind words that nothing can.

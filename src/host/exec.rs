@@ -13,7 +13,7 @@ pub enum Exec {
     /// As children, with a time-out; killed when it passes.
     Real,
     /// Answers are files in this folder: `<program>[ <arguments>]` with `/` as `_`, its first
-    /// line the exit code. For captured machines.
+    /// line the exit code; a longer name is cut at 250 bytes. For captured machines.
     Replay(PathBuf),
 }
 
@@ -62,6 +62,7 @@ impl Exec {
             Self::Real => real(program, arguments, limit).await,
             Self::Replay(dir) => {
                 let name = argv.join(" ").replace('/', "_");
+                let name: String = name.chars().take(250).collect();
                 let bytes = std::fs::read(dir.join(&name)).map_err(|_| ExecError::Absent(name))?;
                 let split = bytes
                     .iter()

@@ -57,7 +57,7 @@ impl KeptFile {
 
 /// Opens a file for reading without ever waiting: a pipe among the files of a tree would keep
 /// whoever opens it until somebody writes.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     File::options().read(true).custom_flags(flags).open(path)
 }

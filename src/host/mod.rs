@@ -17,6 +17,7 @@ pub use desk::{Desk, Done, Errand};
 pub use exec::{Exec, ExecError, Output};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
+pub(crate) use kept::open;
 pub use memory::Memory;
 pub use processes::{Process, Processes};
 pub use root::Root;

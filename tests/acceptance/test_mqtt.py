@@ -55,12 +55,14 @@ def test_the_last_word_of_a_key_is_its_unit(seen):
     units = {"pct", "c", "rpm", "bytes", "s", "ms", "mhz", "w", "kwh", "v", "a", "hz", "va", "eur",
              "mbit"}
     plain = {"cores", "load_1m", "load_5m", "load_15m", "count", "running", "blocked", "threads",
-             "samples", "lost_samples", "series", "failing_collectors"}
+             "samples", "lost_samples", "series", "failing_collectors", "stratum", "hangs",
+             "core_throttle_count", "package_throttle_count", "machine_checks", "oom_kills",
+             "link_downs", "skipped_messages"}
     for topic, message in states(seen).items():
         for key, value in message.json.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 assert key.rsplit("_", 1)[-1] in units or key in plain or \
-                    key.endswith(("_per_s", "_packets", "_errors", "_drops")), (topic, key)
+                    key.endswith(("_per_s", "_packets", "_errors", "_drops", "_24h")), (topic, key)
 
 
 def test_a_figure_that_is_not_known_is_left_out(seen):

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::collect::card::card;
+use crate::collect::health::gpu::{self, Figures};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Exec, ExecError, Host, Root};
@@ -21,43 +22,73 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 /// How long an answer may take: less than the frame gives.
 const TIME: Duration = Duration::from_secs(4);
 /// The figures that are asked for, in order.
-const QUERY: &str = "--query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu";
+const QUERY: &str = "--query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu,uuid,\
+                     temperature.gpu,temperature.memory,fan.speed,clocks.gr,clocks.mem,\
+                     memory.used,memory.total,clocks_throttle_reasons.active,\
+                     ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total,\
+                     pcie.link.gen.current,pcie.link.width.current";
+/// The same for drivers that do not know all of them.
+const SHORT: &str = "--query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu";
 const FORMAT: &str = "--format=csv,noheader,nounits";
+/// What the program says of a figure that it does not know.
+const UNKNOWN_FIELD: &str = "is not a valid field";
+
+/// Why a card is slowed down, by bit (NVML's clock event reasons), and whether that is a trouble
+/// rather than a limit that is meant.
+const REASONS: [(u64, &str, bool); 6] = [
+    (0x04, "power limit", false),
+    (0x08, "hardware slowdown", true),
+    (0x10, "in step with other cards", false),
+    (0x20, "too hot", true),
+    (0x40, "far too hot", true),
+    (0x80, "the supply asks for it", true),
+];
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
-    let mut argv = host.command("nvidia-smi");
-    argv.extend([QUERY.to_owned(), FORMAT.to_owned()]);
     Box::new(Nvidia {
         root: host.root.clone(),
         exec: host.exec.clone(),
-        argv,
+        program: host.command("nvidia-smi"),
+        query: QUERY,
         known: Vec::new(),
     })
 }
 
-/// NVIDIA's graphics cards by their own program: `gpu-<place>` each, ±5 W by its maker's word,
-/// the mean of a second on Ampere and later. While all of them sleep it is not called, since that
-/// would wake them; then their power is not known.
+/// NVIDIA's graphics cards by their own program, which is called once for their power and their
+/// health: `power/gpu-<place>` and `health/gpu-<place>` each. The power is right to ±5 W by its
+/// maker's word, and the mean of a second on Ampere and later. While all of them sleep it is not
+/// called, since that would wake them; then nothing of them is known.
 struct Nvidia {
     root: Root,
     exec: Exec,
-    argv: Vec<String>,
-    /// Bus address and name of the cards that were seen last.
-    known: Vec<(String, String)>,
+    program: Vec<String>,
+    query: &'static str,
+    /// The cards that were seen last.
+    known: Vec<Card>,
 }
 
 impl Collect for Nvidia {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
         if all_sleep(&self.root) && !self.known.is_empty() {
-            let known = self.known.iter();
-            return Ok(known
-                .map(|(bus, name)| reading(bus, name, [None; 3]))
-                .collect());
+            for card in &mut self.known {
+                card.power = [None; 3];
+                card.figures = Figures::default();
+            }
+        } else {
+            self.known = self.ask()?;
         }
+        Ok(self.known.iter().flat_map(Card::readings).collect())
+    }
+}
+
+impl Nvidia {
+    fn ask(&mut self) -> Result<Vec<Card>, CollectError> {
         let handle =
             Handle::try_current().map_err(|error| CollectError::Transient(error.to_string()))?;
-        let output = match handle.block_on(self.exec.run(&self.argv, TIME)) {
+        let mut argv = self.program.clone();
+        argv.extend([self.query.to_owned(), FORMAT.to_owned()]);
+        let output = match handle.block_on(self.exec.run(&argv, TIME)) {
             Ok(output) => output,
             Err(ExecError::Absent(_)) => {
                 return Err(CollectError::Absent("no nvidia-smi".to_owned()));
@@ -66,20 +97,18 @@ impl Collect for Nvidia {
         };
         let text = String::from_utf8_lossy(&output.stdout);
         if output.code != Some(0) {
+            if text.contains(UNKNOWN_FIELD) && self.query != SHORT {
+                tracing::info!("this nvidia-smi is old: the health of the cards is not told");
+                self.query = SHORT;
+                return self.ask();
+            }
             return Err(refused(&text));
         }
-        let cards: Vec<_> = text.lines().filter_map(parse).collect();
-        self.known = cards
-            .iter()
-            .map(|(bus, name, _)| (bus.clone(), name.clone()))
-            .collect();
+        let cards: Vec<_> = text.lines().filter_map(Card::parse).collect();
         if cards.is_empty() {
             return Err(CollectError::Absent("no NVIDIA card".to_owned()));
         }
-        let cards = cards.iter();
-        Ok(cards
-            .map(|(bus, name, figures)| reading(bus, name, *figures))
-            .collect())
+        Ok(cards)
     }
 }
 
@@ -109,22 +138,84 @@ fn refused(text: &str) -> CollectError {
     CollectError::Broken(format!("nvidia-smi: {line}; is the driver loaded?"))
 }
 
-type Card = (String, String, [Option<f64>; 3]);
+/// A card as the program tells it.
+#[derive(Debug, PartialEq)]
+struct Card {
+    bus: String,
+    name: String,
+    /// Power, limit, usage.
+    power: [Option<f64>; 3],
+    uuid: Option<String>,
+    figures: Figures,
+}
 
-/// Bus address, name, then power, limit and usage; `[N/A]` and its kin are not known.
-fn parse(line: &str) -> Option<Card> {
-    let mut cells = line.split(',').map(str::trim);
-    let bus = cells.next()?.to_lowercase();
-    let name = cells.next()?.to_owned();
-    let mut figure = || {
-        cells
-            .next()?
-            .parse::<f64>()
-            .ok()
-            .filter(|figure| *figure >= 0.0)
-    };
-    let figures = [figure(), figure(), figure()];
-    (bus.contains(':')).then_some((bus, name, figures))
+impl Card {
+    /// A line; `[N/A]`, `[Not Supported]` and their kin are not known.
+    fn parse(line: &str) -> Option<Self> {
+        const MIB: f64 = 1_048_576.0;
+        let mut cells = line.split(',').map(str::trim);
+        let bus = cells.next().filter(|bus| bus.contains(':'))?.to_lowercase();
+        let name = cells.next()?.to_owned();
+        let figure = |cell: Option<&str>| {
+            let number: Option<f64> = cell?.parse().ok();
+            number.filter(|figure| (0.0..1e12).contains(figure))
+        };
+        let power = [
+            figure(cells.next()),
+            figure(cells.next()),
+            figure(cells.next()),
+        ];
+        let uuid = cells.next().filter(|uuid| uuid.starts_with("GPU-"));
+        let mut figures = Figures {
+            load: power.last().copied().flatten(),
+            temperature: figure(cells.next()),
+            memory_temperature: figure(cells.next()).filter(|degrees| *degrees > 0.0),
+            fan: figure(cells.next()),
+            clock: figure(cells.next()),
+            memory_clock: figure(cells.next()),
+            memory_used: figure(cells.next()).map(|mebibytes| mebibytes * MIB),
+            memory_total: figure(cells.next()).map(|mebibytes| mebibytes * MIB),
+            throttle: cells.next().and_then(throttle),
+            corrected: figure(cells.next()),
+            uncorrected: figure(cells.next()),
+            generation: figure(cells.next()),
+            lanes: figure(cells.next()),
+        };
+        if uuid.is_none() {
+            // An old driver was asked for power only.
+            figures = Figures::default();
+        }
+        Some(Self {
+            bus,
+            name,
+            power,
+            uuid: uuid.map(str::to_owned),
+            figures,
+        })
+    }
+
+    fn readings(&self) -> Vec<Reading> {
+        let mut readings = vec![reading(&self.bus, &self.name, self.power)];
+        if self.uuid.is_some() {
+            let (place, uuid) = (place(&self.bus), self.uuid.as_deref());
+            readings.push(gpu::reading(
+                &place,
+                &self.name,
+                "NVIDIA",
+                uuid,
+                &self.figures,
+            ));
+        }
+        readings
+    }
+}
+
+/// `0x0000000000000004` → what it says.
+fn throttle(cell: &str) -> Option<(Vec<&'static str>, bool)> {
+    let bits = u64::from_str_radix(cell.strip_prefix("0x")?, 16).ok()?;
+    let set = REASONS.iter().filter(|(bit, ..)| bits & bit != 0);
+    let trouble = set.clone().any(|(_, _, trouble)| *trouble);
+    Some((set.map(|(_, reason, _)| *reason).collect(), trouble))
 }
 
 /// The program writes eight digits of the PCI domain where the kernel writes four.
@@ -151,15 +242,37 @@ mod tests {
 
     #[test]
     fn what_a_card_does_not_know_is_not_zero() {
-        let card = parse("00000000:0C:00.0, NVIDIA GeForce RTX 2080 SUPER, 23.45, 250.00, 4");
-        let (bus, name, figures) = card.unwrap();
-        assert_eq!(place(&bus), "0000-0c-00-0");
-        assert_eq!(name, "NVIDIA GeForce RTX 2080 SUPER");
-        assert_eq!(figures, [Some(23.45), Some(250.0), Some(4.0)]);
-        let (_, _, figures) = parse("00000000:01:00.0, GT 710, [N/A], [Not Supported], 0").unwrap();
-        assert_eq!(figures, [None, None, Some(0.0)]);
-        assert_eq!(parse("NVIDIA-SMI has failed"), None);
-        assert_eq!(parse(""), None);
+        let card = Card::parse(
+            "00000000:0C:00.0, NVIDIA GeForce RTX 2080 SUPER, 23.45, 250.00, 4, GPU-1b2c, 40, N/A, \
+             38, 765, 810, 214, 8192, 0x0000000000000044, [N/A], [N/A], 1, 16",
+        )
+        .unwrap();
+        assert_eq!(place(&card.bus), "0000-0c-00-0");
+        assert_eq!(card.name, "NVIDIA GeForce RTX 2080 SUPER");
+        assert_eq!(card.power, [Some(23.45), Some(250.0), Some(4.0)]);
+        let figures = &card.figures;
+        assert_eq!(
+            (figures.temperature, figures.memory_temperature),
+            (Some(40.0), None)
+        );
+        assert_eq!((figures.fan, figures.clock), (Some(38.0), Some(765.0)));
+        assert_eq!(figures.memory_used, Some(214.0 * 1_048_576.0));
+        let throttle = (vec!["power limit", "far too hot"], true);
+        assert_eq!(figures.throttle, Some(throttle));
+        assert_eq!((figures.corrected, figures.lanes), (None, Some(16.0)));
+        assert_eq!(card.readings().len(), 2);
+        let line = "00000000:01:00.0, GT 710, [N/A], [Not Supported], 0";
+        let card = Card::parse(line).unwrap();
+        assert_eq!(card.power, [None, None, Some(0.0)]);
+        assert_eq!(card.figures, Figures::default());
+        assert_eq!(card.readings().len(), 1);
+        assert_eq!(Card::parse("NVIDIA-SMI has failed"), None);
+        assert_eq!(Card::parse(""), None);
+        assert_eq!(super::throttle("[N/A]"), None);
+        assert_eq!(
+            super::throttle("0x0000000000000001"),
+            Some((Vec::new(), false))
+        );
     }
 
     #[test]

@@ -1,0 +1,382 @@
+//! What the kernel says of hardware that fails: errors of disks and their links, of filesystems,
+//! USB, network links and memory, and processes that it killed for want of memory.
+
+mod log;
+mod message;
+mod tell;
+
+pub use tell::tell;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use self::log::Log;
+use self::message::{Kind, Record};
+use super::within::Within;
+use crate::collect::read::figure;
+use crate::collect::{Collect, CollectError, Entry};
+use crate::config::Section;
+use crate::host::{Host, Root};
+use crate::model::{Area, Metric, Reading, Subject, Unit};
+
+static DISK_DAY: Metric = day("disk_errors_24h", "Disk errors within a day");
+static FILESYSTEM_DAY: Metric = day("filesystem_errors_24h", "Filesystem errors within a day");
+static KILLED_DAY: Metric = day("oom_kills_24h", "Processes killed for memory within a day");
+static KILLED: Metric = count("oom_kills", "Processes killed for memory");
+static DISK: Metric = count("disk_errors", "Disk errors");
+static FILESYSTEM: Metric = count("filesystem_errors", "Filesystem errors");
+static USB: Metric = count("usb_errors", "USB errors");
+static LINK: Metric = count("link_downs", "Network links down");
+static HARDWARE: Metric = count("hardware_errors", "Hardware errors");
+static PCIE: Metric = count("pcie_errors", "PCIe errors");
+static HANGS: Metric = count("hangs", "Hangs");
+static SKIPPED: Metric = count("skipped_messages", "Skipped messages").hidden();
+static VICTIM: Metric = Metric::text("oom_victim", "Last killed for memory").diagnostic();
+static LAST: Metric = Metric::text("last_error", "Last error").diagnostic();
+
+const fn day(key: &'static str, name: &'static str) -> Metric {
+    Metric::gauge(key, name, Unit::None).diagnostic()
+}
+
+const fn count(key: &'static str, name: &'static str) -> Metric {
+    Metric::total(key, name, Unit::None).diagnostic()
+}
+
+pub(in crate::collect) const ENTRY: Entry = Entry {
+    name: "kernel",
+    period: Duration::ZERO,
+    build,
+};
+
+/// One device is told as an event once in so long, with how often it happened meanwhile.
+const PAUSE: Duration = Duration::from_mins(10);
+/// So many events are remembered for those who look.
+const RECENT: usize = 10;
+/// So many devices are counted one by one.
+const DEVICES: usize = 100;
+/// So many errors of one kind are remembered for a day.
+const REMEMBERED: usize = 10_000;
+/// µs of a day.
+const DAY: u64 = 86_400_000_000;
+/// What lets homewatch read the kernel's log.
+const REMEDY: &str = "packaging/kernel-log.conf lets the service read /dev/kmsg; in a container: \
+                      --cap-add SYSLOG --device /dev/kmsg";
+
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    section.finish();
+    Box::new(Kernel {
+        subject: Subject::of_host(Area::Health, "kernel", "Kernel"),
+        root: host.root.clone(),
+        log: Log::new(host.root.path("/dev/kmsg".as_ref())),
+        known: Known::default(),
+        killed: Within::default(),
+        denied: None,
+    })
+}
+
+/// The kernel's log since boot, as far as the kernel still has it, and its count of processes
+/// killed for want of memory, which needs no permission.
+struct Kernel {
+    subject: Arc<Subject>,
+    root: Root,
+    log: Log,
+    known: Known,
+    killed: Within,
+    /// Why the log cannot be read.
+    denied: Option<String>,
+}
+
+/// All that was heard.
+#[derive(Debug, Default)]
+struct Known {
+    counts: BTreeMap<Kind, u64>,
+    devices: BTreeMap<(Kind, String), u64>,
+    /// When errors of disks and filesystems happened, µs since boot.
+    times: BTreeMap<Kind, VecDeque<u64>>,
+    /// When each device was told as an event last, and how often it happened since.
+    told: HashMap<(Kind, String), (Instant, u64)>,
+    recent: VecDeque<Json>,
+    events: u64,
+    last: Option<String>,
+    victim: Option<String>,
+}
+
+impl Collect for Kernel {
+    fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
+        let now = Instant::now();
+        let known = &mut self.known;
+        let read = self.log.read(|record, new| {
+            if let Some((kind, device)) = record.judge() {
+                known.take(record, kind, device, new, now);
+            }
+        });
+        let denied = read.err().map(|error| {
+            let path = self.log.path().display().to_string();
+            format!("{path}: {error}")
+        });
+        let killed = self.killed();
+        if killed.is_none()
+            && let Some(text) = &denied
+        {
+            return Err(CollectError::Absent(text.clone()));
+        }
+        if denied.is_some() && self.denied != denied {
+            tracing::info!("the kernel's log is not read: {REMEDY}");
+        }
+        self.denied = denied;
+        Ok(vec![self.reading(killed, now)])
+    }
+}
+
+impl Kernel {
+    /// Processes that the kernel has killed since boot.
+    fn killed(&self) -> Option<u64> {
+        let text = Root::read(&self.root.proc("vmstat")).ok()?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("oom_kill "))?;
+        line.trim().parse().ok()
+    }
+
+    fn reading(&mut self, killed: Option<u64>, now: Instant) -> Reading {
+        let mut reading = Reading::new(&self.subject);
+        let day = killed.map(|count| self.killed.take(count, now));
+        reading.push(&KILLED_DAY, day.map(figure));
+        reading.push(&KILLED, killed.map(figure));
+        let mut detail = Map::new();
+        if let Some(denied) = &self.denied {
+            detail.insert("log".to_owned(), denied.as_str().into());
+            detail.insert("remedy".to_owned(), REMEDY.into());
+        } else {
+            let up = self.uptime();
+            for (metric, kind) in [(&DISK_DAY, Kind::Disk), (&FILESYSTEM_DAY, Kind::Filesystem)] {
+                let count = up.map(|up| self.known.within_day(kind, up));
+                reading.push(metric, count.map(figure));
+            }
+            for (metric, kind) in [
+                (&DISK, Kind::Disk),
+                (&FILESYSTEM, Kind::Filesystem),
+                (&USB, Kind::Usb),
+                (&LINK, Kind::Link),
+                (&HARDWARE, Kind::Hardware),
+                (&PCIE, Kind::Pcie),
+                (&HANGS, Kind::Hang),
+            ] {
+                let count = self.known.counts.get(&kind).copied();
+                reading.push(metric, Some(figure(count.unwrap_or(0))));
+            }
+            reading.push(&SKIPPED, Some(figure(self.log.lost())));
+            reading.push(&VICTIM, self.known.victim.as_deref());
+            reading.push(&LAST, self.known.last.as_deref());
+            detail.insert("devices".to_owned(), self.known.by_device());
+            let recent: Vec<Json> = self.known.recent.iter().cloned().collect();
+            detail.insert("recent".to_owned(), recent.into());
+        }
+        reading.detail = Some(detail);
+        reading
+    }
+
+    /// µs since boot, the clock of the records.
+    fn uptime(&self) -> Option<u64> {
+        let text = Root::read_trimmed(&self.root.proc("uptime"))?;
+        let (whole, _) = text.split_once('.')?;
+        let seconds: u64 = whole.parse().ok()?;
+        seconds.checked_mul(1_000_000)
+    }
+}
+
+impl Known {
+    fn take(&mut self, record: &Record<'_>, kind: Kind, device: String, new: bool, now: Instant) {
+        *self.counts.entry(kind).or_default() += 1;
+        let times = self.times.entry(kind).or_default();
+        times.push_back(record.at);
+        if times.len() > REMEMBERED {
+            times.pop_front();
+        }
+        self.last = Some(record.text.chars().take(250).collect());
+        if kind == Kind::OutOfMemory {
+            self.victim = Some(device.clone());
+        }
+        let key = (kind, device);
+        if !self.devices.contains_key(&key) && self.devices.len() >= DEVICES {
+            return; // Names without end are no devices.
+        }
+        *self.devices.entry(key.clone()).or_default() += 1;
+        if new {
+            self.tell(record, key, now);
+        }
+    }
+
+    /// Tells it as an event, unless the same device was told a short while ago.
+    fn tell(&mut self, record: &Record<'_>, key: (Kind, String), now: Instant) {
+        let (kind, device) = (key.0.as_str(), key.1.clone());
+        let meanwhile = match self.told.get_mut(&key) {
+            Some((at, meanwhile)) if now.duration_since(*at) < PAUSE => {
+                *meanwhile += 1;
+                return;
+            }
+            Some((_, meanwhile)) => *meanwhile,
+            None => 0,
+        };
+        self.told.insert(key, (now, 0));
+        self.events += 1;
+        let text: String = record.text.chars().take(250).collect();
+        self.recent.push_back(json!({
+            "number": self.events,
+            "kind": kind,
+            "device": device,
+            "text": text,
+            "count": meanwhile + 1,
+        }));
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    fn within_day(&mut self, kind: Kind, up: u64) -> u64 {
+        let times = self.times.entry(kind).or_default();
+        while times.front().is_some_and(|at| at + DAY < up) {
+            times.pop_front();
+        }
+        times.len() as u64
+    }
+
+    fn by_device(&self) -> Json {
+        let devices = self.devices.iter();
+        let list: Vec<Json> = devices
+            .map(|((kind, device), count)| {
+                json!({"kind": kind.as_str(), "device": device, "count": count})
+            })
+            .collect();
+        list.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+    use crate::host::Clock;
+    use crate::model::Value;
+    use std::fs::{self, File};
+    use std::io::Write as _;
+    use std::path::Path;
+
+    fn collector(dir: &Path) -> Box<dyn Collect> {
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        build(&Host::captured(dir, Clock::Real), section)
+    }
+
+    fn append(dir: &Path, text: &str) {
+        let path = dir.join("root/dev/kmsg");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn number(reading: &Reading, key: &str) -> Option<f64> {
+        reading.value(key).and_then(Value::as_number)
+    }
+
+    fn recent(reading: &Reading) -> Vec<(u64, u64)> {
+        let list = reading.detail.as_ref().unwrap()["recent"]
+            .as_array()
+            .unwrap();
+        let one = |json: &Json| {
+            (
+                json["number"].as_u64().unwrap(),
+                json["count"].as_u64().unwrap(),
+            )
+        };
+        list.iter().map(one).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_are_counted_since_boot_and_new_ones_told_at_a_measured_pace() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        fs::create_dir_all(dir.join("proc")).unwrap();
+        let mut kernel = collector(dir);
+        assert!(matches!(kernel.sample(), Err(CollectError::Absent(_))));
+        fs::write(dir.join("proc/vmstat"), "nr_free_pages 1\noom_kill 2\n").unwrap();
+        let blind = kernel.sample().unwrap().remove(0);
+        assert_eq!(number(&blind, "oom_kills"), Some(2.0));
+        assert_eq!(number(&blind, "disk_errors"), None, "not known is not none");
+        let detail = blind.detail.unwrap();
+        assert!(
+            detail["remedy"]
+                .as_str()
+                .unwrap()
+                .contains("kernel-log.conf")
+        );
+        fs::write(dir.join("proc/uptime"), "100000.25 1.0\n").unwrap();
+        let error = |number: u64, second: u64| {
+            format!(
+                "3,{number},{},-;I/O error, dev sda, sector {number}\n",
+                second * 1_000_000
+            )
+        };
+        append(dir, &error(1, 100));
+        append(dir, &error(2, 99_000));
+        let first = kernel.sample().unwrap().remove(0);
+        assert_eq!(number(&first, "disk_errors"), Some(2.0));
+        assert_eq!(number(&first, "disk_errors_24h"), Some(1.0));
+        assert_eq!(recent(&first), [], "from before this began");
+        append(dir, &error(3, 100_000));
+        append(dir, &error(4, 100_000));
+        append(
+            dir,
+            "3,5,1,-;Out of memory: Killed process 1 (java) total-vm:1kB\n",
+        );
+        let second = kernel.sample().unwrap().remove(0);
+        assert_eq!(recent(&second), [(1, 1), (2, 1)]);
+        assert_eq!(second.value("oom_victim"), Some(&Value::from("java")));
+        tokio::time::advance(PAUSE).await;
+        append(dir, &error(6, 100_000));
+        let third = kernel.sample().unwrap().remove(0);
+        assert_eq!(
+            recent(&third),
+            [(1, 1), (2, 1), (3, 2)],
+            "with the one meanwhile"
+        );
+        let devices = &third.detail.as_ref().unwrap()["devices"];
+        assert_eq!(
+            devices[0],
+            json!({"kind": "disk", "device": "sda", "count": 5})
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_errors_stays_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        fs::create_dir_all(dir.join("proc")).unwrap();
+        fs::write(dir.join("proc/uptime"), "garbage").unwrap();
+        append(dir, "");
+        let mut kernel = collector(dir);
+        kernel.sample().unwrap();
+        for round in 0..8 {
+            let lines = (0..1_500).map(|line| {
+                let number = round * 1_500 + line;
+                format!("3,{number},1,-;I/O error, dev sd{number}, sector 1\n")
+            });
+            append(dir, &lines.collect::<String>());
+            kernel.sample().unwrap();
+        }
+        let reading = kernel.sample().unwrap().remove(0);
+        assert_eq!(number(&reading, "disk_errors"), Some(12_000.0));
+        assert_eq!(number(&reading, "disk_errors_24h"), None);
+        assert_eq!(recent(&reading).len(), RECENT);
+        let devices = &reading.detail.as_ref().unwrap()["devices"];
+        assert_eq!(devices.as_array().unwrap().len(), DEVICES);
+    }
+}
