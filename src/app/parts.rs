@@ -103,6 +103,7 @@ impl Parts {
         builder.fans(config);
         builder.ambient(&ambient);
         builder.kernel();
+        builder.agreement();
         builder.power(config, &activity);
         builder.ups(config);
         builder.reports();
@@ -368,6 +369,18 @@ impl Builder<'_> {
             .spawn("meters", Policy::Restart, Stop::Await, move || {
                 let (bus, host, store) = (bus.clone(), host.clone(), store.clone());
                 let run = meter::run(meters.clone(), bus, host, store, cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn agreement(&mut self) {
+        let (bus, cancel) = (self.ground.bus.clone(), self.token.clone());
+        self.tasks
+            .spawn("agreement", Policy::Restart, Stop::Await, move || {
+                let run = collect::compare(bus.clone(), cancel.clone());
                 async move {
                     run.await;
                     Ok(())

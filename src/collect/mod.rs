@@ -22,6 +22,7 @@ mod system;
 pub use build::{Sampled, build_all, build_from, build_named, sample_once};
 pub use disk::Disk;
 pub use frame::run;
+pub use health::agree::compare;
 pub use health::ambient::Ambient;
 pub(crate) use health::chip::Chip;
 pub use health::kernel::tell as tell_kernel;

@@ -58,7 +58,10 @@ fn lay(dir: &Path) -> io::Result<()> {
         "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n",
     )?;
     Files(dir.to_owned()).dir("root/.homewatch")?;
-    Files(dir.to_owned()).dir("exec")?;
+    let exec = Files(dir.to_owned()).dir("exec")?;
+    exec.put("timedatectl show", "0\nNTP=yes\nNTPSynchronized=yes\n")?;
+    let devices = Files(dir.to_owned()).dir("root/dev")?;
+    devices.put("kmsg", "5,0,0,-;Linux version 6.12.0-simulated\n")?;
 
     let proc = Files(dir.to_owned()).dir("proc")?;
     proc.dir("net")?;
@@ -71,6 +74,7 @@ fn lay(dir: &Path) -> io::Result<()> {
     )?;
     proc.put("self/mounts", fs::read(dir.join("proc/mounts"))?)?;
     proc.put("version", "Linux version 6.12.0-simulated\n")?;
+    proc.put("vmstat", "nr_free_pages 1048576\noom_kill 0\n")?;
     proc.dir("sys/kernel")?
         .put("osrelease", "6.12.0-simulated\n")?;
 
@@ -91,7 +95,16 @@ fn lay(dir: &Path) -> io::Result<()> {
         1,
         "nct6775",
         "platform/nct6775.656",
-        &[("fan1_label", "CPU fan"), ("fan2_label", "Case fan")],
+        &[
+            ("fan1_label", "CPU fan"),
+            ("fan2_label", "Case fan"),
+            ("in0_label", "Vcore"),
+            ("in0_input", "1096"),
+            ("in1_label", "+3.3V"),
+            ("in1_input", "3312"),
+            ("in1_min", "2976"),
+            ("in1_max", "3632"),
+        ],
     )?;
     chip(
         &sys,
@@ -101,8 +114,16 @@ fn lay(dir: &Path) -> io::Result<()> {
         &[("temp1_crit", "70000"), ("temp1_max", "60000")],
     )?;
     for core in 0..CORES {
-        sys.dir(&format!("devices/system/cpu/cpu{core}/cpufreq"))?;
+        let core = sys.dir(&format!("devices/system/cpu/cpu{core}"))?;
+        core.dir("cpufreq")?
+            .put("scaling_governor", "schedutil\n")?;
+        let throttle = core.dir("thermal_throttle")?;
+        throttle.put("core_throttle_count", "0\n")?;
+        throttle.put("package_throttle_count", "0\n")?;
     }
+    let controller = sys.dir("devices/system/edac/mc/mc0")?;
+    controller.put("ce_count", "0\n")?;
+    controller.put("ue_count", "0\n")?;
     sys.dir("fs/cgroup")?
         .put("cgroup.controllers", "cpu io memory\n")?;
     for disk in &DISKS {

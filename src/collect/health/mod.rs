@@ -5,6 +5,7 @@
 //! of software RAID `raid-<array>`, of ZFS, Btrfs, LVM and bcache `pool-<kind>-<name>`, that of a
 //! UPS `ups-<name>`, that of memory with ECC `edac-<controller>`.
 
+pub(super) mod agree;
 pub(super) mod ambient;
 pub(super) mod bcache;
 mod belief;

@@ -90,8 +90,8 @@ fn out_of_memory(text: &str) -> Verdict {
     }
     let (_, rest) = rest.split_once('(')?;
     // Names may hold brackets themselves.
-    let name = rest.split(") total-vm").next()?;
-    Some((Kind::OutOfMemory, name.trim_end_matches(')').to_owned()))
+    let (name, _) = rest.rsplit_once(')')?;
+    Some((Kind::OutOfMemory, name.to_owned()))
 }
 
 /// `I/O error, dev sda, sector 8`, `critical medium error, dev sda`, `Buffer I/O error on dev sda1`.
