@@ -113,17 +113,7 @@ fn lay(dir: &Path) -> io::Result<()> {
         "pci0000:00/ata1/0:0:0:0",
         &[("temp1_crit", "70000"), ("temp1_max", "60000")],
     )?;
-    for core in 0..CORES {
-        let core = sys.dir(&format!("devices/system/cpu/cpu{core}"))?;
-        core.dir("cpufreq")?
-            .put("scaling_governor", "schedutil\n")?;
-        let throttle = core.dir("thermal_throttle")?;
-        throttle.put("core_throttle_count", "0\n")?;
-        throttle.put("package_throttle_count", "0\n")?;
-    }
-    let controller = sys.dir("devices/system/edac/mc/mc0")?;
-    controller.put("ce_count", "0\n")?;
-    controller.put("ue_count", "0\n")?;
+    processor(&sys)?;
     sys.dir("fs/cgroup")?
         .put("cgroup.controllers", "cpu io memory\n")?;
     for disk in &DISKS {
@@ -144,6 +134,21 @@ fn lay(dir: &Path) -> io::Result<()> {
     }
     card.dir("device")?;
     Ok(())
+}
+
+/// The processor's cores and the memory's controller, which never change.
+fn processor(sys: &Files) -> io::Result<()> {
+    for core in 0..CORES {
+        let core = sys.dir(&format!("devices/system/cpu/cpu{core}"))?;
+        core.dir("cpufreq")?
+            .put("scaling_governor", "schedutil\n")?;
+        let throttle = core.dir("thermal_throttle")?;
+        throttle.put("core_throttle_count", "0\n")?;
+        throttle.put("package_throttle_count", "0\n")?;
+    }
+    let controller = sys.dir("devices/system/edac/mc/mc0")?;
+    controller.put("ce_count", "0\n")?;
+    controller.put("ue_count", "0\n")
 }
 
 /// A disk of the simulated machine.
