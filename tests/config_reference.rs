@@ -71,14 +71,18 @@ fn named() -> BTreeSet<String> {
     paths
 }
 
-/// Any rule may have any key of rules, and any meter any of meters, so it is enough that one of
-/// them shows it.
+/// Any rule may have any key of rules, any meter any of meters and any budget any of budgets, so it
+/// is enough that one of them shows it.
 fn generic(path: &str) -> String {
     match path.splitn(3, '.').collect::<Vec<_>>()[..] {
         ["rules", _, key] => format!("rules.*.{key}"),
         ["power", "meters", rest] => match rest.split_once('.') {
             Some((_, key)) => format!("power.meters.*.{key}"),
             None => "power.meters.*".to_owned(),
+        },
+        ["power", "budgets", rest] => match rest.split_once('.') {
+            Some((_, key)) => format!("power.budgets.*.{key}"),
+            None => "power.budgets.*".to_owned(),
         },
         _ => path.to_owned(),
     }

@@ -23,7 +23,8 @@ use std::time::Duration;
 use homewatch::bus::{Bus, State};
 use homewatch::collect::{self, Ambient, Collect as _};
 use homewatch::config::{
-    AmbientConfig, Condition, HistoryConfig, Levels, Rule, RulesConfig, Threshold,
+    AmbientConfig, BudgetConfig, Condition, DynamicConfig, FeedConfig, HistoryConfig, Levels,
+    Limit, Period, Rule, RulesConfig, TariffConfig, Terms, Threshold,
 };
 use homewatch::fan;
 use homewatch::host::{Clock, Host, Memory};
@@ -34,7 +35,8 @@ use homewatch::model::{
 use homewatch::power::{self, PowerSample, Scope};
 use homewatch::predict::{self, Board};
 use homewatch::rules::{Effect, Engine, Input, Moment};
-use homewatch::store::{self, Store};
+use homewatch::store::{self, Change, Collection, Store};
+use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 const MACHINES: [&str; 4] = ["bare-vm", "desktop", "nas", "raspberry-pi"];
@@ -152,28 +154,98 @@ fn of_a_room() -> Published {
     readings.map(|reading| ("ambient", reading)).collect()
 }
 
-/// What the node as a whole is told to draw.
+/// A dynamic price, a budget and a limit of standby.
+fn setup_of_a_node(activity: &power::Activity) -> power::Setup {
+    let feed = FeedConfig {
+        topics: vec!["prices".to_owned()],
+        statestream: None,
+        stale_after: Duration::from_hours(1),
+    };
+    let terms = Terms {
+        dynamic: Some(DynamicConfig {
+            feed,
+            scale: 1.0,
+            factor: 1.0,
+            add: 0.0,
+        }),
+        ..Terms::flat(0.3)
+    };
+    power::Setup {
+        activity: activity.clone(),
+        terms: power::Terms {
+            services: 1,
+            ..power::Terms::default()
+        },
+        tariff: Some(TariffConfig::new(
+            "EUR".to_owned(),
+            TimeZone::UTC,
+            vec![terms],
+        )),
+        budgets: vec![BudgetConfig {
+            name: "day".to_owned(),
+            per: Period::Day,
+            limit: Limit::Energy(4.0),
+            service: None,
+        }],
+        standby_w: Some(30.0),
+        ..power::Setup::default()
+    }
+}
+
+/// What the node as a whole is told to draw, with a budget, a dynamic price that nobody tells and a
+/// service of which two weeks are known.
 async fn of_the_node() -> Published {
     static WATTS: Metric = Metric::gauge("power_w", "Power", Unit::Watt);
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_with(dir.path(), &HistoryConfig::default()).unwrap();
+    let day = r#"{"host":{"watched_s":86400},"services":{"jellyfin":[1.0,0.3,9.0]}}"#;
+    let days = (18..=31).map(|day| format!("1969-12-{day}"));
+    let mut kept: Vec<_> = days
+        .map(|date| Change::Put(Collection::PowerDays, date, day.into()))
+        .collect();
+    // Watched since midnight, and before.
+    let host =
+        r#"{"energy_kwh":1,"booked":{"day":"1970-01-01","today":{"energy_kwh":1,"cost":1}}}"#;
+    kept.push(Change::Put(
+        Collection::Meters,
+        "/host".to_owned(),
+        host.into(),
+    ));
+    store.write(&kept).unwrap();
     let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
     let cancel = CancellationToken::new();
-    let ticks = async {
+    let activity = power::Activity::default();
+    let tick = |watts: f64| {
         let plug = Subject::of_host(Area::Power, "meter-plug", "Plug");
-        let mut plug = Reading::new(&plug).with(&WATTS, 40.0);
+        let mut plug = Reading::new(&plug).with(&WATTS, watts);
         plug.source = Some(Source::Meter);
         plug.detail = Some(PowerSample::detail(&Scope::Host, None));
+        let cpu = power::Use {
+            total: 1.0,
+            services: [("jellyfin".to_owned(), 1.0)].into(),
+            ..power::Use::default()
+        };
+        activity.leave(power::Spent {
+            cpu,
+            ..power::Spent::default()
+        });
         let mut tick = batch("cpu", Ok(Vec::new()));
+        tick.at = "1970-01-01T12:00:00Z".parse().unwrap();
         tick.outcomes
             .extend(batch("meters", Ok(vec![plug])).outcomes);
-        while bus.state().subject("power/host").is_none() {
-            bus.publish(tick.clone());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        bus.publish(tick);
+    };
+    let ticks = async {
+        while bus.state().subject("power/service-jellyfin").is_none() {
+            for watts in [20.0, 40.0] {
+                tick(watts);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         cancel.cancel();
     };
-    let task = power::run(power::Setup::default(), bus.clone(), store, cancel.clone());
+    let setup = setup_of_a_node(&activity);
+    let task = power::run(setup, bus.clone(), store, cancel.clone());
     tokio::join!(task, ticks).0.unwrap();
     on(&bus)
 }

@@ -429,6 +429,9 @@ impl Builder<'_> {
             },
             tariff: config.power.tariff.clone(),
             calibration: ground.calibration.clone(),
+            co2: config.power.co2.clone(),
+            budgets: config.power.budgets.clone(),
+            standby_w: config.power.standby_w,
             book: ground.book.clone(),
         };
         let cancel = self.token.clone();

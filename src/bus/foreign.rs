@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::model::matches;
 
-/// Larger payloads of others are dropped, bytes: no meter says so much.
-pub const MAX_FOREIGN: usize = 16 << 10;
+/// Larger payloads of others are dropped, bytes: no meter says so much, and two days of prices for
+/// each quarter of an hour are some 20 KiB.
+pub const MAX_FOREIGN: usize = 64 << 10;
 /// So many messages wait for whoever asked; what comes on top is dropped.
 const QUEUE: usize = 256;
 
@@ -143,7 +144,7 @@ impl Wants {
                 tracing::debug!(
                     topic,
                     bytes = payload.len(),
-                    "too long for a meter; dropped"
+                    "too long for a meter or prices; dropped"
                 );
                 continue;
             }

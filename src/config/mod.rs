@@ -31,9 +31,9 @@ pub use mqtt::{
 };
 pub use node::{HostConfig, NodeConfig};
 pub use power::{
-    Address, Co2Config, DynamicConfig, EnergyUnit, FeedConfig, Fields, GroupConfig, Holiday,
-    HostPower, MeterConfig, Period, PowerConfig, PowerUnit, Rates, Season, Standing, Step,
-    StepPrice, TariffConfig, Terms, Tiers, Window,
+    Address, BudgetConfig, Co2Config, DEAREST, DynamicConfig, EnergyUnit, FeedConfig, Fields,
+    GroupConfig, Holiday, HostPower, Limit, MeterConfig, Period, PowerConfig, PowerUnit, Rates,
+    Season, Standing, Step, StepPrice, TariffConfig, Terms, Tiers, Window,
 };
 pub use problem::{Problem, Problems};
 pub use push::{NtfyAuth, NtfyConfig, PushConfig};

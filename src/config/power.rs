@@ -1,11 +1,13 @@
+mod budget;
 mod co2;
 mod meter;
 mod tariff;
 
+pub use budget::{BudgetConfig, Limit};
 pub use co2::Co2Config;
 pub use meter::{Address, EnergyUnit, Fields, MeterConfig, PowerUnit};
 pub use tariff::{
-    DynamicConfig, FeedConfig, Holiday, Period, Rates, Season, Standing, Step, StepPrice,
+    DEAREST, DynamicConfig, FeedConfig, Holiday, Period, Rates, Season, Standing, Step, StepPrice,
     TariffConfig, Terms, Tiers, Window,
 };
 
@@ -31,6 +33,10 @@ pub struct PowerConfig {
     pub tariff: Option<TariffConfig>,
     /// What a kWh emits.
     pub co2: Option<Co2Config>,
+    /// How much may be used.
+    pub budgets: Vec<BudgetConfig>,
+    /// How much the machine may draw with nothing to do, W.
+    pub standby_w: Option<f64>,
 }
 
 /// A line of `[power.groups]`: services that are counted as one.
@@ -90,6 +96,9 @@ impl PowerConfig {
         let groups = groups(section.section("groups"));
         let tariff = TariffConfig::read(section.section("tariff"));
         let co2 = Co2Config::read(section.section("co2"));
+        let budgets = section.sections("budgets");
+        let budgets = BudgetConfig::read_all(budgets, tariff.is_some());
+        let standby_w = section.number("standby_w", 0.1..=10_000.0);
         section.finish();
         Self {
             meters,
@@ -100,6 +109,8 @@ impl PowerConfig {
             groups,
             tariff,
             co2,
+            budgets,
+            standby_w,
         }
     }
 }
@@ -195,6 +206,51 @@ mod tests {
             ("services.top = 99", "from 0 to 50"),
             ("processes.top = -1", "from 0 to 50"),
             ("services.disk_w = 0", "power.services.disk_w: (0)"),
+        ] {
+            let told = read(text).1;
+            assert!(told.contains(words), "{told}");
+        }
+    }
+
+    #[test]
+    fn budgets_have_a_time_and_one_limit() {
+        let read = |text: &str| {
+            let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
+            let problems = Problems::default();
+            let section = Section::new("power".to_owned(), Value::from(table), &problems);
+            let config = PowerConfig::read(section);
+            let told: Vec<_> = problems
+                .into_vec()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            (config, told.join("\n"))
+        };
+        let text = "standby_w = 30\n[budgets.month]\nper = \"month\"\nkwh = 40\n\
+            [budgets.media]\nper = \"day\"\nmoney = 0.5\nservice = \"jellyfin\"\n\
+            [tariff]\ncurrency = \"EUR\"\nprice = 0.3\n[co2]\ng_per_kwh = 380\ntopics = \"co2\"";
+        let (config, told) = read(text);
+        assert_eq!((told.as_str(), config.standby_w), ("", Some(30.0)));
+        assert_eq!(config.budgets[0].limit, Limit::Money(0.5));
+        assert_eq!(config.budgets[0].service.as_deref(), Some("jellyfin"));
+        assert_eq!(config.budgets[1].per, Period::Month);
+        let co2 = config.co2.unwrap();
+        assert_eq!(co2.feed.unwrap().stale_after.as_secs(), 6 * 3600);
+        for (text, words) in [
+            ("budgets.a.kwh = 1", "power.budgets.a.per: is missing"),
+            ("budgets.a.per = \"day\"", "power.budgets.a: needs one of"),
+            (
+                "[budgets.a]\nper = \"day\"\nkwh = 1\nmoney = 1",
+                "needs one of",
+            ),
+            (
+                "[budgets.a]\nper = \"day\"\nmoney = 1",
+                "money: needs a [power.tariff]",
+            ),
+            ("[budgets.A]\nper = \"day\"\nkwh = 1", "lower-case"),
+            ("[budgets.a]\nper = \"year\"\nkwh = 1", "per: (\"year\")"),
+            ("co2.topics = \"x\"", "power.co2.g_per_kwh: is missing"),
+            ("standby_w = -1", "power.standby_w: (-1)"),
         ] {
             let told = read(text).1;
             assert!(told.contains(words), "{told}");

@@ -52,6 +52,10 @@ const fn shape(unit: Unit, total: bool) -> Shape {
         // goes with money, and it means a sum.
         Unit::Money if total => (Some("monetary"), None, Some("total"), 1),
         Unit::Money => (Some("monetary"), None, None, 1),
+        // A price is no sum of money; its unit is made of the currency.
+        Unit::MoneyPerKilowattHour => (None, None, MEASUREMENT, 1),
+        Unit::Kilogram => (None, Some("kg"), free(total), 1),
+        Unit::GramPerKilowattHour => (None, Some("g/kWh"), MEASUREMENT, 1),
         Unit::None => (None, None, free(total), 1),
     };
     Shape {
@@ -132,7 +136,15 @@ fn number(metric: &Metric, total: bool, put: &mut impl FnMut(&str, Json), templa
             put("stat_cla", json!(class));
         }
     }
-    if let Some(unit) = currency.or_else(|| shape.unit.map(str::to_owned)) {
+    let is_price = metric.unit == Unit::MoneyPerKilowattHour;
+    let money = currency.map(|code| {
+        if is_price {
+            format!("{code}/kWh")
+        } else {
+            code
+        }
+    });
+    if let Some(unit) = money.or_else(|| shape.unit.map(str::to_owned)) {
         put("unit_of_meas", json!(unit));
     }
     let mut decimals = metric.decimals;
@@ -164,7 +176,7 @@ fn battery(metric: &Metric) -> Option<&'static str> {
 
 /// The ISO code at the end of a money metric's key.
 fn currency(metric: &Metric) -> Option<String> {
-    if metric.unit != Unit::Money {
+    if !matches!(metric.unit, Unit::Money | Unit::MoneyPerKilowattHour) {
         return None;
     }
     let (_, code) = metric.key.rsplit_once('_')?;

@@ -187,7 +187,7 @@ fn matrix() -> Vec<&'static Metric> {
             (Kind::Moment, "moment"),
             (Kind::Text, "text"),
         ] {
-            let suffix = if unit == Unit::Money {
+            let suffix = if matches!(unit, Unit::Money | Unit::MoneyPerKilowattHour) {
                 "_eur"
             } else {
                 unit.suffix()
@@ -245,7 +245,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("connectivity", &["-"], &["-"]),
     (
         "-",
-        &["rpm", "%", "/s", "kWh", "-"],
+        &["rpm", "%", "/s", "kWh", "kg", "g/kWh", "EUR/kWh", "-"],
         &["measurement", "total_increasing", "total", "-"],
     ),
 ];

@@ -38,13 +38,19 @@ pub enum Unit {
     Megahertz,
     /// Money, in the owner's currency (an ISO 4217 code from the configuration).
     Money,
+    /// Money for a kWh.
+    MoneyPerKilowattHour,
+    /// Mass, kg.
+    Kilogram,
+    /// Mass for a kWh, g/kWh.
+    GramPerKilowattHour,
     /// A plain number or something that is no number at all.
     None,
 }
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Watt,
         Self::VoltAmpere,
         Self::Var,
@@ -63,6 +69,9 @@ impl Unit {
         Self::Hertz,
         Self::Megahertz,
         Self::Money,
+        Self::MoneyPerKilowattHour,
+        Self::Kilogram,
+        Self::GramPerKilowattHour,
         Self::None,
     ];
 
@@ -86,12 +95,15 @@ impl Unit {
             Self::Millisecond => "ms",
             Self::Hertz => "Hz",
             Self::Megahertz => "MHz",
+            Self::MoneyPerKilowattHour => "/kWh",
+            Self::Kilogram => "kg",
+            Self::GramPerKilowattHour => "g/kWh",
             Self::Money | Self::None => "",
         }
     }
 
-    /// How a JSON key that carries this unit ends; empty for [`Unit::None`] and [`Unit::Money`]
-    /// (the latter ends in the currency's code, which only the configuration knows).
+    /// How a JSON key that carries this unit ends; empty for [`Unit::None`] and for money
+    /// (which ends in the currency's code, which only the configuration knows).
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::Watt => "_w",
@@ -111,7 +123,9 @@ impl Unit {
             Self::Millisecond => "_ms",
             Self::Hertz => "_hz",
             Self::Megahertz => "_mhz",
-            Self::Money | Self::None => "",
+            Self::Kilogram => "_kg",
+            Self::GramPerKilowattHour => "_g_per_kwh",
+            Self::Money | Self::MoneyPerKilowattHour | Self::None => "",
         }
     }
 }

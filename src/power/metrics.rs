@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::price::Basis;
 use crate::model::{FlagMeaning, Metric, Unit};
 
 pub(crate) static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
@@ -123,9 +124,79 @@ pub(crate) static MONTH: Metric =
         .decimals(2)
         .dead_band(0.05);
 
+pub(crate) static CO2: Metric = Metric::total("co2_kg", "CO₂", Unit::Kilogram)
+    .decimals(3)
+    .dead_band(0.01);
+pub(crate) static CO2_TODAY: Metric = Metric::gauge("co2_today_kg", "CO₂ today", Unit::Kilogram)
+    .decimals(3)
+    .dead_band(0.01);
+pub(crate) static CO2_MONTH: Metric =
+    Metric::gauge("co2_month_kg", "CO₂ this month", Unit::Kilogram)
+        .decimals(2)
+        .dead_band(0.05);
+pub(crate) static CO2_NOW: Metric =
+    Metric::gauge("co2_g_per_kwh", "CO₂ of a kWh", Unit::GramPerKilowattHour)
+        .decimals(0)
+        .dead_band(2.0)
+        .diagnostic();
+pub(crate) static BASIS: Metric =
+    Metric::state("price_basis", "Origin of the price", Basis::WORDS).diagnostic();
+pub(crate) static CHEAPEST_AT: Metric =
+    Metric::moment("cheapest_at", "Begin of the cheapest hours");
+pub(crate) static RETURNED_TODAY: Metric = Metric::gauge(
+    "returned_today_kwh",
+    "Returned energy today",
+    Unit::KilowattHour,
+)
+.decimals(3)
+.dead_band(0.005);
+
+pub(crate) static STANDBY: Metric =
+    Metric::gauge("standby_limit_w", "Power when idle at most", Unit::Watt)
+        .decimals(1)
+        .hidden();
+pub(crate) static USED_PCT: Metric = Metric::gauge("used_pct", "Used share", Unit::Percent)
+    .decimals(1)
+    .dead_band(0.5);
+pub(crate) static FORECAST_PCT: Metric =
+    Metric::gauge("forecast_pct", "Forecast share", Unit::Percent)
+        .decimals(0)
+        .dead_band(1.0);
+pub(crate) static USED_KWH: Metric = Metric::gauge("used_kwh", "Used", Unit::KilowattHour)
+    .decimals(2)
+    .dead_band(0.05);
+pub(crate) static FORECAST_KWH: Metric =
+    Metric::gauge("forecast_kwh", "Forecast", Unit::KilowattHour)
+        .decimals(2)
+        .dead_band(0.05);
+pub(crate) static LIMIT_KWH: Metric = Metric::gauge("limit_kwh", "Limit", Unit::KilowattHour)
+    .decimals(2)
+    .hidden();
+pub(crate) static USUAL: Metric =
+    Metric::gauge("usual_day_kwh", "Usual energy of a day", Unit::KilowattHour)
+        .decimals(3)
+        .dead_band(0.005)
+        .diagnostic();
+pub(crate) static OF_USUAL: Metric =
+    Metric::gauge("of_usual_pct", "Today's share of the usual", Unit::Percent)
+        .decimals(0)
+        .dead_band(2.0)
+        .diagnostic();
+
 /// Figures in the owner's currency, whose code ends their keys.
 pub(crate) struct MoneyMetrics {
     pub(crate) price: Metric,
+    pub(crate) next: Metric,
+    pub(crate) cheapest: Metric,
+    pub(crate) standing: Metric,
+    pub(crate) standing_month: Metric,
+    pub(crate) total_month: Metric,
+    pub(crate) earned: Metric,
+    pub(crate) earned_today: Metric,
+    pub(crate) earned_month: Metric,
+    pub(crate) used: Metric,
+    pub(crate) forecast: Metric,
+    pub(crate) limit: Metric,
     pub(crate) cost: Metric,
     /// The same of a process.
     pub(crate) process: Metric,
@@ -144,7 +215,51 @@ pub(crate) fn money(currency: &str) -> &'static MoneyMetrics {
     let code = currency.to_ascii_lowercase();
     let key = |what: &str| -> &'static str { format!("{what}_{code}").leak() };
     let metrics: &'static MoneyMetrics = Box::leak(Box::new(MoneyMetrics {
-        price: Metric::gauge(key("price"), "Price per kWh", Unit::Money).decimals(4),
+        price: Metric::gauge(key("price"), "Price per kWh", Unit::MoneyPerKilowattHour).decimals(4),
+        next: Metric::gauge(
+            key("price_next"),
+            "Price per kWh in the next hour",
+            Unit::MoneyPerKilowattHour,
+        )
+        .decimals(4),
+        cheapest: Metric::gauge(
+            key("price_cheapest"),
+            "Price per kWh in the cheapest hours",
+            Unit::MoneyPerKilowattHour,
+        )
+        .decimals(4),
+        standing: Metric::total(key("standing"), "Standing charge", Unit::Money).decimals(3),
+        standing_month: Metric::gauge(
+            key("standing_month"),
+            "Standing charge this month",
+            Unit::Money,
+        )
+        .decimals(2),
+        total_month: Metric::gauge(
+            key("total_month"),
+            "Cost and standing charge this month",
+            Unit::Money,
+        )
+        .decimals(2)
+        .dead_band(0.01),
+        earned: Metric::total(key("earned"), "Earned by feeding in", Unit::Money)
+            .decimals(4)
+            .dead_band(0.001),
+        earned_today: Metric::gauge(key("earned_today"), "Earned today", Unit::Money)
+            .decimals(3)
+            .dead_band(0.005),
+        used: Metric::gauge(key("used"), "Used", Unit::Money)
+            .decimals(2)
+            .dead_band(0.01),
+        forecast: Metric::gauge(key("forecast"), "Forecast", Unit::Money)
+            .decimals(2)
+            .dead_band(0.01),
+        limit: Metric::gauge(key("limit"), "Limit", Unit::Money)
+            .decimals(2)
+            .hidden(),
+        earned_month: Metric::gauge(key("earned_month"), "Earned this month", Unit::Money)
+            .decimals(2)
+            .dead_band(0.01),
         cost: Metric::total(key("cost"), "Cost", Unit::Money)
             .decimals(4)
             .dead_band(0.001),

@@ -28,7 +28,8 @@ pub struct Money {
 #[serde(default)]
 pub struct Booked {
     pub(super) day: Option<Date>,
-    /// When the first energy of all was booked; `None` of old, and before the first.
+    /// When the first look of all was taken; `None` before it, and where older versions have not
+    /// kept it.
     pub(super) begun: Option<Timestamp>,
     /// Since midnight.
     pub today: Account,
@@ -42,6 +43,10 @@ pub struct Booked {
     pub fallback_kwh: Sums,
     /// CO₂, kg.
     pub co2_kg: Sums,
+    /// What the house fed in at a price, kWh.
+    pub returned_kwh: Sums,
+    /// What was paid for that.
+    pub earned: Sums,
 }
 
 /// A figure summed up.
@@ -161,6 +166,9 @@ impl Money {
     /// without a tariff).
     pub fn book(&mut self, from: Timestamp, to: Timestamp, energy_kwh: f64, told: Told<'_>) -> f64 {
         let mut cost = 0.0;
+        if self.booked.day.is_none() {
+            self.booked.begun = Some(from.min(to));
+        }
         if energy_kwh > 0.0 && energy_kwh.is_finite() {
             let known = |terms: &Terms, at| (told.price)(terms, at).map(Known::Net);
             let mut pieces = Vec::new();
@@ -168,10 +176,6 @@ impl Money {
             pricing.pieces((from, to), energy_kwh, &mut used, &known, |piece| {
                 pieces.push(piece);
             });
-            self.booked.begun = match self.booked.day {
-                None => Some(from.min(to)),
-                Some(_) => self.booked.begun,
-            };
             for piece in &pieces {
                 cost += self.add(piece, (told.g_per_kwh)(piece.at));
             }
@@ -180,6 +184,21 @@ impl Money {
         self.roll(date);
         self.charge(date);
         cost
+    }
+
+    /// Books `energy_kwh` that the house has fed in up to `at`; nothing where no price is paid.
+    pub fn feed_in(&mut self, at: Timestamp, energy_kwh: f64) {
+        let date = self.pricing().local(at).date();
+        let terms = self
+            .tariff
+            .as_ref()
+            .and_then(|tariff| tariff.terms_on(date));
+        let Some(price) = terms.and_then(|terms| terms.export_price) else {
+            return;
+        };
+        self.roll(date);
+        self.booked.returned_kwh.add(energy_kwh);
+        self.booked.earned.add(energy_kwh * price);
     }
 
     fn add(&mut self, piece: &Priced, g_per_kwh: Option<f64>) -> f64 {
@@ -221,6 +240,8 @@ impl Money {
             &mut self.booked.standing.sums,
             &mut self.booked.fallback_kwh,
             &mut self.booked.co2_kg,
+            &mut self.booked.returned_kwh,
+            &mut self.booked.earned,
         ] {
             sums.begin(turn);
         }

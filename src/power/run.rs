@@ -1,19 +1,21 @@
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::calibrate::Guide;
+use super::tell::budgets::Budgets;
 use super::tell::{self, Subjects};
+use super::till::{KeptFeeds, Returned, Till};
 use super::{
-    Accounts, Activity, Booked, Calibration, Correlation, Curve, DayBook, Doings, Kind, Learned,
-    Ledger, Money, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms, Told, Work,
+    Accounts, Activity, Booked, Calibration, Correlation, Curve, DayBook, Doings, Habits, Kind,
+    Learned, Ledger, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms, Work,
     pieces,
 };
-use crate::bus::{Bus, Event, Heard};
-use crate::config::TariffConfig;
+use crate::bus::{Bus, Event, Foreign, Heard};
+use crate::config::{BudgetConfig, Co2Config, TariffConfig};
 use crate::model::{Batch, Outcome, Reading, Timestamp};
 use crate::store::{Change, Collection, Store, StoreError};
 
@@ -21,6 +23,8 @@ use crate::store::{Change, Collection, Store, StoreError};
 const NAME: &str = "power";
 /// The record's key among those of the meters; no meter has a slash in its name.
 const KEY: &str = "/host";
+/// The key of what was told of prices.
+const PRICES: &str = "/prices";
 /// How often the counter is kept: a power cut loses no more than this.
 const KEEP: Duration = Duration::from_mins(10);
 /// The collector whose readings come once a tick, with those of the meters.
@@ -46,6 +50,12 @@ pub struct Setup {
     pub tariff: Option<TariffConfig>,
     /// Who asks for a guided calibration.
     pub calibration: Calibration,
+    /// What a kWh emits.
+    pub co2: Option<Co2Config>,
+    /// How much may be used.
+    pub budgets: Vec<BudgetConfig>,
+    /// How much the machine may draw with nothing to do, W.
+    pub standby_w: Option<f64>,
     /// What each day's energy went to.
     pub book: DayBook,
 }
@@ -66,6 +76,8 @@ struct Kept {
     accounts: Accounts,
     #[serde(default)]
     booked: Booked,
+    #[serde(default)]
+    returned: Returned,
 }
 
 /// All that is worked out from tick to tick.
@@ -73,7 +85,9 @@ struct Works {
     setup: Setup,
     node: NodePower,
     ledger: Ledger,
-    money: Money,
+    till: Till,
+    budgets: Budgets,
+    habits: Habits,
     subjects: Subjects,
     correlation: Correlation,
     guide: Guide,
@@ -105,6 +119,14 @@ pub async fn run(
     let kept = store.blocking(|store| store.get(Collection::Meters, KEY));
     let kept = kept.await?.map_or_else(Kept::default, |kept| read(&kept));
     let mut works = Works::new(setup, kept);
+    let told = store.blocking(|store| store.get(Collection::Meters, PRICES));
+    if let Some(told) = told.await? {
+        // Of what makes no sense nothing is lost that will not be told again.
+        works
+            .till
+            .restore(&serde_json::from_slice(&told).unwrap_or_default());
+    }
+    let mut inbox = bus.want(works.till.filters());
     let mut speaks = false;
     let mut keep_at = works.begun + KEEP;
     loop {
@@ -127,6 +149,12 @@ pub async fn run(
         let Some(tick) = batch.outcomes.iter().find(|one| one.collector == CLOCK) else {
             continue;
         };
+        while let Some(message) = inbox.next().now_or_never() {
+            works.hear(&message, batch.at);
+        }
+        if works.last.is_none() {
+            works.look_back(&store, batch.at).await;
+        }
         let readings = works.step(&batch, tick);
         // Without any the subjects are unavailable, which is said once.
         if speaks || !readings.is_empty() {
@@ -142,6 +170,7 @@ pub async fn run(
         if keep_at <= Instant::now() || std::mem::take(&mut works.is_new) {
             keep_at = Instant::now() + KEEP;
             works.keep(&store).await;
+            works.look_back(&store, batch.at).await;
         }
     }
     works.keep(&store).await;
@@ -155,7 +184,14 @@ impl Works {
         Self {
             node,
             ledger: Ledger::new(setup.terms, kept.accounts),
-            money: Money::new(setup.tariff.clone(), TimeZone::system(), kept.booked),
+            till: Till::new(
+                setup.tariff.clone(),
+                setup.co2.clone(),
+                kept.booked,
+                kept.returned,
+            ),
+            budgets: Budgets::new(&setup.budgets),
+            habits: Habits::default(),
             setup,
             subjects: Subjects::default(),
             correlation: Correlation::default(),
@@ -166,6 +202,12 @@ impl Works {
             last: None,
             counted: kept.energy_kwh,
         }
+    }
+
+    /// Takes in a message that was heard some time before `now`.
+    fn hear(&mut self, message: &Foreign, now: Timestamp) {
+        let at = now.checked_sub(message.at.elapsed()).unwrap_or(now);
+        self.till.hear(message, at);
     }
 
     fn step(&mut self, batch: &Batch, tick: &Outcome) -> Vec<Reading> {
@@ -197,18 +239,15 @@ impl Works {
         let from = self.last.replace(batch.at).unwrap_or(batch.at);
         let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
         let energy_kwh = self.counted - counted;
-        let pieces: Vec<_> = pieces(from, batch.at, self.money.time_zone())
+        let pieces: Vec<_> = pieces(from, batch.at, self.till.money().time_zone())
             .into_iter()
             .map(|piece| {
                 let energy_kwh = energy_kwh * piece.share;
-                (
-                    piece,
-                    self.money
-                        .book(piece.from, piece.to, energy_kwh, Told::NOTHING),
-                )
+                (piece, self.till.book(piece.from, piece.to, energy_kwh))
             })
             .collect();
         let cost: f64 = pieces.iter().map(|(_, cost)| cost).sum();
+        self.till.feed_in(batch);
         let Some(draw) = draw else {
             self.setup.book.lose();
             return Vec::new();
@@ -222,14 +261,24 @@ impl Works {
             .ledger
             .step(up, &draw, spent.as_ref(), graphics_w, |kwh| kwh * mean);
         let shares = self.ledger.shares();
-        let (is_estimated, currency) = (draw.is_estimated(), self.money.currency());
+        let is_estimated = draw.is_estimated();
+        let currency = self.till.money().currency();
         self.setup.book.add(&pieces, shares, is_estimated, currency);
-        let mut host = tell::host(batch.at, &draw, &self.money);
+        let standby_w = self.setup.standby_w;
+        let mut host = tell::host(batch.at, &draw, &self.till, standby_w);
         if let Some((at, outcome)) = &self.calibrated {
             tell::calibration(&mut host, *at, outcome);
         }
         let mut readings = vec![host];
-        readings.extend(tell::parts(&parts, &self.money, &mut self.subjects));
+        readings.extend(tell::parts(
+            &parts,
+            self.till.money(),
+            &self.habits,
+            &mut self.subjects,
+        ));
+        readings.extend(tell::money::ahead(batch.at, &mut self.till));
+        let (money, habits) = (self.till.money(), &self.habits);
+        readings.extend(self.budgets.tell(batch.at, money, habits));
         readings.extend(tell::ties(&ties));
         readings
     }
@@ -250,18 +299,39 @@ impl Works {
             learned_shared: self.node.learned_shared().clone(),
             calibrated: self.calibrated.clone(),
             accounts: self.ledger.accounts(),
-            booked: self.money.booked(),
+            booked: self.till.money().booked(),
+            returned: self.till.returned(),
+        }
+    }
+
+    /// Reads off the day book what services use.
+    async fn look_back(&mut self, store: &Store, now: Timestamp) {
+        let today = now.to_zoned(self.till.money().time_zone().clone()).date();
+        let book = self.setup.book.clone();
+        let days = store
+            .blocking(move |store| book.days(store, Habits::first(today), today))
+            .await;
+        // Of a disk that fails the history tells; habits are then those of the last look.
+        if let Ok(days) = days {
+            self.habits = Habits::of(&days, today);
         }
     }
 
     /// Keeps the counters, what was learnt and the day book.
-    async fn keep(&self, store: &Store) {
+    async fn keep(&mut self, store: &Store) {
         let (kept, book) = (self.kept(), self.setup.book.clone());
+        let prices = self
+            .till
+            .unkept()
+            .map(|told: KeptFeeds| serde_json::to_vec(&told));
+        let prices = prices.and_then(Result::ok);
         let record = serde_json::to_vec(&kept).map_err(|error| StoreError::Io(error.to_string()));
         let kept = store
             .blocking(move |store| {
                 let counters = Change::Put(Collection::Meters, KEY.to_owned(), record?);
-                book.keep(store, vec![counters])
+                let prices =
+                    prices.map(|told| Change::Put(Collection::Meters, PRICES.to_owned(), told));
+                book.keep(store, prices.into_iter().chain([counters]).collect())
             })
             .await;
         // The history tells of a disk that fails; the counters are in memory all the while.
@@ -299,306 +369,4 @@ fn gpu(samples: &[PowerSample]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::{Listener, State};
-    use crate::config::Terms as Price;
-    use crate::model::{Area, Command, Metric, Origin, Source, Subject, Unit, Value};
-    use crate::power::metrics::POWER;
-    use crate::power::{News, Spent, Use, Wish};
-    use tokio::task::JoinSet;
-
-    static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
-
-    fn tariff() -> TariffConfig {
-        TariffConfig::new("EUR".to_owned(), TimeZone::UTC, vec![Price::flat(0.5)])
-    }
-
-    struct House {
-        bus: Bus,
-        activity: Activity,
-        book: DayBook,
-        listener: Listener,
-        /// The wall clock, and how far it goes with each tick.
-        at: Timestamp,
-        pace: Duration,
-        cancel: CancellationToken,
-        task: JoinSet<Result<(), StoreError>>,
-    }
-
-    impl House {
-        async fn new(store: &Store, curve: Option<Curve>) -> Self {
-            Self::with(store, curve, Calibration::default()).await
-        }
-
-        async fn with(store: &Store, curve: Option<Curve>, calibration: Calibration) -> Self {
-            let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
-            let cancel = CancellationToken::new();
-            let mut task = JoinSet::new();
-            let (activity, book) = (Activity::default(), DayBook::default());
-            let setup = Setup {
-                curve,
-                calibration,
-                activity: activity.clone(),
-                book: book.clone(),
-                terms: super::Terms {
-                    services: 2,
-                    processes: 1,
-                    disk_w: None,
-                },
-                tariff: Some(tariff()),
-                ..Setup::default()
-            };
-            task.spawn(run(setup, bus.clone(), store.clone(), cancel.clone()));
-            // Until it listens.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let listener = bus.listen();
-            Self {
-                bus,
-                activity,
-                book,
-                listener,
-                at: Timestamp::UNIX_EPOCH,
-                pace: Duration::ZERO,
-                cancel,
-                task,
-            }
-        }
-
-        /// A tick ten seconds later, and what the task makes of it.
-        async fn tick(&mut self, usage: Option<f64>, watts: Option<f64>) -> Option<Reading> {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            let cpu = Subject::of_host(Area::Health, "cpu", "CPU");
-            let plug = Subject::of_host(Area::Power, "meter-plug", "Plug");
-            let meter = watts.map(|watts| {
-                let mut reading = Reading::new(&plug).with(&POWER, watts);
-                reading.source = Some(Source::Meter);
-                reading.detail = Some(PowerSample::detail(&Scope::Host, None));
-                reading
-            });
-            let outcome = |collector, readings| Outcome {
-                collector,
-                result: Ok(readings),
-            };
-            self.at += self.pace;
-            self.bus.publish(Batch {
-                at: self.at,
-                outcomes: vec![
-                    outcome(CLOCK, vec![Reading::new(&cpu).with_known(&USAGE, usage)]),
-                    outcome("meters", meter.into_iter().collect()),
-                ],
-            });
-            let told = async {
-                loop {
-                    if let Heard::Event(Event::Batch(batch, _)) = self.listener.next().await
-                        && let Some(own) = batch.outcomes.iter().find(|o| o.collector == NAME)
-                    {
-                        return own.result.clone().unwrap().into_iter().next();
-                    }
-                }
-            };
-            let told = tokio::time::timeout(Duration::from_secs(1), told).await;
-            told.ok().flatten()
-        }
-
-        async fn stop(mut self) {
-            self.cancel.cancel();
-            self.task.join_next().await.unwrap().unwrap().unwrap();
-        }
-    }
-
-    fn number(reading: &Reading, key: &str) -> Option<f64> {
-        reading.value(key).and_then(Value::as_number)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_node_is_told_at_every_tick_and_its_counter_survives() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let curve = Some(Curve {
-            idle_w: 20.0,
-            max_w: 70.0,
-        });
-        let mut house = House::new(&store, curve).await;
-        assert!(
-            house.tick(None, None).await.is_none(),
-            "the first tick knows no use"
-        );
-        let estimate = house.tick(Some(0.0), None).await.unwrap();
-        assert_eq!(estimate.source, Some(Source::Model));
-        assert!(number(&estimate, "power_low_w") < number(&estimate, "power_high_w"));
-        for _ in 0..70 {
-            house.tick(Some(0.0), None).await;
-        }
-        let metered = house.tick(Some(0.0), Some(31.0)).await.unwrap();
-        assert_eq!(metered.source, Some(Source::Meter));
-        assert_eq!(metered.detail.as_ref().unwrap()["meter"], "Plug");
-        let low = number(&metered, "power_low_w").unwrap();
-        assert!(29.0 < low && low < 31.0, "a meter is off as well: {low}");
-        let energy = number(&metered, "energy_kwh").unwrap();
-        assert!(
-            energy > 0.0039,
-            "twelve minutes of some twenty watts: {energy}"
-        );
-        house.stop().await;
-
-        let mut house = House::new(&store, curve).await;
-        let again = house.tick(Some(0.0), Some(31.0)).await.unwrap();
-        assert_eq!(number(&again, "energy_kwh"), Some(energy));
-        assert!(house.book.now().is_some());
-        assert!(house.tick(None, None).await.is_none());
-        assert_eq!(house.book.now(), None);
-        let away = house.bus.state().subject("power/host").unwrap();
-        assert!(!away.available, "unknown is unavailable");
-        assert!(house.tick(None, None).await.is_none(), "and said once");
-        house.stop().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_ticks_count_and_a_record_that_makes_no_sense_is_none() {
-        let kept = [&b"{"[..], b"-3", b"2.5"].map(|record| read(record).energy_kwh.to_string());
-        assert_eq!(kept, ["0", "0", "2.5"]);
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let mut house = House::new(&store, None).await;
-        house.bus.publish(Batch {
-            at: Timestamp::UNIX_EPOCH,
-            outcomes: Vec::new(),
-        });
-        house.bus.emit(Event::HomeAssistantBirth { edge: "test" });
-        assert!(house.tick(Some(5.0), None).await.is_none());
-        let plug = house.tick(Some(5.0), Some(7.0)).await.unwrap();
-        assert_eq!(number(&plug, "power_w"), Some(7.0));
-        house.stop().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn services_are_told_with_watts_energy_and_money_and_survive() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let curve = Some(Curve {
-            idle_w: 20.0,
-            max_w: 70.0,
-        });
-        let mut house = House::new(&store, curve).await;
-        for _ in 0..30 {
-            let services = [("jellyfin", 15.0), ("Pi-hole", 5.0), ("caddy", 0.0)];
-            let processes = [("jellyfin/ffmpeg", 12.0), ("jellyfin/jellyfin", 3.0)];
-            let cpu = Use {
-                total: 20.0,
-                services: services.map(|(name, s)| (name.to_owned(), s)).into(),
-                processes: processes
-                    .map(|(name, s)| (name.to_owned().into(), s))
-                    .into(),
-            };
-            house.activity.leave(Spent {
-                cpu,
-                ..Spent::default()
-            });
-            house.tick(Some(50.0), Some(60.0)).await;
-        }
-        let told = |house: &House, id: &str, key: &str| {
-            let state = house.bus.state().subject(&format!("power/{id}"))?;
-            let mut values = state.values.iter();
-            let (_, value) = values.find(|(metric, _)| metric.key == key)?;
-            value.as_number()
-        };
-        assert_eq!(told(&house, "service-jellyfin", "power_w"), Some(30.0));
-        assert_eq!(told(&house, "service-pi-hole", "power_w"), Some(10.0));
-        let ffmpeg = "process-jellyfin-ffmpeg";
-        assert_eq!(told(&house, ffmpeg, "power_w"), Some(24.0));
-        assert!(told(&house, ffmpeg, "cost_eur").is_some());
-        assert_eq!(
-            told(&house, "process-jellyfin", "power_w"),
-            None,
-            "one only"
-        );
-        assert_eq!(told(&house, "services-idle", "power_w"), Some(20.0));
-        assert_eq!(told(&house, "services-other", "power_w"), Some(0.0));
-        assert_eq!(told(&house, "services-gpu", "power_w"), None);
-        assert_eq!(told(&house, "host", "price_eur"), Some(0.5));
-        let energy = told(&house, "service-jellyfin", "energy_kwh").unwrap();
-        let cost = told(&house, "service-jellyfin", "cost_eur").unwrap();
-        assert!(
-            energy > 0.0 && (cost - energy / 2.0).abs() < 2e-4,
-            "{energy} {cost}"
-        );
-        let whole = told(&house, "host", "cost_eur").unwrap();
-        assert!(whole > cost, "{whole}");
-        assert_eq!(
-            told(&house, "host", "cost_month_eur"),
-            Some(0.0),
-            "not a cent yet"
-        );
-        house.stop().await;
-        let days = DayBook::default().days(
-            &store,
-            "1970-01-01".parse().unwrap(),
-            "1970-01-01".parse().unwrap(),
-        );
-        let day = days.unwrap().into_values().next().unwrap();
-        let used: f64 = day.services.values().map(|sum| sum.energy_kwh).sum();
-        let whole_kwh = used + day.idle.energy_kwh + day.other.energy_kwh;
-        assert!((whole_kwh / day.host.energy_kwh - 1.0).abs() < 1e-3);
-        assert!((day.host.cost - whole).abs() < 1e-4, "{whole} {day:?}");
-        assert!((day.host.watched_s - 290.0).abs() < 1e-6);
-
-        let mut house = House::new(&store, curve).await;
-        house.tick(Some(50.0), Some(60.0)).await;
-        let again = told(&house, "service-jellyfin", "energy_kwh").unwrap();
-        assert!((again - energy).abs() < 1e-3, "{again}");
-        assert_eq!(told(&house, "host", "cost_eur"), Some(whole));
-        house.stop().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_guided_calibration_is_kept_at_once_and_not_begun_from_afar() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let calibration = Calibration::default();
-        assert!(
-            calibration.begin(Wish::default()).is_none(),
-            "nobody measures"
-        );
-        let mut house = House::with(&store, None, calibration.clone()).await;
-        house.pace = Duration::from_secs(10);
-        house.tick(Some(1.0), Some(20.0)).await;
-        let wish = Wish {
-            seconds_per_point: Some(20),
-            dry_run: false,
-        };
-        let mut news = calibration.begin(wish).unwrap();
-        let mut load = 0.0;
-        let mut done = None;
-        for _ in 0..30 {
-            let watts = 20.0 + 0.5 * load;
-            house.tick(Some(load), Some(watts)).await;
-            while let Ok(news) = news.try_recv() {
-                assert!(!matches!(news, News::Stopped { .. }), "{news:?}");
-                if let News::Load { load_pct, .. } = news {
-                    load = f64::from(load_pct);
-                }
-                if let News::Done(outcome) = news {
-                    done = Some(outcome);
-                }
-            }
-        }
-        assert!(done.unwrap().kept);
-        let kept = store.get(Collection::Meters, KEY).unwrap().unwrap();
-        let (_, outcome) = read(&kept).calibrated.unwrap();
-        assert!((outcome.max_w - 70.0).abs() < 1.0, "{outcome:?}");
-        let alone = house.tick(Some(60.0), None).await.unwrap();
-        assert_eq!(alone.source, Some(Source::Calibrated));
-        let told = number(&alone, "power_w").unwrap();
-        assert!((told - 50.0).abs() < 1.0, "{told}");
-        assert!(alone.detail.unwrap().contains_key("calibration"));
-
-        let command = Command::parse("power/calibrate", b"", Origin::Push).unwrap();
-        let (respond, answer) = tokio::sync::oneshot::channel();
-        let request = crate::bus::Request { command, respond };
-        assert!(house.bus.order(request, Timestamp::UNIX_EPOCH).is_none());
-        let refused = answer.await.unwrap();
-        assert!(refused.error.unwrap().contains("on the machine itself"));
-        house.stop().await;
-    }
-}
+mod tests;

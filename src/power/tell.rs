@@ -1,14 +1,18 @@
 //! What is published of the machine's power.
 
+pub(super) mod budgets;
+pub(super) mod money;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use super::metrics::{
     ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, PROCESS, PROCESS_ENERGY, SHARE,
-    TIES, TODAY, money,
+    STANDBY, TIES, TODAY,
 };
 use super::source::SUSPECT;
-use super::{Draw, Money, Outcome, Owner, Part, Parts, SourceKind, Ties, Told};
+use super::till::Till;
+use super::{Draw, Habits, Money, Outcome, Owner, Part, Parts, SourceKind, Ties};
 use crate::model::{Area, Metric, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
@@ -70,34 +74,29 @@ impl Subjects {
 }
 
 /// The machine as a whole.
-pub(super) fn host(at: Timestamp, draw: &Draw, money: &Money) -> Reading {
+pub(super) fn host(at: Timestamp, draw: &Draw, till: &Till, standby_w: Option<f64>) -> Reading {
     let (low, high) = draw.band_w;
-    let booked = money.booked();
+    let booked = till.money().booked();
     let mut reading = Reading::new(&HOST)
         .with(&POWER, draw.power_w)
         .with(&ENERGY, draw.energy_kwh)
         .with(&TODAY, booked.today.energy_kwh)
         .with(&MONTH, booked.month.energy_kwh);
-    if let Some(metrics) = metrics(money) {
-        reading.push(&metrics.cost, Some(booked.whole.cost));
-        reading.push(&metrics.today, Some(booked.today.cost));
-        reading.push(&metrics.month, Some(booked.month.cost));
-        reading.push(
-            &metrics.price,
-            money.quote(at, Told::NOTHING).map(|quote| quote.price),
-        );
-    }
+    money::host(at, till, &mut reading);
     reading.push(&LOW, Some(low));
     reading.push(&HIGH, Some(high));
     reading.push(&IDLE, Some(draw.idle_w));
+    reading.push(&STANDBY, standby_w);
     reading.push(&FAULT, Some(draw.dispute.is_some()));
     reading.source = Some(draw.source);
     let is_meter = SourceKind::of(draw.source).is_some_and(|kind| kind != SourceKind::Rapl);
     let basis = if is_meter { "meter" } else { "basis" };
+    let trouble = till.trouble().map(str::to_owned);
     let texts = [
         (basis, &draw.basis),
         (SUSPECT, &draw.doubt),
         ("contradiction", &draw.dispute),
+        ("price_trouble", &trouble),
     ];
     let known = texts
         .into_iter()
@@ -120,7 +119,12 @@ pub(super) fn calibration(host: &mut Reading, at: Timestamp, outcome: &Outcome) 
 }
 
 /// Each part of the machine's watts.
-pub(super) fn parts(parts: &Parts, money: &Money, subjects: &mut Subjects) -> Vec<Reading> {
+pub(super) fn parts(
+    parts: &Parts,
+    money: &Money,
+    habits: &Habits,
+    subjects: &mut Subjects,
+) -> Vec<Reading> {
     let metrics = metrics(money);
     let plain = (&SHARE, &ENERGY, metrics.map(|metrics| &metrics.cost));
     let mut readings = vec![
@@ -129,7 +133,9 @@ pub(super) fn parts(parts: &Parts, money: &Money, subjects: &mut Subjects) -> Ve
     ];
     readings.extend(parts.gpu.iter().map(|gpu| part(&GPU, gpu, plain)));
     for (name, service) in &parts.services {
-        readings.push(part(&subjects.service(name), service, plain));
+        let mut reading = part(&subjects.service(name), service, plain);
+        budgets::habit(habits.get(name), &mut reading);
+        readings.push(reading);
     }
     let close = (
         &PROCESS,
@@ -169,7 +175,7 @@ fn part(subject: &Arc<Subject>, part: &Part, (power, energy, cost): Figures) -> 
 }
 
 fn metrics(of: &Money) -> Option<&'static MoneyMetrics> {
-    of.currency().map(money)
+    of.currency().map(super::metrics::money)
 }
 
 #[cfg(test)]
@@ -188,7 +194,7 @@ mod tests {
             ..Parts::default()
         };
         let free = Money::new(None, jiff::tz::TimeZone::UTC, Booked::default());
-        let told = parts(&drawn, &free, &mut Subjects::default());
+        let told = parts(&drawn, &free, &Habits::default(), &mut Subjects::default());
         let topics: Vec<_> = told.iter().map(|part| part.subject.key()).collect();
         let all = [
             "power/services-idle",

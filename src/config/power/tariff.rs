@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use crate::config::Section;
 
 /// The most that a kWh may cost, either way; above it the decimal point is in the wrong place.
-pub(super) const DEAREST: f64 = 1000.0;
+pub const DEAREST: f64 = 1000.0;
 
 /// `[power.tariff]`: what a kWh costs, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,14 @@ impl TariffConfig {
         let before = date.yesterday().unwrap_or(date);
         let (before, day) = (self.counts_as(before), self.counts_as(date));
         terms.rates_on(date).price_at(before, day, minute)
+    }
+
+    /// Whether a kWh does not cost the same at all times, apart from changes and steps.
+    pub fn varies(&self) -> bool {
+        self.terms.iter().any(|terms| {
+            let seasons = terms.seasons.iter().any(|season| season.rates.varies());
+            terms.dynamic.is_some() || terms.rates.varies() || seasons
+        })
     }
 
     /// The weekday that `date` counts as, 0 is Monday.

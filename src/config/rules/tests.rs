@@ -75,7 +75,15 @@ fn the_rules_that_come_along_have_no_faults_and_watch_what_they_should() {
         ("health/pressure", &["memory_thrashing"]),
         ("health/mqtt-broker", &["mqtt_broker_lost"]),
         ("power/meter-nas", &["meter_silent", "meter_doubtful"]),
-        ("power/host", &["power_contradicted"]),
+        (
+            "power/host",
+            &["power_contradicted", "price_missing", "standby_high"],
+        ),
+        (
+            "power/budget-month",
+            &["budget_exceeded", "budget_will_be_exceeded"],
+        ),
+        ("power/service-jellyfin", &["service_over_usual"]),
         ("power/meters", &[]),
         ("collector/hwmon", &["collector_silent"]),
         ("collector/history", &["history_failing"]),
