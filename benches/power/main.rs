@@ -1,4 +1,4 @@
-//! Figures of the power model, no verdicts: `cargo bench --bench power [-- CURVES.csv]`. The curves
+//! Figures of the power model, no verdicts: `cargo bench --bench power [-- CURVES.csv] [PART …]`. The curves
 //! (columns `w0`, `w10` … `w100`: watts of a machine at 0 to 100 % load, a machine a line) may be
 //! given by `HOMEWATCH_SPEC_CSV` as well; without them invented machines are used.
 #![allow(
@@ -29,15 +29,21 @@ mod rig;
 mod split;
 mod tick;
 
+/// The parts; those that are named are printed alone.
+const PARTS: [&str; 5] = ["curves", "homes", "split", "energy", "tick"];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let file = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let words = || arguments.iter().filter(|word| !word.starts_with('-'));
+    let file = words().find(|word| !PARTS.contains(&word.as_str()));
     let file = file
         .cloned()
         .or_else(|| std::env::var("HOMEWATCH_SPEC_CSV").ok());
+    let named = words().any(|word| PARTS.contains(&word.as_str()));
+    let wants = |part: &str| !named || words().any(|word| word == part);
     let machines = match &file {
         Some(file) => machine::measured(file),
         None => machine::invented(120),
@@ -47,9 +53,19 @@ fn main() {
     } else {
         "invented"
     };
-    curves::print(&machines, kind);
-    home::print(&machines);
-    split::print();
-    energy::print();
-    tick::print();
+    if wants("curves") {
+        curves::print(&machines, kind);
+    }
+    if wants("homes") {
+        home::print(&machines);
+    }
+    if wants("split") {
+        split::print();
+    }
+    if wants("energy") {
+        energy::print();
+    }
+    if wants("tick") {
+        tick::print();
+    }
 }
