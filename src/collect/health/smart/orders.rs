@@ -69,18 +69,17 @@ pub async fn run(host: Host, bus: Bus, by_command: bool, cancel: CancellationTok
 }
 
 async fn carry_out(host: &Host, bus: &Bus, request: Request) {
-    let Action::Order(Order { target, text, .. }) = &request.command.action else {
-        return;
-    };
-    let done = host.desk.ask(ERRAND, target, text.as_deref());
-    let result = match timeout(LIMIT, done).await {
-        Ok(Ok(Ok(detail))) => request.command.done(detail),
-        Ok(Ok(Err(reason))) => request.command.refused(reason),
-        Ok(Err(_)) | Err(_) => request
-            .command
-            .refused("disks are not watched at present; homewatch doctor tells why"),
-    };
-    bus.answer(request, result, host.clock.now());
+    if let Action::Order(Order { target, text, .. }) = &request.command.action {
+        let done = host.desk.ask(ERRAND, target, text.as_deref());
+        let result = match timeout(LIMIT, done).await {
+            Ok(Ok(Ok(detail))) => request.command.done(detail),
+            Ok(Ok(Err(reason))) => request.command.refused(reason),
+            Ok(Err(_)) | Err(_) => request
+                .command
+                .refused("disks are not watched at present; homewatch doctor tells why"),
+        };
+        bus.answer(request, result, host.clock.now());
+    }
 }
 
 /// Whether nothing is under way that a self-test would hinder or be hindered by: running on a
