@@ -21,6 +21,10 @@ const FIGURES: &[(&str, &str, f64)] = &[
     ("OUTCURNT", "output.current", 1.0),
 ];
 
+/// The bits of `STATFLAG` that tell more than `STATUS` does: while it brings the machine down, that
+/// says nothing else.
+const FLAGS: &[(u32, &str)] = &[(0x08, "OL"), (0x10, "OB"), (0x40, "LB"), (0x80, "RB")];
+
 /// Its keys whose texts are taken as they are.
 const TEXTS: &[(&str, &str)] = &[
     ("MODEL", "device.model"),
@@ -78,7 +82,19 @@ pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
     let lost = status.contains("COMMLOST");
     let words = status.split_whitespace();
     let words = words.filter_map(|word| WORDS.iter().find(|(own, _)| *own == word));
-    let words: Vec<_> = words.map(|(_, nut)| *nut).collect();
+    let mut words: Vec<_> = words.map(|(_, nut)| *nut).collect();
+    let flags = keys.get("STATFLAG").and_then(|text| {
+        let digits = text.split(' ').next()?.strip_prefix("0x")?;
+        u32::from_str_radix(digits, 16).ok()
+    });
+    let set = FLAGS
+        .iter()
+        .filter(|(bit, _)| flags.unwrap_or(0) & bit != 0);
+    for (_, word) in set {
+        if !words.contains(word) {
+            words.push(word);
+        }
+    }
     let mut variables = BTreeMap::from([("ups.status".to_owned(), words.join(" "))]);
     for (key, name, factor) in FIGURES {
         let figure = keys

@@ -65,6 +65,8 @@ pub(super) struct Look<'a> {
     pub(super) words: Words,
     /// It tests its battery while the mains are there.
     pub(super) testing: bool,
+    /// It lives on its battery because the mains are out.
+    pub(super) on_battery: bool,
     /// %.
     pub(super) charge: Option<f64>,
     /// As the UPS says, s.
@@ -77,7 +79,9 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn of(told: &'a Told, words: Words) -> Self {
+    /// What `told` says. One that `was` on its battery still is unless it says something else: some
+    /// tell nothing but that they shut down.
+    pub(super) fn of(told: &'a Told, words: Words, was: bool) -> Self {
         let figure = |name: &str, least: f64, most: f64| figure(told, name, least, most);
         let load = figure("ups.load", 0.0, 200.0);
         let of_load = |name: &str| Some(load? / 100.0 * figure(name, 1.0, 100_000.0)?);
@@ -97,8 +101,11 @@ impl<'a> Look<'a> {
         let result = told.text("ups.test.result").unwrap_or_default();
         let runs = result.to_lowercase().contains("in progress");
         let mains = figure("input.voltage", 0.0, 1000.0).is_none_or(|volts| volts > NO_MAINS_V);
+        let testing = mains && (words.has("CAL") || words.has("TEST") || runs);
+        let elsewhere = ["OL", "BYPASS", "OFF"].iter().any(|word| words.has(word));
         Self {
-            testing: mains && (words.has("CAL") || words.has("TEST") || runs),
+            on_battery: words.has("OB") && !testing || was && !words.has("OB") && !elsewhere,
+            testing,
             charge: figure("battery.charge", 0.0, 100.0),
             runtime: figure("battery.runtime", 0.0, 604_800.0),
             load,
@@ -109,11 +116,6 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Whether it lives on its battery because the mains are out.
-    pub(super) fn on_battery(&self) -> bool {
-        self.words.has("OB") && !self.testing
-    }
-
     /// Everything that is told, about `subject`. It `feeds` this machine alone, or not.
     pub(super) fn tell(&self, subject: &Arc<Subject>, status: &str, feeds: bool) -> Reading {
         let figure = |name: &str, least: f64, most: f64| figure(self.told, name, least, most);
@@ -121,10 +123,10 @@ impl<'a> Look<'a> {
         let is = |word: &str| self.words.has(word);
         let heat = figure("ups.temperature", -40.0, 120.0);
         // A full battery that lasts no second is a UPS that does not know.
-        let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery());
+        let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery);
         let mut reading = Reading::new(subject)
             .with(&STATE, self.words.state(self.testing))
-            .with(&ON_BATTERY, self.on_battery())
+            .with(&ON_BATTERY, self.on_battery)
             .with(&LOW, is("LB"))
             .with(&REPLACE, is("RB"))
             .with(&OVERLOAD, is("OVER"))

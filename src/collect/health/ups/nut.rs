@@ -182,3 +182,29 @@ fn plain(reason: &str) -> String {
     };
     plain.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_told_with_where_to_look() {
+        for (reason, why) in [
+            ("DATA-STALE", "check its cable"),
+            ("DRIVER-NOT-CONNECTED", "nut-driver"),
+            ("ACCESS-DENIED", "upsd.users"),
+            ("UNKNOWN-UPS", "ups.conf"),
+            ("INVALID-USERNAME", "another username"),
+            ("USERNAME-REQUIRED", "another username"),
+            ("INVALID-PASSWORD", "another password"),
+            ("PASSWORD-REQUIRED", "another password"),
+            ("CMD-NOT-SUPPORTED", "no such command"),
+            ("UNKNOWN-COMMAND extra", "no such command"),
+            ("INSTCMD-FAILED", "did not carry it out"),
+            ("INVALID-ARGUMENT", "upsd says INVALID-ARGUMENT"),
+        ] {
+            let told = plain(reason);
+            assert!(told.contains(why), "{reason}: {told}");
+        }
+    }
+}

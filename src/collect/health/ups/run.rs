@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::acting::Acting;
+use super::action::Order;
 use super::nut;
 use super::server::{Access, Speech};
 use super::settings::Settings;
@@ -22,7 +23,7 @@ use super::{ENTRY, TESTS};
 use crate::bus::{Bus, Event, Heard, Request};
 use crate::config::{Problems, Section};
 use crate::host::Host;
-use crate::model::{Action, Batch, CommandResult, Outcome, Reading, Timestamp, Value, slug};
+use crate::model::{self, Action, Batch, CommandResult, Outcome, Reading, Timestamp, Value, slug};
 
 /// A battery is tested unasked only with so much charge, %.
 const FULL: f64 = 95.0;
@@ -69,11 +70,11 @@ pub async fn run(table: config::Value, host: Host, bus: Bus, cancel: Cancellatio
                 }
             };
             tokio::select! {
-                heard = listener.next() => match heard {
-                    Heard::Event(Event::Batch(batch, _)) => task.hear(&batch, &work),
-                    Heard::Closed => return,
-                    Heard::Event(_) | Heard::Missed(_) => {}
-                },
+                heard = listener.next() => {
+                    if let Heard::Event(Event::Batch(batch, _)) = heard {
+                        task.hear(&batch, &work);
+                    }
+                }
                 Some(request) = order => task.asked(request, &work),
                 Some(ended) = work.next() => task.ended(ended, &work),
             }
@@ -128,17 +129,16 @@ impl Task {
     }
 
     /// Has the action's next command run, and tells how far it is.
-    fn act(&mut self, order: Option<super::action::Order>, at: Timestamp, work: &Work) {
-        let Some(acting) = &mut self.acting else {
-            return;
-        };
-        acting.keep(&self.host.memory);
-        for event in acting.events(order, at) {
-            self.bus.emit(Event::Happened("ups_action", event.into()));
-        }
-        if let Some(super::action::Order::Run(index)) = order {
-            let step = acting.run(index, self.host.exec.clone());
-            work.push(Box::pin(async { Ended::Step(step.await) }));
+    fn act(&mut self, order: Option<Order>, at: Timestamp, work: &Work) {
+        if let Some(acting) = &mut self.acting {
+            acting.keep(&self.host.memory);
+            for event in acting.events(order, at) {
+                self.bus.emit(Event::Happened("ups_action", event.into()));
+            }
+            if let Some(Order::Run(index)) = order {
+                let step = acting.run(index, self.host.exec.clone());
+                work.push(Box::pin(async { Ended::Step(step.await) }));
+            }
         }
     }
 
@@ -181,7 +181,11 @@ impl Task {
     }
 
     fn asked(&self, request: Request, work: &Work) {
-        let refused = match self.test(&request) {
+        let mut found = Err("this is no order".to_owned());
+        if let Action::Order(order) = &request.command.action {
+            found = self.test(order);
+        }
+        let refused = match found {
             Ok((access, unit, test)) => {
                 let result = request.command.done(json!({ "ups": unit, "test": test }));
                 let command = format!("test.battery.start.{test}");
@@ -202,10 +206,7 @@ impl Task {
     }
 
     /// The test that is asked for, if it may be started.
-    fn test(&self, request: &Request) -> Result<(Access, String, String), String> {
-        let Action::Order(order) = &request.command.action else {
-            return Err("this is no order".to_owned());
-        };
+    fn test(&self, order: &model::Order) -> Result<(Access, String, String), String> {
         let named = order.fields.get("test").and_then(|test| test.as_str());
         let test = named.or(order.text.as_deref()).unwrap_or("quick");
         if !TESTS.contains(&test) {

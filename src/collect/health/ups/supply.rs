@@ -90,8 +90,8 @@ impl Supply {
         } else {
             let status = told.text("ups.status").unwrap_or_default();
             let words = self.steady.step(status);
-            let look = Look::of(told, words);
-            self.kept.on_battery = look.on_battery();
+            let look = Look::of(told, words, before.on_battery);
+            self.kept.on_battery = look.on_battery;
             self.learn(told, &look, (now, at));
             let mut reading = look.tell(&self.subject, status, feeds);
             let past = (&self.battery, &self.outages);
@@ -119,7 +119,7 @@ impl Supply {
         self.memory.put(&key(&self.id, "battery"), &self.battery);
         let lasted = self.outages.last().is_some_and(Outage::lasts);
         let of_outage = OutageLook {
-            on_battery: look.on_battery(),
+            on_battery: look.on_battery,
             charge_pct: look.charge,
             load_pct: look.load,
             power_w: look.watts,

@@ -157,3 +157,23 @@ fn fault(error: io::Error) -> Silence {
         _ => Silence::Fault(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_ends_at_its_moment_even_if_there_is_more_to_say() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        other.write_all(b"more").unwrap();
+        let end = Instant::now();
+        let mut until = Until { stream, end };
+        until.flush().unwrap();
+        let read = until.read(&mut [0; 4]).unwrap_err();
+        let written = until.write(b"x").unwrap_err();
+        let kinds = (read.kind(), written.kind());
+        assert_eq!(kinds, (ErrorKind::TimedOut, ErrorKind::TimedOut));
+    }
+}

@@ -96,3 +96,21 @@ fn the_age_of_a_battery_and_its_last_test_are_told_as_far_as_they_are_known() {
     assert_eq!(dumb.value("battery_health_pct"), None);
     assert_eq!(dumb.value("own_runtime_s"), None);
 }
+
+#[test]
+fn one_that_says_only_that_it_shuts_down_is_still_on_its_battery() {
+    let told = by_apcupsd(apc(&[
+        "STATUS   : SHUTTING DOWN\n",
+        "STATFLAG : 0x05060650\n",
+        "BCHARGE  : 42.0 Percent\n",
+    ]));
+    let told = told.unwrap().remove(0);
+    assert!(is(&told, "on_battery") && is(&told, "low_battery"));
+    assert_eq!(stands(&told), Value::from("shutting_down"));
+    let told = looks(
+        &Memory::default(),
+        &["ups.status: OB", "ups.status: FSD", IN, IN],
+    );
+    let on: Vec<_> = told.iter().map(|one| is(one, "on_battery")).collect();
+    assert_eq!(on, [true, true, true, false]);
+}
