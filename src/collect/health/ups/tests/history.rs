@@ -107,10 +107,8 @@ fn one_that_says_only_that_it_shuts_down_is_still_on_its_battery() {
     let told = told.unwrap().remove(0);
     assert!(is(&told, "on_battery") && is(&told, "low_battery"));
     assert_eq!(stands(&told), Value::from("shutting_down"));
-    let told = looks(
-        &Memory::default(),
-        &["ups.status: OB", "ups.status: FSD", IN, IN],
-    );
+    let fsd = "ups.status: FSD";
+    let told = looks(&Memory::default(), &["ups.status: OB", fsd, fsd, IN]);
     let on: Vec<_> = told.iter().map(|one| is(one, "on_battery")).collect();
     assert_eq!(on, [true, true, true, false]);
 }
