@@ -84,35 +84,36 @@ pub(crate) static PROCESS_ENERGY: Metric =
         .decimals(4)
         .dead_band(0.001)
         .hidden();
-const fn coefficient(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::None)
-        .decimals(2)
-        .dead_band(0.05)
-        .hidden()
-}
-
-const fn lag(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Second).hidden()
-}
-
 /// How the machine's watts go with what it does: Pearson's coefficient, and by how much they
 /// follow.
 pub(crate) static TIES: [(Metric, Metric); 4] = [
     (
-        coefficient("cpu_correlation", "Watts with processor"),
-        lag("cpu_lag_s", "Watts after processor"),
+        Metric::gauge("cpu_correlation", "Watts with processor", Unit::None)
+            .decimals(2)
+            .dead_band(0.05)
+            .hidden(),
+        Metric::gauge("cpu_lag_s", "Watts after processor", Unit::Second).hidden(),
     ),
     (
-        coefficient("graphics_correlation", "Watts with graphics"),
-        lag("graphics_lag_s", "Watts after graphics"),
+        Metric::gauge("graphics_correlation", "Watts with graphics", Unit::None)
+            .decimals(2)
+            .dead_band(0.05)
+            .hidden(),
+        Metric::gauge("graphics_lag_s", "Watts after graphics", Unit::Second).hidden(),
     ),
     (
-        coefficient("disk_correlation", "Watts with disks"),
-        lag("disk_lag_s", "Watts after disks"),
+        Metric::gauge("disk_correlation", "Watts with disks", Unit::None)
+            .decimals(2)
+            .dead_band(0.05)
+            .hidden(),
+        Metric::gauge("disk_lag_s", "Watts after disks", Unit::Second).hidden(),
     ),
     (
-        coefficient("network_correlation", "Watts with network"),
-        lag("network_lag_s", "Watts after network"),
+        Metric::gauge("network_correlation", "Watts with network", Unit::None)
+            .decimals(2)
+            .dead_band(0.05)
+            .hidden(),
+        Metric::gauge("network_lag_s", "Watts after network", Unit::Second).hidden(),
     ),
 ];
 pub(crate) static TODAY: Metric =

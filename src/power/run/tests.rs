@@ -211,7 +211,8 @@ async fn services_are_told_with_watts_energy_and_money_and_survive() {
         };
         house.activity.leave(Spent {
             cpu,
-            ..Spent::default()
+            disk: Some(crate::power::DiskUse::default()),
+            gpu: None,
         });
         house.tick(Some(50.0), Some(60.0)).await;
     }
