@@ -234,7 +234,8 @@ impl Home {
     }
 }
 
-const READS: [&str; 14] = [
+const READS: [&str; 15] = [
+    "/api/v1/power/advice",
     "/api/v1/power/report",
     "/metrics",
     "/api/v1/summary",
@@ -864,6 +865,15 @@ proptest! {
         let status = runtime.block_on(async { home().get(&format!("{path}?{query}")).await.status });
         prop_assert!(status < 500);
     }
+}
+
+#[tokio::test]
+async fn advice_is_not_known_at_first() {
+    let home = home();
+    let told = home.get("/api/v1/power/advice").await.json();
+    assert_eq!((&told["known"], &told["count"]), (&false.into(), &0.into()));
+    let odd = home.get("/api/v1/power/advice?all=1").await;
+    odd.is_problem(400);
 }
 
 #[tokio::test]

@@ -109,6 +109,7 @@ impl Parts {
         builder.reports();
         builder.predict(&board);
         builder.selftests(config);
+        builder.advice(config);
         builder.collectors(slots, config, meters, services, ambient);
         Ok(Self {
             supervisor: builder.tasks,
@@ -196,6 +197,20 @@ fn kind(root: &Root) -> power::Kind {
         is_virtual: line("flags")
             .is_some_and(|line| line.ends_with(" hypervisor") || line.contains(" hypervisor ")),
     }
+}
+
+/// The disks of `root` that turn: the id of each and the kernel's name for it.
+fn turning(root: &Root) -> Vec<(String, String)> {
+    let disks = std::fs::read_dir(root.sys("block")).into_iter().flatten();
+    let names = disks.filter_map(|disk| disk.ok()?.file_name().into_string().ok());
+    let turns = names.filter(|name| {
+        let file = root.sys(&format!("block/{name}/queue/rotational"));
+        let is_disk = name.starts_with("sd") || name.starts_with("hd");
+        is_disk && Root::read_trimmed(&file).as_deref() == Some("1")
+    });
+    turns
+        .map(|name| (collect::Disk::identify(root, &name).id.clone(), name))
+        .collect()
 }
 
 struct Builder<'a> {
@@ -477,6 +492,27 @@ impl Builder<'_> {
             .spawn("predict", Policy::Restart, Stop::Await, move || {
                 let (bus, memory) = (bus.clone(), memory.clone());
                 let run = predict::run(bus, memory, board.clone(), cancel.clone());
+                async move {
+                    run.await;
+                    Ok(())
+                }
+            });
+    }
+
+    fn advice(&mut self, config: &Config) {
+        let ground = self.ground;
+        let setup = report::AdviceSetup {
+            kind: kind(&ground.host.root),
+            interval: config.node.interval,
+            turning: turning(&ground.host.root),
+            root: ground.host.root.clone(),
+        };
+        let (reports, bus) = (ground.reports.clone(), ground.bus.clone());
+        let cancel = self.token.clone();
+        self.tasks
+            .spawn("advice", Policy::Restart, Stop::Drop, move || {
+                let (setup, reports) = (setup.clone(), reports.clone());
+                let run = report::advise(setup, reports, bus.clone(), cancel.clone());
                 async move {
                     run.await;
                     Ok(())

@@ -66,7 +66,7 @@ pub(super) struct UsageToday {
         health::healthz, metrics::metrics, summary::summary, series::series, history::history,
         alerts::alerts, alerts::ack, alerts::unack, alerts::silence, alerts::control,
         attribution::services, attribution::processes,
-        report::power, health::health, disk::disk, predictions::predictions, stream::events, health::usage, openapi, chart::chart
+        report::power, report::advice, health::health, disk::disk, predictions::predictions, stream::events, health::usage, openapi, chart::chart
     ),
     components(schemas(Problem, Page, Done, UsageToday)),
     security(("token" = [])),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
+use serde_json::json;
 
 use crate::report::{Format, Period, ReportError};
 
@@ -30,6 +31,35 @@ pub(super) async fn power(
     uri: Uri,
 ) -> Result<Response, Problem> {
     answer(&api, &headers, &uri, "power").await
+}
+
+/// What would save energy on this machine, with its evidence and what it saves in a year
+#[utoipa::path(get, path = "/api/v1/power/advice", tag = "power",
+    responses((status = 200, description = "The greatest saving first; what was dismissed is left out. `known` is false until it has looked, some minutes after the start", body = serde_json::Value,
+        example = json!({"known": true, "count": 1, "saving_kwh": 15, "advice": [{"id": "governor",
+            "title": "The processor is kept fast for little work", "evidence": "the governor `performance`, and 8 % use on average at 30 W",
+            "todo": "echo schedutil | sudo tee …", "saving_low_kwh": 3, "saving_high_kwh": 26, "saving_low_eur": 0.9, "saving_high_eur": 7.8}]}))))]
+pub(super) async fn advice(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Params::read(uri.query(), &[])?;
+    let revision = api.bus.state().revision();
+    api.cache.answer(&headers, &uri, revision, || {
+        let state = api.bus.state().subject("power/advice");
+        let list = state
+            .as_ref()
+            .and_then(|state| state.detail.as_ref()?.get("list").cloned());
+        let saving = state.iter().flat_map(|state| &state.values);
+        let mut saving = saving.filter(|(metric, _)| metric.key == "yearly_saving_kwh");
+        let saving = saving.next().and_then(|(_, value)| value.as_number());
+        let list = list.unwrap_or_else(|| json!([]));
+        let count = list.as_array().map_or(0, Vec::len);
+        Ok(super::answer::json(&json!({
+            "known": state.is_some(), "count": count, "saving_kwh": saving, "advice": list,
+        })))
+    })
 }
 
 /// The report `name`, about the period and in the format that are asked for.

@@ -80,6 +80,7 @@ fn routes() -> Vec<Route> {
         route("/api/v1/control/{*path}", Control, post(alerts::control))
             .described("/api/v1/control/{path}"),
         route("/api/v1/power/report", Read, get(report::power)).metered(),
+        route("/api/v1/power/advice", Read, get(report::advice)),
         route("/api/v1/power/services", Read, get(attribution::services)).metered(),
         route("/api/v1/power/processes", Read, get(attribution::processes)).metered(),
         route("/api/v1/health", Read, get(health::health)),

@@ -13,6 +13,7 @@
 //!
 //! Making one reads the store and blocks: from async code go through [`Reports::answer`].
 
+mod advice;
 mod csv;
 mod document;
 mod draw;
@@ -29,6 +30,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use advice::{AdviceSetup, run as advise};
 pub use document::{
     Cell, Chart, Column, Document, Figure, Figures, Note, Part, Series, Shape, Table, number,
     quantity,

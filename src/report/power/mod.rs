@@ -3,7 +3,7 @@
 mod ahead;
 mod charts;
 mod outlook;
-mod past;
+pub(super) mod past;
 mod tables;
 mod usage;
 

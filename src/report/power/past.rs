@@ -45,7 +45,7 @@ fn each(
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn counted(
+pub(in crate::report) fn counted(
     store: &Store,
     series: &str,
     bins: &[Span],
@@ -76,15 +76,15 @@ pub(super) fn counted(
 
 /// The watts of a span.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Watts {
+pub(in crate::report) struct Watts {
     /// For how long they are known, s.
-    pub(super) watched_s: f64,
+    pub(in crate::report) watched_s: f64,
     /// The mean while they are known, W.
-    pub(super) mean_w: f64,
+    pub(in crate::report) mean_w: f64,
     /// The least, W.
-    pub(super) min_w: Option<f64>,
+    pub(in crate::report) min_w: Option<f64>,
     /// The most, W.
-    pub(super) peak_w: Option<f64>,
+    pub(in crate::report) peak_w: Option<f64>,
 }
 
 /// The watts of `series` in `span`; what lies further apart than three times `interval` is a gap,
@@ -92,7 +92,7 @@ pub(super) struct Watts {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn watts(
+pub(in crate::report) fn watts(
     store: &Store,
     series: &str,
     span: Span,
@@ -123,7 +123,7 @@ pub(super) fn watts(
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn means(
+pub(in crate::report) fn means(
     store: &Store,
     series: &str,
     bins: &[Span],
