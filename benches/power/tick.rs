@@ -69,7 +69,7 @@ async fn ticks() -> f64 {
     let mut slots = collect::build_from(&entries, &host, &tables, &Problems::default());
     slots.push(Meters::new(&[]).slot());
     let activity = Activity::default();
-    slots.push(collect::services(&host, &[], activity.clone()));
+    slots.push(collect::services(&host, &[], false, activity.clone()));
     let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
     let mut listener = bus.listen();
     let cancel = CancellationToken::new();
