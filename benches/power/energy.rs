@@ -81,7 +81,7 @@ async fn resets() -> (f64, f64) {
             watts / 230.0
         );
         rig.say("tele/plug/SENSOR", &text, false);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         if begun.is_none() {
             begun = Some(truth);
         }
