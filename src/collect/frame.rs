@@ -40,13 +40,14 @@ pub async fn run(
     let all = async {
         let mut first = Some(Instant::now());
         loop {
+            let is_first = first.is_some();
             let now = match first.take() {
                 Some(now) => now,
                 None => ticks.tick().await,
             };
             let at = host.clock.now();
             let begun = Instant::now();
-            let mut outcomes = tick(&mut slots, &mut lane, now, interval).await;
+            let mut outcomes = tick(&mut slots, &mut lane, now, interval, is_first).await;
             let failing = slots.iter().filter(|slot| slot.is_failing()).count();
             outcomes.push(own.outcome(begun.elapsed(), failing));
             bus.publish(Batch { at, outcomes });
@@ -61,6 +62,7 @@ async fn tick(
     lane: &mut Lane,
     now: Instant,
     interval: Duration,
+    is_first: bool,
 ) -> Vec<Outcome> {
     while let Some((index, collector)) = lane.returned() {
         if let Some(slot) = slots.get_mut(index) {
@@ -70,6 +72,8 @@ async fn tick(
     let due: VecDeque<_> = slots
         .iter_mut()
         .enumerate()
+        // What is read rarely may take its time: the first figures do not wait for it.
+        .filter(|(_, slot)| !is_first || slot.period().is_zero())
         .filter_map(|(index, slot)| Some((index, slot.take_due(now, interval)?)))
         .collect();
     let mut outcomes = Vec::with_capacity(due.len() + 1);

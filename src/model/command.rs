@@ -124,6 +124,18 @@ impl Command {
         }
     }
 
+    /// What is asked of whichever part takes such orders, if it is an order.
+    pub const fn order(&self) -> Option<&Order> {
+        match &self.action {
+            Action::Order(order) => Some(order),
+            Action::Ack { .. }
+            | Action::Unack { .. }
+            | Action::SilenceAlert { .. }
+            | Action::SilenceRule { .. }
+            | Action::Maintenance { .. } => None,
+        }
+    }
+
     /// The answer that it was not done, and why.
     pub fn refused(&self, error: impl Into<String>) -> CommandResult {
         CommandResult {

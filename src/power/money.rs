@@ -95,11 +95,10 @@ impl Sums {
         self.whole += more;
     }
 
-    const fn begin(&mut self, turn: Turn) {
-        match turn {
-            Turn::Nothing => return,
-            Turn::Day => {}
-            Turn::Month => self.month = 0.0,
+    /// Begins a new day, or with `turn` a new month.
+    fn begin(&mut self, turn: Turn) {
+        if turn == Turn::Month {
+            self.month = 0.0;
         }
         self.today = 0.0;
     }

@@ -77,9 +77,8 @@ impl Tracker for Battery {
         // One a day, the last.
         self.figures.retain(|(at, _)| *at < day);
         self.figures.push_back((day, figure));
-        if self.figures.len() > FIGURES {
-            self.figures.pop_front();
-        }
+        let extra = self.figures.len().saturating_sub(FIGURES);
+        self.figures.drain(..extra);
     }
 
     fn judge(&self, now: Timestamp) -> Finding {

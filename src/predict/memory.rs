@@ -41,9 +41,7 @@ impl Tracker for Memory {
         if self.first <= 0.0 || self.first > scene.day {
             self.first = scene.day;
         }
-        let Some(count) = count(seen) else {
-            return;
-        };
+        let Some(count) = count(seen) else { return };
         let grown = match self.last.replace(count) {
             Some(last) if count >= last => count - last,
             Some(_) => count, // The count begins anew with the kernel.

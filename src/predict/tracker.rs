@@ -77,10 +77,7 @@ impl<T: Tracker> Predictor for Each<T> {
         self.day = scene.day;
         for seen in scene.seen.iter().filter(|seen| T::wants(seen)) {
             let name = seen.subject.key();
-            if !self.parts.contains_key(name) {
-                if self.parts.len() >= PARTS {
-                    continue;
-                }
+            if !self.parts.contains_key(name) && self.parts.len() < PARTS {
                 let part = Part {
                     tracker: self.memory.get(&key(T::KIND, name)).unwrap_or_default(),
                     subject: Arc::clone(seen.subject),
@@ -122,8 +119,6 @@ impl<T: Tracker> Predictor for Each<T> {
         let kept = self.memory.keys(&key(T::KIND, ""));
         let here = |name: &String| self.parts.keys().any(|part| *name == key(T::KIND, part));
         let gone = kept.iter().filter(|name| !here(name));
-        for name in gone.skip(PARTS) {
-            self.memory.remove(name);
-        }
+        gone.skip(PARTS).for_each(|name| self.memory.remove(name));
     }
 }

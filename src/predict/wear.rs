@@ -36,9 +36,8 @@ impl Tracker for Wear {
     }
 
     fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
-        let Some(wear) = seen.number("wear_pct") else {
-            return;
-        };
+        let wear = seen.number("wear_pct");
+        let Some(wear) = wear else { return };
         let last = self.steps.back().map(|(_, wear)| *wear);
         if last.is_none() {
             self.before = seen

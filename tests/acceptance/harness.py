@@ -144,6 +144,9 @@ class Service:
             "node": {"name": NODE, "interval": "1s"},
             "mqtt": {"embedded": {"listen": f"127.0.0.1:{self.mqtt_port}"}},
             "api": {"listen": f"127.0.0.1:{self.api_port}"},
+            # What this very machine has met and runs is no matter of the tests.
+            "collect": {name: {"enabled": False} for name in
+                        ("kernel", "containers", "units", "updates")},
         })
         self.configure(config or {})
 

@@ -18,7 +18,8 @@ def test_an_under_voltage_of_a_raspberry_pi_is_told_at_once(home, tmp_path):
 
 
 def test_a_new_error_in_the_kernel_s_log_is_an_event_and_is_counted(home, host):
-    service = home({"host": host.config("root", "proc")}).start()
+    service = home({"host": host.config("root", "proc"),
+                    "collect": {"kernel": {"enabled": True}}}).start()
     mqtt = service.mqtt("homewatch/#")
     before = mqtt.wait("homewatch/box/health/kernel").json
     assert (before["usb_errors"], before["disk_errors"]) == (1, 0)

@@ -4,11 +4,24 @@ pub(super) static TEMPERATURE: Metric =
     Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
         .decimals(1)
         .dead_band(1.0);
-pub(super) static CRITICAL: Metric = degrees("critical_c", "Critical temperature");
-pub(super) static MAX: Metric = degrees("max_c", "Highest allowed temperature");
-static MIN: Metric = degrees("min_c", "Lowest allowed temperature");
-static EMERGENCY: Metric = degrees("emergency_c", "Emergency temperature");
-static LOW_CRITICAL: Metric = degrees("low_critical_c", "Critical low temperature");
+pub(super) static CRITICAL: Metric =
+    Metric::gauge("critical_c", "Critical temperature", Unit::Celsius)
+        .decimals(1)
+        .hidden();
+pub(super) static MAX: Metric =
+    Metric::gauge("max_c", "Highest allowed temperature", Unit::Celsius)
+        .decimals(1)
+        .hidden();
+static MIN: Metric = Metric::gauge("min_c", "Lowest allowed temperature", Unit::Celsius)
+    .decimals(1)
+    .hidden();
+static EMERGENCY: Metric = Metric::gauge("emergency_c", "Emergency temperature", Unit::Celsius)
+    .decimals(1)
+    .hidden();
+static LOW_CRITICAL: Metric =
+    Metric::gauge("low_critical_c", "Critical low temperature", Unit::Celsius)
+        .decimals(1)
+        .hidden();
 static FAN: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm).dead_band(50.0);
 static FAN_MIN: Metric = Metric::gauge("min_rpm", "Lowest allowed speed", Unit::Rpm).hidden();
 static FAN_MAX: Metric = Metric::gauge("max_rpm", "Highest speed", Unit::Rpm).hidden();
@@ -18,19 +31,49 @@ static FAN_TARGET: Metric = Metric::gauge("target_rpm", "Wanted speed", Unit::Rp
 static PWM: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent)
     .dead_band(3.0)
     .diagnostic();
-static VOLTAGE: Metric = volts("voltage_v", "Voltage").dead_band(0.1);
-static VOLTAGE_MIN: Metric = volts("min_v", "Lowest allowed voltage");
-static VOLTAGE_MAX: Metric = volts("max_v", "Highest allowed voltage");
-static VOLTAGE_CRITICAL: Metric = volts("critical_v", "Critical voltage");
-static VOLTAGE_LOW: Metric = volts("low_critical_v", "Critical low voltage");
-static CURRENT: Metric = amperes("current_a", "Current").dead_band(0.5);
-static CURRENT_MAX: Metric = amperes("max_a", "Highest allowed current");
-static CURRENT_CRITICAL: Metric = amperes("critical_a", "Critical current");
-static POWER: Metric = watts("power_w", "Power").dead_band(2.0);
-static AVERAGE: Metric = watts("average_w", "Average power").dead_band(2.0);
-static POWER_CAP: Metric = watts("cap_w", "Power cap");
-static POWER_MAX: Metric = watts("max_w", "Highest allowed power");
-static POWER_CRITICAL: Metric = watts("critical_w", "Critical power");
+static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
+    .decimals(3)
+    .hidden()
+    .dead_band(0.1);
+static VOLTAGE_MIN: Metric = Metric::gauge("min_v", "Lowest allowed voltage", Unit::Volt)
+    .decimals(3)
+    .hidden();
+static VOLTAGE_MAX: Metric = Metric::gauge("max_v", "Highest allowed voltage", Unit::Volt)
+    .decimals(3)
+    .hidden();
+static VOLTAGE_CRITICAL: Metric = Metric::gauge("critical_v", "Critical voltage", Unit::Volt)
+    .decimals(3)
+    .hidden();
+static VOLTAGE_LOW: Metric = Metric::gauge("low_critical_v", "Critical low voltage", Unit::Volt)
+    .decimals(3)
+    .hidden();
+static CURRENT: Metric = Metric::gauge("current_a", "Current", Unit::Ampere)
+    .decimals(3)
+    .hidden()
+    .dead_band(0.5);
+static CURRENT_MAX: Metric = Metric::gauge("max_a", "Highest allowed current", Unit::Ampere)
+    .decimals(3)
+    .hidden();
+static CURRENT_CRITICAL: Metric = Metric::gauge("critical_a", "Critical current", Unit::Ampere)
+    .decimals(3)
+    .hidden();
+static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
+    .decimals(3)
+    .hidden()
+    .dead_band(2.0);
+static AVERAGE: Metric = Metric::gauge("average_w", "Average power", Unit::Watt)
+    .decimals(3)
+    .hidden()
+    .dead_band(2.0);
+static POWER_CAP: Metric = Metric::gauge("cap_w", "Power cap", Unit::Watt)
+    .decimals(3)
+    .hidden();
+static POWER_MAX: Metric = Metric::gauge("max_w", "Highest allowed power", Unit::Watt)
+    .decimals(3)
+    .hidden();
+static POWER_CRITICAL: Metric = Metric::gauge("critical_w", "Critical power", Unit::Watt)
+    .decimals(3)
+    .hidden();
 static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
     .decimals(6)
     .dead_band(0.001)
@@ -59,22 +102,6 @@ static POWERS: [(&str, &Metric); 3] = [
     ("max", &POWER_MAX),
     ("crit", &POWER_CRITICAL),
 ];
-
-const fn degrees(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Celsius).decimals(1).hidden()
-}
-
-const fn volts(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Volt).decimals(3).hidden()
-}
-
-const fn amperes(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Ampere).decimals(3).hidden()
-}
-
-const fn watts(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Watt).decimals(3).hidden()
-}
 
 /// What a sensor measures, with the scale of the kernel's hwmon interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

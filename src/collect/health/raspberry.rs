@@ -9,24 +9,40 @@ use crate::config::Section;
 use crate::host::{Exec, ExecError, Host, Root};
 use crate::model::{Area, FlagMeaning, Metric, Reading, Subject};
 
-static UNDER_VOLTAGE: Metric = now("under_voltage", "Under-voltage");
-static CAPPED: Metric = now("frequency_capped", "Frequency capped").diagnostic();
-static THROTTLED: Metric = now("throttled", "Throttled");
-static SOFT_LIMIT: Metric = now("soft_temperature_limit", "Soft temperature limit").diagnostic();
-static WAS_UNDER_VOLTAGE: Metric =
-    now("under_voltage_since_boot", "Under-voltage since boot").diagnostic();
-static WAS_CAPPED: Metric =
-    now("frequency_capped_since_boot", "Frequency capped since boot").hidden();
-static WAS_THROTTLED: Metric = now("throttled_since_boot", "Throttled since boot").diagnostic();
-static WAS_AT_SOFT_LIMIT: Metric = now(
-    "soft_temperature_limit_since_boot",
-    "Soft temperature limit since boot",
+static UNDER_VOLTAGE: Metric = Metric::flag("under_voltage", "Under-voltage", FlagMeaning::Problem);
+static CAPPED: Metric =
+    Metric::flag("frequency_capped", "Frequency capped", FlagMeaning::Problem).diagnostic();
+static THROTTLED: Metric = Metric::flag("throttled", "Throttled", FlagMeaning::Problem);
+static SOFT_LIMIT: Metric = Metric::flag(
+    "soft_temperature_limit",
+    "Soft temperature limit",
+    FlagMeaning::Problem,
+)
+.diagnostic();
+static WAS_UNDER_VOLTAGE: Metric = Metric::flag(
+    "under_voltage_since_boot",
+    "Under-voltage since boot",
+    FlagMeaning::Problem,
+)
+.diagnostic();
+static WAS_CAPPED: Metric = Metric::flag(
+    "frequency_capped_since_boot",
+    "Frequency capped since boot",
+    FlagMeaning::Problem,
 )
 .hidden();
-
-const fn now(key: &'static str, name: &'static str) -> Metric {
-    Metric::flag(key, name, FlagMeaning::Problem)
-}
+static WAS_THROTTLED: Metric = Metric::flag(
+    "throttled_since_boot",
+    "Throttled since boot",
+    FlagMeaning::Problem,
+)
+.diagnostic();
+static WAS_AT_SOFT_LIMIT: Metric = Metric::flag(
+    "soft_temperature_limit_since_boot",
+    "Soft temperature limit since boot",
+    FlagMeaning::Problem,
+)
+.hidden();
 
 /// The firmware's bits and what they say (its documentation of `get_throttled`).
 static BITS: [(u32, &Metric); 8] = [

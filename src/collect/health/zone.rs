@@ -8,13 +8,8 @@ use crate::host::Root;
 pub(super) fn zone(root: &Root) -> TimeZone {
     let named = Root::read_trimmed(&root.path(Path::new("/etc/timezone")));
     let named = named.and_then(|name| TimeZone::get(&name).ok());
-    named.unwrap_or_else(|| {
-        if root.is_own() {
-            TimeZone::system()
-        } else {
-            TimeZone::UTC
-        }
-    })
+    let own = root.is_own().then(TimeZone::system);
+    named.or(own).unwrap_or(TimeZone::UTC)
 }
 
 #[cfg(test)]

@@ -192,16 +192,16 @@ fn moment(value: &Value, zone: &TimeZone, before: Option<Timestamp>) -> Option<T
 pub(super) fn merge(slots: &mut Slots, more: Slots) {
     let first = more.keys().next().copied();
     let last = more.values().map(|(end, _)| *end).max();
-    if let (Some(first), Some(last)) = (first, last) {
-        slots.retain(|start, (end, _)| {
-            // One that reaches into the new ones is cut.
-            if *start < first && *end > first {
-                *end = first;
-            }
-            *start < first || *start >= last
-        });
-        slots.extend(more);
-    }
+    let span = first.zip(last);
+    let Some((first, last)) = span else { return };
+    slots.retain(|start, (end, _)| {
+        // One that reaches into the new ones is cut.
+        if *start < first && *end > first {
+            *end = first;
+        }
+        *start < first || *start >= last
+    });
+    slots.extend(more);
 }
 
 /// The figure at `at`.

@@ -27,11 +27,26 @@ use slopes::{Means, Slope, Slopes, product};
 use stretches::{MEMORY, Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
 
 /// W per GHz of clock in full use: what the same use costs more at a higher clock.
-const FREQUENCY: Slope = Slope::learnt(300.0, 0.1);
+const FREQUENCY: Slope = Slope {
+    assumed: 0.0,
+    least: 0.0,
+    most: 300.0,
+    grain: 0.1,
+};
 /// W per disk that is always busy.
-const DISKS: Slope = Slope::learnt(60.0, 0.1);
+const DISKS: Slope = Slope {
+    assumed: 0.0,
+    least: 0.0,
+    most: 60.0,
+    grain: 0.1,
+};
 /// W per 100 MB/s.
-const NETWORK: Slope = Slope::learnt(60.0, 0.1);
+const NETWORK: Slope = Slope {
+    assumed: 0.0,
+    least: 0.0,
+    most: 60.0,
+    grain: 0.1,
+};
 /// A meter's watt is so many of a graphics card's own.
 const GRAPHICS_CARDS: Slope = Slope {
     assumed: 1.1,
@@ -264,9 +279,8 @@ impl Learned {
         let mut off = self.usual.off(&inputs.extras);
         let clock = inputs.extras.get(CLOCK).copied().flatten();
         let usual = between(&points, usage_pct, |point| point.clock);
-        if let Some(off) = off.get_mut(CLOCK) {
-            *off = clock.zip(usual).map_or(0.0, |(clock, usual)| clock - usual);
-        }
+        let higher = clock.zip(usual).map_or(0.0, |(clock, usual)| clock - usual);
+        off.get_mut(CLOCK).into_iter().for_each(|off| *off = higher);
         let more = product(&slopes, &off);
         let watts = (plain.watts + more).max(plain.watts * 0.3);
         let error = plain.error + LOOSE * more.abs() / watts;

@@ -21,18 +21,6 @@ pub(super) struct Slope {
     pub(super) grain: f64,
 }
 
-impl Slope {
-    /// One that is learnt alone, W per unit, and never negative: nothing saves power by working.
-    pub(super) const fn learnt(most: f64, grain: f64) -> Self {
-        Self {
-            assumed: 0.0,
-            least: 0.0,
-            most,
-            grain,
-        }
-    }
-}
-
 /// How watts go with several inputs: sums of products of deviations, of which least squares
 /// follow.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]

@@ -23,28 +23,36 @@ use crate::config::Section;
 use crate::host::{Host, Root};
 use crate::model::{Area, Metric, Reading, Subject, Unit};
 
-static DISK_DAY: Metric = day("disk_errors_24h", "Disk errors within a day");
-static FILESYSTEM_DAY: Metric = day("filesystem_errors_24h", "Filesystem errors within a day");
-static KILLED_DAY: Metric = day("oom_kills_24h", "Processes killed for memory within a day");
-static KILLED: Metric = count("oom_kills", "Processes killed for memory");
-static DISK: Metric = count("disk_errors", "Disk errors");
-static FILESYSTEM: Metric = count("filesystem_errors", "Filesystem errors");
-static USB: Metric = count("usb_errors", "USB errors");
-static LINK: Metric = count("link_downs", "Network links down");
-static HARDWARE: Metric = count("hardware_errors", "Hardware errors");
-static PCIE: Metric = count("pcie_errors", "PCIe errors");
-static HANGS: Metric = count("hangs", "Hangs");
-static SKIPPED: Metric = count("skipped_messages", "Skipped messages").hidden();
+static DISK_DAY: Metric =
+    Metric::gauge("disk_errors_24h", "Disk errors within a day", Unit::None).diagnostic();
+static FILESYSTEM_DAY: Metric = Metric::gauge(
+    "filesystem_errors_24h",
+    "Filesystem errors within a day",
+    Unit::None,
+)
+.diagnostic();
+static KILLED_DAY: Metric = Metric::gauge(
+    "oom_kills_24h",
+    "Processes killed for memory within a day",
+    Unit::None,
+)
+.diagnostic();
+static KILLED: Metric =
+    Metric::total("oom_kills", "Processes killed for memory", Unit::None).diagnostic();
+static DISK: Metric = Metric::total("disk_errors", "Disk errors", Unit::None).diagnostic();
+static FILESYSTEM: Metric =
+    Metric::total("filesystem_errors", "Filesystem errors", Unit::None).diagnostic();
+static USB: Metric = Metric::total("usb_errors", "USB errors", Unit::None).diagnostic();
+static LINK: Metric = Metric::total("link_downs", "Network links down", Unit::None).diagnostic();
+static HARDWARE: Metric =
+    Metric::total("hardware_errors", "Hardware errors", Unit::None).diagnostic();
+static PCIE: Metric = Metric::total("pcie_errors", "PCIe errors", Unit::None).diagnostic();
+static HANGS: Metric = Metric::total("hangs", "Hangs", Unit::None).diagnostic();
+static SKIPPED: Metric = Metric::total("skipped_messages", "Skipped messages", Unit::None)
+    .diagnostic()
+    .hidden();
 static VICTIM: Metric = Metric::text("oom_victim", "Last killed for memory").diagnostic();
 static LAST: Metric = Metric::text("last_error", "Last error").diagnostic();
-
-const fn day(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::None).diagnostic()
-}
-
-const fn count(key: &'static str, name: &'static str) -> Metric {
-    Metric::total(key, name, Unit::None).diagnostic()
-}
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "kernel",

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::testing::ERRAND;
 use crate::bus::{Bus, Event, Request};
 use crate::host::Host;
-use crate::model::{Action, Order, Value as Figure};
+use crate::model::Value as Figure;
 
 /// How often it is looked whether the machine is busy with something that a self-test would hinder.
 const LOOK: Duration = Duration::from_mins(1);
@@ -69,17 +69,18 @@ pub async fn run(host: Host, bus: Bus, by_command: bool, cancel: CancellationTok
 }
 
 async fn carry_out(host: &Host, bus: &Bus, request: Request) {
-    if let Action::Order(Order { target, text, .. }) = &request.command.action {
-        let done = host.desk.ask(ERRAND, target, text.as_deref());
-        let result = match timeout(LIMIT, done).await {
-            Ok(Ok(Ok(detail))) => request.command.done(detail),
-            Ok(Ok(Err(reason))) => request.command.refused(reason),
-            Ok(Err(_)) | Err(_) => request
-                .command
-                .refused("disks are not watched at present; homewatch doctor tells why"),
-        };
-        bus.answer(request, result, host.clock.now());
-    }
+    let order = request.command.order();
+    let target = order.map_or("", |order| order.target.as_str());
+    let text = order.and_then(|order| order.text.as_deref());
+    let done = host.desk.ask(ERRAND, target, text);
+    let result = match timeout(LIMIT, done).await {
+        Ok(Ok(Ok(detail))) => request.command.done(detail),
+        Ok(Ok(Err(reason))) => request.command.refused(reason),
+        Ok(Err(_)) | Err(_) => request
+            .command
+            .refused("disks are not watched at present; homewatch doctor tells why"),
+    };
+    bus.answer(request, result, host.clock.now());
 }
 
 /// Whether nothing is under way that a self-test would hinder or be hindered by: running on a

@@ -253,6 +253,16 @@ fn a_cable_s_errors_are_told_when_they_grow() {
 }
 
 #[test]
+fn an_unknown_warning_of_a_disk_that_calls_itself_well_is_a_warning() {
+    let mut disk = nvme(&json!({"critical_warning": 128}));
+    disk["smart_status"]["passed"] = json!(true);
+    let report = Report::parse(Some(0), disk.to_string().as_bytes()).unwrap();
+    let verdict = Verdict::of(&report, Growth::default(), &Known::default());
+    assert_eq!(verdict.level, Level::Warning);
+    assert!(verdict.reasons[0].contains("not known here"), "{verdict:?}");
+}
+
+#[test]
 fn every_bit_of_nvme_s_warning_is_told() {
     for (more, want, said) in [
         (json!({}), Level::Ok, ""),

@@ -30,11 +30,27 @@ static BEEPER: Metric = Metric::text("beeper", "Beeper").hidden();
 static LOAD: Metric = Metric::gauge("load_pct", "Load", Unit::Percent).dead_band(2.0);
 static RUNTIME: Metric =
     Metric::gauge("runtime_s", "Time on battery", Unit::Second).dead_band(60.0);
-static BATTERY_V: Metric = volts("battery_voltage_v", "Battery voltage");
-static INPUT_V: Metric = volts("input_voltage_v", "Input voltage");
-static OUTPUT_V: Metric = volts("output_voltage_v", "Output voltage");
-static INPUT_HZ: Metric = hertz("input_frequency_hz", "Input frequency");
-static OUTPUT_HZ: Metric = hertz("output_frequency_hz", "Output frequency").hidden();
+static BATTERY_V: Metric = Metric::gauge("battery_voltage_v", "Battery voltage", Unit::Volt)
+    .decimals(1)
+    .dead_band(2.0)
+    .diagnostic();
+static INPUT_V: Metric = Metric::gauge("input_voltage_v", "Input voltage", Unit::Volt)
+    .decimals(1)
+    .dead_band(2.0)
+    .diagnostic();
+static OUTPUT_V: Metric = Metric::gauge("output_voltage_v", "Output voltage", Unit::Volt)
+    .decimals(1)
+    .dead_band(2.0)
+    .diagnostic();
+static INPUT_HZ: Metric = Metric::gauge("input_frequency_hz", "Input frequency", Unit::Hertz)
+    .decimals(1)
+    .dead_band(0.2)
+    .diagnostic();
+static OUTPUT_HZ: Metric = Metric::gauge("output_frequency_hz", "Output frequency", Unit::Hertz)
+    .decimals(1)
+    .dead_band(0.2)
+    .diagnostic()
+    .hidden();
 static OUTPUT_A: Metric = Metric::gauge("output_current_a", "Output current", Unit::Ampere)
     .decimals(2)
     .dead_band(0.1)
@@ -42,16 +58,6 @@ static OUTPUT_A: Metric = Metric::gauge("output_current_a", "Output current", Un
 static TEMPERATURE: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
     .decimals(1)
     .dead_band(0.5);
-
-const fn volts(key: &'static str, name: &'static str) -> Metric {
-    let metric = Metric::gauge(key, name, Unit::Volt).decimals(1);
-    metric.dead_band(2.0).diagnostic()
-}
-
-const fn hertz(key: &'static str, name: &'static str) -> Metric {
-    let metric = Metric::gauge(key, name, Unit::Hertz).decimals(1);
-    metric.dead_band(0.2).diagnostic()
-}
 
 /// VA become W by this where the UPS does not say how; common for small line-interactive ones.
 const POWER_FACTOR: f64 = 0.7;

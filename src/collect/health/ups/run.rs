@@ -123,23 +123,9 @@ impl Task {
         let up = self.begun.elapsed();
         if let Some(acting) = &mut self.acting {
             let order = acting.see(up, readings, &self.host.memory);
-            self.act(order, batch.at, work);
+            act(acting, order, &self.host, (&self.bus, batch.at), work);
         }
         self.publish(batch.at);
-    }
-
-    /// Has the action's next command run, and tells how far it is.
-    fn act(&mut self, order: Option<Order>, at: Timestamp, work: &Work) {
-        if let Some(acting) = &mut self.acting {
-            acting.keep(&self.host.memory);
-            for event in acting.events(order, at) {
-                self.bus.emit(Event::Happened("ups_action", event.into()));
-            }
-            if let Some(Order::Run(index)) = order {
-                let step = acting.run(index, self.host.exec.clone());
-                work.push(Box::pin(async { Ended::Step(step.await) }));
-            }
-        }
     }
 
     fn publish(&self, at: Timestamp) {
@@ -158,12 +144,12 @@ impl Task {
         let at = self.host.clock.now();
         match ended {
             Ended::Step(outcome) => {
-                let order = self.acting.as_mut().and_then(|acting| {
+                self.acting.iter_mut().for_each(|acting| {
                     let event = acting.outcome(&outcome, at);
                     self.bus.emit(Event::Happened("ups_action", event.into()));
-                    acting.ended(outcome.is_ok())
+                    let order = acting.ended(outcome.is_ok());
+                    act(acting, order, &self.host, (&self.bus, at), work);
                 });
-                self.act(order, at, work);
                 self.publish(at);
             }
             Ended::Asked(request, result) => self.bus.answer(*request, result, at),
@@ -278,4 +264,22 @@ async fn order(access: Access, unit: String, command: String) -> Result<(), Stri
     }
     let done = tokio::task::spawn_blocking(move || nut::command(&access, &unit, &command)).await;
     done.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// Has the action's next command run, and tells how far it is.
+fn act(
+    acting: &mut Acting,
+    order: Option<Order>,
+    host: &Host,
+    (bus, at): (&Bus, Timestamp),
+    work: &Work,
+) {
+    acting.keep(&host.memory);
+    for event in acting.events(order, at) {
+        bus.emit(Event::Happened("ups_action", event.into()));
+    }
+    if let Some(Order::Run(index)) = order {
+        let step = acting.run(index, host.exec.clone());
+        work.push(Box::pin(async { Ended::Step(step.await) }));
+    }
 }
