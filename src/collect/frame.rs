@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Slot;
@@ -17,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// A busy machine may let a thread wait for this long: no reason to call its sensors unavailable.
 const LEAST: Duration = Duration::from_secs(3);
+
+/// The first figures wait no longer than this for collectors that are asked rarely: those call
+/// programs, which may take their time.
+const PROMPT: Duration = Duration::from_millis(50);
 
 /// The second tick comes this soon after the first: rates and shares need two.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -47,7 +52,22 @@ pub async fn run(
             };
             let at = host.clock.now();
             let begun = Instant::now();
-            let mut outcomes = tick(&mut slots, &mut lane, now, interval, is_first).await;
+            let mut outcomes = if is_first {
+                let prompt = tick(&mut slots, &mut lane, (now, interval), Slot::is_prompt).await;
+                let rest = tick(&mut slots, &mut lane, (now, interval), |one| {
+                    !one.is_prompt()
+                });
+                let mut rest = pin!(rest);
+                if let Ok(rest) = timeout(PROMPT, &mut rest).await {
+                    prompt.into_iter().chain(rest).collect()
+                } else {
+                    let outcomes = prompt;
+                    bus.publish(Batch { at, outcomes });
+                    rest.await
+                }
+            } else {
+                tick(&mut slots, &mut lane, (now, interval), |_| true).await
+            };
             let failing = slots.iter().filter(|slot| slot.is_failing()).count();
             outcomes.push(own.outcome(begun.elapsed(), failing));
             bus.publish(Batch { at, outcomes });
@@ -60,9 +80,8 @@ pub async fn run(
 async fn tick(
     slots: &mut [Slot],
     lane: &mut Lane,
-    now: Instant,
-    interval: Duration,
-    is_first: bool,
+    (now, interval): (Instant, Duration),
+    wanted: impl Fn(&Slot) -> bool,
 ) -> Vec<Outcome> {
     while let Some((index, collector)) = lane.returned() {
         if let Some(slot) = slots.get_mut(index) {
@@ -72,8 +91,7 @@ async fn tick(
     let due: VecDeque<_> = slots
         .iter_mut()
         .enumerate()
-        // What is read rarely may take its time: the first figures do not wait for it.
-        .filter(|(_, slot)| !is_first || slot.period().is_zero())
+        .filter(|(_, slot)| wanted(slot))
         .filter_map(|(index, slot)| Some((index, slot.take_due(now, interval)?)))
         .collect();
     let mut outcomes = Vec::with_capacity(due.len() + 1);

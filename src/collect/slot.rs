@@ -61,6 +61,11 @@ impl Slot {
         self.period
     }
 
+    /// Whether it is sampled at every tick, as what only reads small files is.
+    pub(super) const fn is_prompt(&self) -> bool {
+        self.period.is_zero()
+    }
+
     /// Why it fails now.
     pub(super) const fn is_failing(&self) -> bool {
         self.error.is_some()

@@ -40,6 +40,7 @@ def test_what_cannot_be_reported_is_refused_with_what_can(home):
 def test_the_health_is_reported_and_what_is_too_young_to_be_foreseen_says_what_is_missing(home, host):
     service = home({"host": host.config("sys")})
     service.start()
+    until(lambda: "health/cpu/usage_pct" in service.series(), "figures")
     until(lambda: service.get("history", series="health/cpu/usage_pct", **{"from": "-1h"})
           ["series"][0]["points"], "the processor in the history")
     text = service.run("report", "health", "--period", "day")

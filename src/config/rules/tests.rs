@@ -69,7 +69,12 @@ fn the_rules_that_come_along_have_no_faults_and_watch_what_they_should() {
         ("health/temp-disk-s5gx-sensor-1", &[]),
         (
             "health/fs-root",
-            &["filesystem_full", "inodes_used_up", "filesystem_read_only"],
+            &[
+                "filesystem_full",
+                "inodes_used_up",
+                "filesystem_errors",
+                "filesystem_read_only",
+            ],
         ),
         ("health/memory", &["memory_low"]),
         ("health/pressure", &["memory_thrashing"]),
