@@ -81,6 +81,10 @@ class Host:
     def processor(self, celsius):
         """Sets the temperature of the desktop's processor; it is critical at 100 °C."""
         self.write("sys/class/hwmon/hwmon2/temp1_input", round(celsius * 1000))
+        # Its other source, which would contradict it.
+        for zone in (self.folder / "sys/class/thermal").glob("thermal_zone*"):
+            if (zone / "type").read_text().strip() == "x86_pkg_temp":
+                self.write(zone.relative_to(self.folder) / "temp", round(celsius * 1000))
 
     def config(self, *roots):
         """The configuration that makes homewatch watch it, or only some of its roots."""
