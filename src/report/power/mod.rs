@@ -59,7 +59,7 @@ fn make(question: &Question<'_>) -> Result<Document, ReportError> {
     document.figures("totals", "", totals(question, &known)?);
     ahead::tell(question, &known, &mut document)?;
     charts::tell(question, &known, &mut document)?;
-    tables::services(question, &known, &mut document);
+    tables::services(&known, &mut document);
     tables::processes(&known, &mut document);
     tables::meters(question, &mut document)?;
     Ok(document)

@@ -9,7 +9,7 @@ use crate::store::SeriesKind;
 const ROWS: usize = 20;
 
 /// What the energy went to, the most first.
-pub(super) fn services(question: &Question<'_>, known: &Known, document: &mut Document) {
+pub(super) fn services(known: &Known, document: &mut Document) {
     let mut parts: Vec<(&Share, Sum)> = known
         .now
         .parts
@@ -19,10 +19,8 @@ pub(super) fn services(question: &Question<'_>, known: &Known, document: &mut Do
     parts.sort_by(|(_, a), (_, b)| b.energy_kwh.total_cmp(&a.energy_kwh));
     let before = |share: &Share| Some(known.before.parts.get(share)?.energy_kwh);
     let last = |share: &Share| Some(known.last_year.as_ref()?.parts.get(share)?.energy_kwh);
-    let hours = known
-        .now
-        .watched_h
-        .max(question.frame.span.hours().min(1.0));
+    // As the machine's own mean: over the time that was watched, however short.
+    let hours = Some(known.now.watched_h).filter(|hours| *hours > 0.0);
     let currency = known.currency().filter(|_| known.now.cost.is_some());
     let rows = parts.iter().take(ROWS).map(|(share, sum)| {
         let mut row = vec![
@@ -31,7 +29,7 @@ pub(super) fn services(question: &Question<'_>, known: &Known, document: &mut Do
             (sum.energy_kwh / known.now.known_kwh * 100.0).into(),
         ];
         row.extend(currency.map(|_| Cell::from(sum.cost)));
-        row.push((sum.energy_kwh * 1000.0 / hours).into());
+        row.push(hours.map(|hours| sum.energy_kwh * 1000.0 / hours).into());
         row.push(before(share).into());
         row.push(last(share).into());
         row

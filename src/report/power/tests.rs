@@ -202,6 +202,24 @@ fn a_month_is_summed_up_and_held_against_the_one_before_and_last_year() {
 }
 
 #[test]
+fn a_service_s_mean_is_over_the_time_that_was_watched_as_the_machine_s_is() {
+    let house = House::new();
+    house.book("2026-05-04", "2026-05-05", |_| 0.004);
+    let record = house.store.get(Collection::PowerDays, "2026-05-04");
+    let mut day: Day = serde_json::from_slice(&record.unwrap().unwrap()).unwrap();
+    // Ten minutes of 24 W, and nothing is known of the rest of the day.
+    (day.host.watched_s, day.host.mean_w) = (600.0, 24.0);
+    let record = serde_json::to_vec(&day).unwrap();
+    house
+        .store
+        .put(Collection::PowerDays, "2026-05-04", &record)
+        .unwrap();
+    let told = house.told("2026-06-15T10:00:00Z", "2026-05-04..2026-05-05", "");
+    close(&told["figures"]["mean_w"]["value"], 24.0);
+    close(&told["tables"]["services"][0]["mean_w"], 12.0);
+}
+
+#[test]
 fn a_part_of_a_day_is_read_from_the_history_and_so_is_what_the_book_does_not_have() {
     let house = House::new();
     house.history("2026-05-01T00:00:00Z", "2026-05-04T12:00:00Z", 50.0);
