@@ -32,6 +32,7 @@ fn announced() -> BTreeSet<String> {
         Duration::from_mins(5),
         [],
         [],
+        Vec::new(),
     );
     let topics = Topics::new("homewatch", "homewatch-node", "homeassistant");
     let mut directory = Directory::restore(identity, topics, settings.limits, []);

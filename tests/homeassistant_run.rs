@@ -16,8 +16,8 @@ use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::config::HomeAssistantConfig;
 use homewatch::homeassistant::{Identity, Settings, run};
 use homewatch::model::{
-    Alert, AlertState, Area, Batch, Device, Metric, Outcome, Reading, Severity, Subject, Timestamp,
-    Topics, Unit,
+    Alert, AlertState, Area, Batch, Device, Metric, Offer, Outcome, Reading, Severity, Subject,
+    Timestamp, Topics, Unit,
 };
 use homewatch::store::Store;
 use serde_json::Value as Json;
@@ -59,6 +59,16 @@ impl House {
 
     /// Runs `script` beside the real thing.
     async fn run<T>(&self, enabled: bool, script: impl AsyncFnOnce(&Bus) -> T) -> T {
+        self.offering(&[], enabled, script).await
+    }
+
+    /// The same where commands about the host are allowed.
+    async fn offering<T>(
+        &self,
+        offers: &[Offer],
+        enabled: bool,
+        script: impl AsyncFnOnce(&Bus) -> T,
+    ) -> T {
         assert!(self.dir.path().exists());
         let cancel = CancellationToken::new();
         let config = HomeAssistantConfig {
@@ -71,6 +81,7 @@ impl House {
             Duration::from_mins(5),
             collectors,
             ["disks".to_owned()],
+            offers.to_vec(),
         );
         let identity = Identity {
             installation: "abc".to_owned(),
@@ -305,6 +316,24 @@ async fn what_a_collector_told_goes_as_soon_as_it_is_switched_off() {
             assert!(told[..3].iter().all(|(_, payload)| *payload == Json::Null));
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_offered_until_it_is_no_longer_allowed() {
+    let house = house();
+    let reboot = Offer::press("reboot", "Reboot", "host/reboot".to_owned());
+    let button = async |bus: &Bus| {
+        let mut listener = bus.listen();
+        tick(bus, 0, vec![cpu()]);
+        let told = heard(&mut listener, A_WHILE).await;
+        let host = told.into_iter().find(|(topic, _)| topic == HOST);
+        host.unwrap().1["cmps"]["do_reboot"].clone()
+    };
+    let offered = house.offering(&[reboot], true, button).await;
+    assert_eq!(offered["cmd_t"], "~/cmd/host/reboot");
+    let house = house.restart();
+    let gone = house.run(true, button).await;
+    assert_eq!(gone, serde_json::json!({"p": "button"}));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use super::ground::{Ground, blocking};
 use super::well;
 use crate::collect::{self, Ambient, Slot};
 use crate::config::Config;
+use crate::control::Allowed;
 use crate::homeassistant::Settings;
 use crate::http::{self, Api, Setup, TicketKey};
 use crate::meter::Meters;
@@ -68,7 +69,9 @@ impl Parts {
         let off = collect::ENTRIES.iter().map(|entry| entry.name);
         let off = off.filter(|name| !collectors.contains(name));
         let discovery = &config.homeassistant;
-        let settings = Settings::new(discovery, heartbeat, periods, off.map(str::to_owned));
+        let offers = Allowed::offers(&config.control);
+        let off = off.map(str::to_owned);
+        let settings = Settings::new(discovery, heartbeat, periods, off, offers);
         builder.homeassistant(&settings);
         builder.push(config, tickets.clone());
         let board = Board::default();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Number, Value as Json};
 use tokio::time::Instant;
 
-use crate::model::{Alert, Batch, Metric, Reading, Source, Subject, Value};
+use crate::model::{Alert, Batch, Metric, Offer, Reading, Source, Subject, Value};
 
 /// What is known of one subject.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct SubjectState {
     pub source: Option<Source>,
     /// Keys that are no series.
     pub detail: Option<Map<String, Json>>,
+    /// The commands about it that are allowed.
+    pub offers: Vec<Offer>,
     /// When they were read.
     pub at: Timestamp,
     /// Whether they still hold.
@@ -147,6 +149,7 @@ impl State {
             {
                 old.values = values;
                 old.at = at;
+                old.offers.clone_from(&reading.offers);
                 old.collector = collector;
                 return;
             }
@@ -164,6 +167,7 @@ impl State {
             values: values.clone(),
             source: reading.source,
             detail: reading.detail.clone(),
+            offers: reading.offers.clone(),
             at,
             available: true,
             published: payload,

@@ -19,7 +19,7 @@ mod section;
 mod values;
 
 pub use api::{ApiConfig, ApiTls};
-pub use control::ControlConfig;
+pub use control::{ControlConfig, WakeConfig};
 pub use fans::{FanConfig, FanCurve, FansConfig, OutputAddress};
 pub use health::{AmbientConfig, HealthConfig};
 pub use history::HistoryConfig;

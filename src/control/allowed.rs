@@ -7,11 +7,12 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::wake;
 use crate::bus::{Bus, Request};
 use crate::collect::jobs;
-use crate::config::ControlConfig;
+use crate::config::{ControlConfig, WakeConfig};
 use crate::host::{ExecError, Host};
-use crate::model::{Action, Order};
+use crate::model::{Action, Offer, Order, slug};
 
 /// A restart that takes longer goes on, but is no longer waited for.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -37,9 +38,41 @@ impl Allowed {
             ("host/reboot", config.reboot),
             ("host/shutdown", config.shutdown),
             ("job", !self.jobs.is_empty()),
+            ("wake", !config.wake.is_empty()),
         ];
         let allowed = all.iter().filter(|(_, allowed)| *allowed);
         allowed.map(|(verb, _)| *verb).collect()
+    }
+
+    /// What somebody may be offered: all of it but what jobs say of themselves.
+    pub fn offers(config: &ControlConfig) -> Vec<Offer> {
+        let restart = |name: &String| {
+            let plain = name.strip_suffix(".service").unwrap_or(name);
+            let key = format!("restart_{}", slug(plain));
+            let command = format!("service/{name}/restart");
+            Offer::press(key, format!("Restart {plain}"), command)
+        };
+        let wake = |machine: &WakeConfig| {
+            let name = &machine.name;
+            Offer::press(
+                format!("wake_{name}"),
+                format!("Wake {name}"),
+                format!("wake/{name}"),
+            )
+        };
+        let named = config.units.iter().chain(&config.containers);
+        let mut offers: Vec<Offer> = named.map(restart).collect();
+        offers.extend(config.wake.iter().map(wake));
+        // Nobody is to press these by accident: a person has to switch them on there as well.
+        let host = [
+            ("reboot", "Reboot", config.reboot),
+            ("shutdown", "Shut down", config.shutdown),
+        ];
+        let host = host.iter().filter(|(_, _, allowed)| *allowed);
+        offers.extend(
+            host.map(|(word, name, _)| Offer::press(*word, *name, format!("host/{word}")).hidden()),
+        );
+        offers
     }
 
     /// Carries commands out until `cancel`. What the configuration does not allow is not taken.
@@ -79,6 +112,7 @@ impl Allowed {
                 self.call(program, &arguments).await?;
                 Ok(json!({ "restarted": order.target }))
             }
+            "wake" => self.wake(&order.target).await,
             "host/reboot" => self
                 .call("systemctl", &["reboot"])
                 .await
@@ -111,6 +145,22 @@ impl Allowed {
             "\"{name}\" is not allowed by the configuration; allowed are {}",
             all.join(", ")
         ))
+    }
+
+    async fn wake(&self, name: &str) -> Result<Json, String> {
+        let machines = &self.config.wake;
+        let Some(machine) = machines.iter().find(|machine| machine.name == name) else {
+            let all: Vec<&str> = machines.iter().map(|one| one.name.as_str()).collect();
+            return Err(format!(
+                "\"{name}\" is not allowed by the configuration; allowed are {}",
+                all.join(", ")
+            ));
+        };
+        let address = machine.address;
+        wake::wake(machine)
+            .await
+            .map_err(|error| format!("nothing could be sent to {address}: {error}"))?;
+        Ok(json!({ "woken": name, "sent_to": address.to_string() }))
     }
 
     async fn call(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
@@ -197,6 +247,7 @@ mod tests {
             containers: vec!["db".to_owned()],
             reboot: true,
             shutdown: true,
+            wake: Vec::new(),
         }
     }
 
@@ -223,6 +274,63 @@ mod tests {
         );
         let done = crate::host::Root::read(&log).unwrap();
         assert_eq!(done, "restart jellyfin\nrestart db\nreboot\npoweroff\n");
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_named_is_woken_and_no_other() {
+        let sleeper = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let machine = |name: &str, address: &str| WakeConfig {
+            name: name.to_owned(),
+            mac: [1; 6],
+            address: address.parse().unwrap(),
+        };
+        let config = ControlConfig {
+            wake: vec![
+                machine("nas", &sleeper.local_addr().unwrap().to_string()),
+                machine("nowhere", "0.0.0.0:0"),
+            ],
+            ..ControlConfig::default()
+        };
+        let house = House::new(config, "exit 1").await;
+        let done = house.ask("wake/nas", "").await.unwrap();
+        assert!(done.ok, "{done:?}");
+        let mut got = [0; 200];
+        assert_eq!(sleeper.recv(&mut got).await.unwrap(), 102);
+        let refused = house.ask("wake/tv", "").await.unwrap().error.unwrap();
+        assert!(refused.ends_with("allowed are nas, nowhere"), "{refused}");
+        let failed = house.ask("wake/nowhere", "").await.unwrap().error.unwrap();
+        assert!(
+            failed.starts_with("nothing could be sent to 0.0.0.0:0"),
+            "{failed}"
+        );
+    }
+
+    #[test]
+    fn only_what_is_allowed_is_offered() {
+        assert_eq!(Allowed::offers(&ControlConfig::default()), []);
+        let offers = Allowed::offers(&ControlConfig {
+            wake: vec![WakeConfig {
+                name: "nas".to_owned(),
+                mac: [1; 6],
+                address: "127.0.0.1:9".parse().unwrap(),
+            }],
+            ..all()
+        });
+        let commands: Vec<&str> = offers.iter().map(|offer| offer.command.as_str()).collect();
+        let expected = [
+            "service/jellyfin.service/restart",
+            "service/db/restart",
+            "wake/nas",
+            "host/reboot",
+            "host/shutdown",
+        ];
+        assert_eq!(commands, expected);
+        for command in commands {
+            assert!(
+                Command::parse(command, b"{}", Origin::Push).is_ok(),
+                "{command}"
+            );
+        }
     }
 
     #[tokio::test]

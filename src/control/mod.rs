@@ -3,6 +3,7 @@
 
 mod allowed;
 mod snapshot;
+mod wake;
 
 pub use allowed::Allowed;
 

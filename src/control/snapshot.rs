@@ -14,6 +14,7 @@ pub(super) fn batch(state: &State, at: Timestamp) -> Batch {
                 values: subject.values.clone(),
                 source: subject.source,
                 detail: None,
+                offers: Vec::new(),
             })
             .collect()
     };

@@ -17,7 +17,8 @@ use crate::bus::{Bus, Request};
 use crate::config::{FanConfig, FanCurve, FansConfig};
 use crate::host::Host;
 use crate::model::{
-    Action, Area, Batch, FlagMeaning, Metric, Order, Outcome, Reading, Subject, Timestamp, Unit,
+    Action, Area, Batch, FlagMeaning, Form, Metric, Offer, Order, Outcome, Reading, Subject,
+    Timestamp, Unit,
 };
 
 static DRIVE: Metric = Metric::gauge("drive_pct", "Drive", Unit::Percent).dead_band(2.0);
@@ -64,6 +65,7 @@ struct Fan {
     measuring: Option<Measuring>,
     kept: Kept,
     told: Told,
+    offers: Vec<Offer>,
 }
 
 /// How a fan stood at the last step.
@@ -164,6 +166,7 @@ impl Fans {
                 measuring: None,
                 kept,
                 told: Told::default(),
+                offers: offers(&config, &curves),
                 config,
             }
         };
@@ -288,6 +291,29 @@ fn wish(curves: &[FanCurve], word: &str) -> Result<Wish, String> {
     }
 }
 
+/// The commands about a fan, as far as its table allows them.
+fn offers(fan: &FanConfig, curves: &[FanCurve]) -> Vec<Offer> {
+    if !fan.commands {
+        return Vec::new();
+    }
+    let (set, measure) = (
+        format!("fan/{}/set", fan.id),
+        format!("fan/{}/measure", fan.id),
+    );
+    let mut options: Vec<String> = curves.iter().map(|curve| curve.name.clone()).collect();
+    options.push("auto".to_owned());
+    let curve = Form::Choice {
+        options,
+        shown: "set",
+    };
+    let percent = Form::Percent { shown: DRIVE.key };
+    vec![
+        Offer::new("set_curve", "Curve", set.clone(), curve),
+        Offer::new("set_drive", "Fixed drive", set, percent),
+        Offer::press("measure", "Measure", measure).hidden(),
+    ]
+}
+
 fn key(id: &str) -> String {
     format!("fan/{id}")
 }
@@ -404,6 +430,7 @@ impl Fan {
             detail.insert("fault_text".to_owned(), text.clone().into());
         }
         reading.detail = Some(detail);
+        reading.offers.clone_from(&self.offers);
         reading
     }
 }

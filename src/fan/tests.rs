@@ -456,6 +456,9 @@ async fn commands_set_a_percentage_a_curve_or_auto_and_are_remembered() {
     let machine = host(&dir);
     let mut house = House::new(dir, machine.clone(), config());
     house.mode("curve").await;
+    let told = house.bus.state().subject("health/fancontrol-case").unwrap();
+    let offered: Vec<&str> = told.offers.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(offered, ["set_curve", "set_drive", "measure"]);
     for (payload, ok) in [
         ("70%", true),
         (r#"{"set":55}"#, true),
@@ -488,6 +491,8 @@ async fn without_leave_no_command_is_obeyed() {
     let machine = host(&dir);
     let mut house = House::new(dir, machine, other);
     house.mode("curve").await;
+    let told = house.bus.state().subject("health/fancontrol-case").unwrap();
+    assert_eq!(told.offers, []);
     let command = Command::parse("fan/case/set", b"auto", Origin::Push).unwrap();
     let (respond, _answer) = tokio::sync::oneshot::channel();
     let request = Request { command, respond };

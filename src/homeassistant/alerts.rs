@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use super::Component;
+use super::{Component, offer};
 use crate::model::{Alert, AlertState};
 
 /// An alert as it is announced.
@@ -45,7 +45,7 @@ impl AlertCard {
             "p": "button",
             "name": format!("Acknowledge {}", self.name.replacen("Alert ", "", 1)),
             "cmd_t": format!("~/cmd/alert/{id}/ack"),
-            "pl_prs": PRESSED_BY,
+            "pl_prs": offer::pressed(&Map::new()),
         });
         [
             (format!("alert_{id}"), object(problem)),
@@ -79,8 +79,6 @@ const WHOLE_OBJECT: &str = "{{ (value_json|default({})) | tojson }}";
 /// The entity that tells whether we are alive: the only one that is not unavailable when we are
 /// not.
 pub(super) const STATUS: &str = "status";
-
-const PRESSED_BY: &str = r#"{"by":"Home Assistant"}"#;
 
 /// The host's entities that are there whatever is measured: whether we are alive, and alerts.
 pub(super) fn standing() -> BTreeMap<String, Component> {
@@ -140,7 +138,7 @@ pub(super) fn standing() -> BTreeMap<String, Component> {
                 "name": "Acknowledge all alerts",
                 "ic": "mdi:check-all",
                 "cmd_t": "~/cmd/alert/all/ack",
-                "pl_prs": PRESSED_BY,
+                "pl_prs": offer::pressed(&Map::new()),
             }),
         ),
     ];

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use super::alerts::{self, AlertCard};
 use super::device::registry_id;
 use super::subject::SubjectCard;
-use super::{Component, Identity};
-use crate::model::{Alert, AlertState, Area, Reading, Topic, Topics};
+use super::{Component, Identity, offer};
+use crate::model::{Alert, AlertState, Area, Offer, Reading, Topic, Topics};
 
 /// How long the order to remove an entity stays in a configuration, so that a Home Assistant
 /// that is away for an hour still gets it.
@@ -55,6 +55,8 @@ pub struct Directory {
     pub(super) limits: Limits,
     pub(super) subjects: BTreeMap<String, SubjectCard>,
     pub(super) alerts: BTreeMap<String, AlertCard>,
+    /// The entities of commands about the host, by component id.
+    pub(super) offers: BTreeMap<String, Component>,
     /// Entities that are to be removed: by device and component id, platform and since when.
     pub(super) gone: BTreeMap<(String, String), Gone>,
     /// What was announced by topic; without a payload if that was in an earlier run.
@@ -85,6 +87,7 @@ impl Directory {
             limits,
             subjects: BTreeMap::new(),
             alerts: BTreeMap::new(),
+            offers: BTreeMap::new(),
             gone: BTreeMap::new(),
             announced: BTreeMap::new(),
             reported: BTreeSet::new(),
@@ -110,6 +113,10 @@ impl Directory {
             "alert" => {
                 let card = serde_json::from_slice(value).ok()?;
                 self.alerts.insert(name.to_owned(), card);
+            }
+            "offer" => {
+                let component = serde_json::from_slice(value).ok()?;
+                self.offers.insert(name.to_owned(), component);
             }
             "gone" => {
                 let (device, component) = name.split_once('/')?;
@@ -145,8 +152,9 @@ impl Directory {
             SubjectCard::new(&reading.subject, collector, &self.identity.version, at)
         });
         let old_device = card.device.id.clone();
-        card.learn(collector, reading);
+        let withdrawn = card.learn(collector, reading);
         card.seen = at;
+        self.remove_entities(&old_device, &withdrawn);
         if old_device != card.device.id {
             self.remove_entities(&old_device, &card.components);
         }
@@ -156,6 +164,33 @@ impl Directory {
         self.subjects.insert(key.to_owned(), card);
         self.dirty.insert(format!("subject/{key}"));
         true
+    }
+
+    /// Takes in which commands about the host are allowed from now on; tells whether something is
+    /// to be announced.
+    pub fn offer(&mut self, at: Timestamp, offers: &[Offer]) -> bool {
+        self.now = at;
+        let entity = |offer: &Offer| {
+            let component = offer::entity(offer, "", &offer.name);
+            (format!("do_{}", offer.key), component)
+        };
+        let now: BTreeMap<String, Component> = offers.iter().map(entity).collect();
+        let before = std::mem::take(&mut self.offers);
+        let changed = before != now;
+        for (id, component) in &before {
+            if !now.contains_key(id) {
+                self.dirty.insert(format!("offer/{id}"));
+                self.remove_entities("", &BTreeMap::from([(id.clone(), component.clone())]));
+            }
+        }
+        for (id, component) in &now {
+            if before.get(id) != Some(component) {
+                self.dirty.insert(format!("offer/{id}"));
+            }
+            self.unremove("", id);
+        }
+        self.offers = now;
+        changed
     }
 
     /// Takes an alert's new state in. Tells whether something is to be announced, and gives the
@@ -405,6 +440,7 @@ impl Directory {
                 serde_json::to_vec(card).ok()
             }
             "alert" => serde_json::to_vec(self.alerts.get(name)?).ok(),
+            "offer" => serde_json::to_vec(self.offers.get(name)?).ok(),
             "gone" => {
                 let (device, component) = name.split_once('/')?;
                 let key = (device.to_owned(), component.to_owned());

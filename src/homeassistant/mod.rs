@@ -13,6 +13,7 @@ mod device;
 mod directory;
 mod entity;
 mod identity;
+mod offer;
 mod payload;
 mod run;
 mod subject;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::device::DeviceCard;
 use super::subject::SubjectCard;
-use super::{Component, Directory, alerts};
+use super::{Component, Directory, alerts, offer};
 
 impl Directory {
     /// Every device's configuration by its topic, the host's first.
@@ -19,6 +19,11 @@ impl Directory {
             let entity = self.entity_id(&component, &[&id], &mut names);
             host.1
                 .insert(id.clone(), self.dress(&id, component, &entity, None));
+        }
+        for (id, component) in &self.offers {
+            let entity = self.entity_id(component, &[id], &mut names);
+            let dressed = self.dress(id, component.clone(), &entity, None);
+            host.1.insert(id.clone(), dressed);
         }
         for (id, card) in &self.alerts {
             for (component_id, component) in card.components(id) {
@@ -111,10 +116,11 @@ impl Directory {
             let mut availability = vec![json!({ "t": "~/status" })];
             if let Some((key, card)) = subject {
                 availability.push(json!({ "t": format!("~/{key}/availability") }));
-                component.insert(
-                    "exp_aft".to_owned(),
-                    json!(self.expire_after(&card.collector)),
-                );
+                // What gives commands does not age.
+                if !offer::is_one(&component) {
+                    let age = self.expire_after(&card.collector);
+                    component.insert("exp_aft".to_owned(), json!(age));
+                }
             }
             component.insert("avty".to_owned(), Json::Array(availability));
             component.insert("avty_mode".to_owned(), json!("all"));

@@ -10,7 +10,7 @@ use super::directory::{Announcement, Directory, Limits};
 use super::{Identity, Record};
 use crate::bus::{Bus, Event, Heard};
 use crate::config::HomeAssistantConfig;
-use crate::model::{Reading, Topic, Topics};
+use crate::model::{Offer, Reading, Topic, Topics};
 use crate::store::{Change, Collection, Store, StoreError};
 
 /// How discovery is set.
@@ -20,16 +20,20 @@ pub struct Settings {
     pub enabled: bool,
     /// Times and the collectors.
     pub limits: Limits,
+    /// The commands about the host that the configuration allows.
+    pub offers: Vec<Offer>,
 }
 
 impl Settings {
     /// From the configuration: `heartbeat` is after how long an unchanged state is published anew,
-    /// `collectors` every collector that is switched on with its interval, `off` all others.
+    /// `collectors` every collector that is switched on with its interval, `off` all others, `offers`
+    /// the commands about the host that are allowed.
     pub fn new(
         config: &HomeAssistantConfig,
         heartbeat: Duration,
         collectors: impl IntoIterator<Item = (String, Duration)>,
         off: impl IntoIterator<Item = String>,
+        offers: Vec<Offer>,
     ) -> Self {
         Self {
             enabled: config.enabled,
@@ -39,6 +43,7 @@ impl Settings {
                 collectors: collectors.into_iter().collect(),
                 switched_off: off.into_iter().collect(),
             },
+            offers,
         }
     }
 }
@@ -86,6 +91,7 @@ pub async fn run(
         store,
         directory,
         enabled: settings.enabled,
+        offers: settings.offers,
         jitter,
         announce_at: None,
         again_at: None,
@@ -121,11 +127,12 @@ struct Runner {
     store: Store,
     directory: Directory,
     enabled: bool,
+    offers: Vec<Offer>,
     jitter: Duration,
     announce_at: Option<Instant>,
     again_at: Option<Instant>,
     states_at: Option<Instant>,
-    /// Whether what comes from collectors that are switched off has been removed.
+    /// Whether what is no longer there by the configuration has been removed.
     swept: bool,
     tidy_at: Instant,
     last_sent: Option<Instant>,
@@ -151,6 +158,7 @@ impl Runner {
                 }
                 if !self.swept {
                     self.swept = true;
+                    changed |= self.directory.offer(batch.at, &self.offers);
                     let off = self.directory.sweep(batch.at);
                     changed |= !off.is_empty();
                     self.forget(
@@ -192,6 +200,7 @@ impl Runner {
                 values: state.values,
                 source: state.source,
                 detail: state.detail,
+                offers: state.offers,
             };
             self.directory.reported(state.at, state.collector);
             changed |= self.directory.observe(state.at, state.collector, &reading);

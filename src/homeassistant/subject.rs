@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::device::{DeviceCard, entity_name};
-use super::{Component, component};
-use crate::model::{Metric, Reading, Subject, Value};
+use super::{Component, component, offer};
+use crate::model::{Metric, Offer, Reading, Subject, Value};
 
 /// A subject as it is announced, kept over restarts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub(super) struct SubjectCard {
 struct Live {
     subject: Arc<Subject>,
     metrics: Vec<&'static Metric>,
+    offers: Vec<Offer>,
 }
 
 impl SubjectCard {
@@ -74,13 +75,19 @@ impl SubjectCard {
         let mut detail = reading.detail.iter().flat_map(serde_json::Map::keys);
         subject_same
             && self.collector == collector
+            && live.offers == reading.offers
             && reading.values.iter().all(known)
             && (reading.source.is_none() || self.attributes.contains("source"))
             && detail.all(|key| self.attributes.contains(key))
     }
 
-    /// Takes in what `reading` tells; the entities of figures that are absent now stay.
-    pub(super) fn learn(&mut self, collector: &str, reading: &Reading) {
+    /// Takes in what `reading` tells; the entities of figures that are absent now stay, those of
+    /// commands that are no longer allowed are given back.
+    pub(super) fn learn(
+        &mut self,
+        collector: &str,
+        reading: &Reading,
+    ) -> BTreeMap<String, Component> {
         let subject = &reading.subject;
         let mut metrics = match self.live.take() {
             Some(live) if live.subject == *subject => live.metrics,
@@ -117,10 +124,27 @@ impl SubjectCard {
             self.components
                 .insert(component_id(subject, metric), entity);
         }
+        let mut withdrawn = BTreeMap::new();
+        self.components.retain(|id, component| {
+            let is_offer = offer::is_one(component);
+            if is_offer {
+                withdrawn.insert(id.clone(), component.clone());
+            }
+            !is_offer
+        });
+        for one in &reading.offers {
+            let id = format!("{}_{}_{}", subject.area, subject.id, one.key);
+            let name = entity_name(subject, &one.name);
+            withdrawn.remove(&id);
+            self.components
+                .insert(id, offer::entity(one, &topic, &name));
+        }
         self.live = Some(Live {
             subject: Arc::clone(subject),
             metrics,
+            offers: reading.offers.clone(),
         });
+        withdrawn
     }
 
     /// Drops entities that an earlier version announced and this one no longer has; gives their
@@ -138,11 +162,14 @@ impl SubjectCard {
             .iter()
             .map(|metric| component_id(&live.subject, metric))
             .collect();
+        let is_dead = |(id, component): &(&String, &Component)| {
+            !ours.contains(*id) && !offer::is_one(component)
+        };
         let dead: Vec<String> = self
             .components
-            .keys()
-            .filter(|id| !ours.contains(*id))
-            .cloned()
+            .iter()
+            .filter(is_dead)
+            .map(|(id, _)| id.clone())
             .collect();
         dead
     }

@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 mod life;
+mod offers;
 
 static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1);
 static UPTIME: Metric = Metric::moment("boot_time", "Boot time").diagnostic();

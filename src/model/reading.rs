@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Metric, Subject};
+use super::{Metric, Offer, Subject};
 
 /// One figure. What is not known is left out of a [`Reading`], never 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,8 @@ pub struct Reading {
     pub source: Option<Source>,
     /// More keys for the JSON object that are no series (lists, names), if any.
     pub detail: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The commands about it that the configuration allows; all of them, each time.
+    pub offers: Vec<Offer>,
 }
 
 impl Reading {
@@ -117,6 +119,7 @@ impl Reading {
             values: Vec::new(),
             source: None,
             detail: None,
+            offers: Vec::new(),
         }
     }
 

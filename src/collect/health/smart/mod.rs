@@ -139,10 +139,15 @@ impl Collect for Smart {
         let mut seen = BTreeSet::new();
         let told = self.disks.iter().filter_map(Watched::told);
         // One disk by two ways is one disk.
-        Ok(told
-            .filter(|reading| seen.insert(reading.subject.key().to_owned()))
-            .cloned()
-            .collect())
+        let told = told.filter(|reading| seen.insert(reading.subject.key().to_owned()));
+        let offered = |reading: &Reading| {
+            let mut reading = reading.clone();
+            if self.schedule.by_command {
+                reading.offers = selftest::offers(&reading.subject.id);
+            }
+            reading
+        };
+        Ok(told.map(offered).collect())
     }
 }
 

@@ -71,7 +71,10 @@ pub async fn run(host: Host, bus: Bus, by_command: bool, cancel: CancellationTok
 async fn carry_out(host: &Host, bus: &Bus, request: Request) {
     let order = request.command.order();
     let target = order.map_or("", |order| order.target.as_str());
-    let text = order.and_then(|order| order.text.as_deref());
+    let text = order.and_then(|order| {
+        let named = order.fields.get("test").and_then(|test| test.as_str());
+        named.or(order.text.as_deref())
+    });
     let done = host.desk.ask(ERRAND, target, text);
     let result = match timeout(LIMIT, done).await {
         Ok(Ok(Ok(detail))) => request.command.done(detail),

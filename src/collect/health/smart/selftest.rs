@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Section;
+use crate::model::Offer;
 
 /// The shortest time between two tests of one length.
 const OFTENEST: Duration = Duration::from_hours(24);
@@ -39,6 +40,26 @@ impl Length {
             .into_iter()
             .find(|length| length.as_str() == text)
     }
+}
+
+/// The commands that begin a test of the disk `id`.
+pub(super) fn offers(id: &str) -> Vec<Offer> {
+    [
+        (Length::Short, "Short self-test"),
+        (Length::Long, "Long self-test"),
+    ]
+    .into_iter()
+    .map(|(length, name)| {
+        let word = length.as_str();
+        Offer::press(
+            format!("selftest_{word}"),
+            name,
+            format!("health/{id}/selftest"),
+        )
+        .with("test", word)
+        .diagnostic()
+    })
+    .collect()
 }
 
 /// `[collect.smart.selftest]`: nothing is scheduled unless it says so.

@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Clock, Host, Memory};
-use crate::model::{Reading, Timestamp, slug};
+use crate::model::{Offer, Reading, Timestamp, slug};
 pub use run::run;
 use server::Server;
 use settings::Settings;
@@ -77,6 +77,18 @@ enum Silence {
     /// What went wrong.
     #[error("{0}")]
     Fault(String),
+}
+
+/// The commands that test the battery of the UPS `id`, of those that are allowed.
+fn offers(id: &str, tests: &[String]) -> Vec<Offer> {
+    let press = |test: &String| {
+        let name = format!("Battery test ({test})");
+        let command = format!("ups/{id}/test");
+        Offer::press(format!("test_{test}"), name, command)
+            .with("test", test.as_str())
+            .diagnostic()
+    };
+    tests.iter().map(press).collect()
 }
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
@@ -168,6 +180,9 @@ impl Supplies {
     /// Adds what a server tells of its UPSes; one that it no longer has is forgotten.
     fn hear(&mut self, server: &str, told: &[Told], now: (Instant, Timestamp)) -> Vec<Reading> {
         self.faulty.remove(server);
+        let access = self.servers.iter().map(|one| &one.access);
+        let mut access = access.filter(|access| access.name == server);
+        let tests = access.next().map_or(&[][..], |access| &access.tests);
         let mut readings = Vec::new();
         let mut ids = BTreeSet::new();
         for one in told {
@@ -179,7 +194,9 @@ impl Supplies {
                 .known
                 .entry(id.clone())
                 .or_insert_with(|| Supply::new(&id, server, &one.name, &self.memory));
-            readings.push(supply.tell(one, feeds, now));
+            let mut reading = supply.tell(one, feeds, now);
+            reading.offers = offers(&id, tests);
+            readings.push(reading);
             ids.insert(id);
         }
         let memory = &self.memory;

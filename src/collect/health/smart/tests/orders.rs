@@ -33,10 +33,14 @@ impl Rig {
 
     /// Hands the order over as control does; gives nothing if nobody takes it.
     async fn order(&self) -> Option<tokio::sync::oneshot::Receiver<CommandResult>> {
+        self.says("short").await
+    }
+
+    async fn says(&self, payload: &str) -> Option<tokio::sync::oneshot::Receiver<CommandResult>> {
         tokio::task::yield_now().await;
         let (respond, answer) = tokio::sync::oneshot::channel();
         let name = "health/disk-a/selftest";
-        let command = Command::parse(name, b"short", Origin::Push).unwrap();
+        let command = Command::parse(name, payload.as_bytes(), Origin::Push).unwrap();
         let request = Request { command, respond };
         let back = self.bus.order(request, self.host.clock.now());
         back.is_none().then_some(answer)
@@ -58,8 +62,11 @@ impl Rig {
 #[tokio::test(start_paused = true)]
 async fn a_command_is_handed_to_the_collector_and_answered() {
     let rig = Rig::start(true);
-    for done in [Ok(json!({"state": "begun"})), Err("no".to_owned())] {
-        let answer = rig.order().await.unwrap();
+    for (payload, done) in [
+        ("short", Ok(json!({"state": "begun"}))),
+        (r#"{"test":"short"}"#, Err("no".to_owned())),
+    ] {
+        let answer = rig.says(payload).await.unwrap();
         let errand = loop {
             tokio::task::yield_now().await;
             if let Some(errand) = rig.host.desk.take("selftest").pop() {

@@ -45,13 +45,22 @@ const NIGHTLY: &str = "[selftest]\nshort = \"7d\"";
 #[tokio::test(start_paused = true)]
 async fn a_command_begins_a_test_only_where_that_is_allowed_and_makes_sense() {
     let mut forbidding = machine("");
-    forbidding.now().await;
+    assert_eq!(forbidding.now().await[0].offers, []);
     let done = ask(&forbidding, "disk-s-sda", None);
     forbidding.now().await;
     let refused = done.await.unwrap().unwrap_err();
     assert!(refused.contains("selftest.command = true"), "{refused}");
     let mut machine = machine(ALLOWED);
-    machine.now().await;
+    let offers = machine.now().await.swap_remove(0).offers;
+    let offers: Vec<_> = offers
+        .iter()
+        .map(|one| (&*one.key, &*one.command))
+        .collect();
+    let command = "health/disk-s-sda/selftest";
+    assert_eq!(
+        offers,
+        [("selftest_short", command), ("selftest_long", command)]
+    );
     for (disk, text, said) in [
         ("disk-none", None, "there are disk-s-sda, disk-s-sdb"),
         ("disk-s-sda", Some("endless"), "\"short\" or \"long\""),

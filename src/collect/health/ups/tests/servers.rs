@@ -374,6 +374,33 @@ fn one_that_dribbles_is_given_up_in_time_and_then_left_alone_for_a_while() {
 }
 
 #[test]
+fn the_tests_that_are_allowed_are_offered_with_the_ups() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = crate::host::Host::captured(dir.path(), crate::host::Clock::Real);
+    for (allowed, keys) in [
+        ("", &[][..]),
+        (
+            "tests = ['quick']\nusername = 'x'\npassword = 'y'",
+            &["test_quick"],
+        ),
+    ] {
+        let table = format!("[servers.nut]\naddress = \"127.0.0.1:1\"\n{allowed}");
+        let (mut supplies, faults) = of_toml(&table, &host.memory);
+        assert_eq!(faults, [""; 0]);
+        let told = Told {
+            name: "rack".to_owned(),
+            ..Told::default()
+        };
+        let now = (Instant::now(), Timestamp::UNIX_EPOCH);
+        let readings = supplies.hear("nut", &[told], now);
+        let offers = &readings[0].offers;
+        let offered: Vec<&str> = offers.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(offered, keys);
+        assert!(offers.iter().all(|one| one.command == "ups/ups-rack/test"));
+    }
+}
+
+#[test]
 fn a_test_of_the_battery_is_ordered_and_its_refusal_is_told() {
     let (address, task) = upsd(3, false, usual);
     let mut access = server::read(&mut Section::root(

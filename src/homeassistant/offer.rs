@@ -1,0 +1,84 @@
+use serde_json::{Map, Value as Json, json};
+
+use super::Component;
+use crate::model::{Category, Form, Offer};
+
+/// Whose word a command from Home Assistant is.
+const BY: &str = "Home Assistant";
+
+/// The payload of a button, with `fields` beside who has pressed it.
+pub(super) fn pressed(fields: &Map<String, Json>) -> String {
+    let mut payload = fields.clone();
+    payload.insert("by".to_owned(), json!(BY));
+    Json::Object(payload).to_string()
+}
+
+/// The entity of `offer`, called `name`; `topic` is the state topic of its subject.
+pub(super) fn entity(offer: &Offer, topic: &str, name: &str) -> Component {
+    let mut out = Component::new();
+    let mut put = |key: &str, value: Json| {
+        out.insert(key.to_owned(), value);
+    };
+    put("name", json!(name));
+    put("cmd_t", json!(format!("~/cmd/{}", offer.command)));
+    let own_word = json!(BY);
+    match &offer.form {
+        Form::Press(fields) => {
+            put("p", json!("button"));
+            put("pl_prs", json!(pressed(fields)));
+        }
+        Form::Choice { options, shown } => {
+            put("p", json!("select"));
+            put("ops", json!(options));
+            put("stat_t", json!(topic));
+            // Anything that is no option would be logged as a warning.
+            put(
+                "val_tpl",
+                json!(format!(
+                    "{{% set it = (value_json|default({{}})).get('{shown}') %}}\
+                     {{{{ it if it in {} else None }}}}",
+                    json!(options)
+                )),
+            );
+            put(
+                "cmd_tpl",
+                json!(format!(
+                    "{{\"by\":{own_word},\"set\":{{{{ value|tojson }}}}}}"
+                )),
+            );
+        }
+        Form::Percent { shown } => {
+            put("p", json!("number"));
+            for (key, value) in [("min", 0), ("max", 100), ("step", 1)] {
+                put(key, json!(value));
+            }
+            put("unit_of_meas", json!("%"));
+            put("mode", json!("slider"));
+            put("stat_t", json!(topic));
+            put(
+                "val_tpl",
+                json!(format!(
+                    "{{{{ (value_json|default({{}})).get('{shown}') }}}}"
+                )),
+            );
+            put(
+                "cmd_tpl",
+                json!(format!("{{\"by\":{own_word},\"set\":{{{{ value }}}}}}")),
+            );
+        }
+    }
+    match offer.category {
+        Category::Primary => {}
+        Category::Diagnostic => put("ent_cat", json!("diagnostic")),
+        Category::Hidden => {
+            put("ent_cat", json!("diagnostic"));
+            put("en", json!(false));
+        }
+    }
+    out
+}
+
+/// Whether an entity gives commands.
+pub(super) fn is_one(component: &Component) -> bool {
+    component.contains_key("cmd_t")
+}
