@@ -66,6 +66,31 @@ async fn what_the_bus_said_is_kept_and_the_end_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_follows_from_a_tick_is_written_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(dir.path(), &HistoryConfig::default()).unwrap();
+    store.append(&cuts::batch(0, 0)).unwrap();
+    let before = store.health().written_bytes;
+    let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    let cancel = CancellationToken::new();
+    let script = async {
+        tokio::task::yield_now().await;
+        bus.publish(cuts::batch(1, 1));
+        // As the power of services follows from the figures of the collectors.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        bus.publish(cuts::batch(2, 2));
+        while store.health().written_bytes == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The first block that was written has both.
+        assert_eq!(store.health().written_bytes - before, 4096);
+        assert_eq!(count(&store), 3);
+        cancel.cancel();
+    };
+    tokio::join!(run(store.clone(), bus.clone(), cancel.clone()), script);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_once_and_so_is_its_end() {
     let power = powercut::Power::new(u64::MAX);
     let database = powercut::Disk::new(Vec::new(), &power);

@@ -206,8 +206,32 @@ impl Store {
     /// the disk when this returns. After an error the readings are kept in memory, as far as
     /// there is room, and written with a later tick: go on calling.
     pub fn append(&self, batch: &Batch) -> Result<(), StoreError> {
-        let at = batch.at.as_millisecond();
+        self.append_all([batch])
+    }
+
+    /// [`Store::append`] for several batches, which reach the disk with one write.
+    pub fn append_all<'a>(
+        &self,
+        batches: impl IntoIterator<Item = &'a Batch>,
+    ) -> Result<(), StoreError> {
         let history = &mut *self.history();
+        let (mut result, mut last) = (Ok(()), None);
+        for batch in batches {
+            result = result.and(self.enter(history, batch));
+            last = Some(batch.at.as_millisecond());
+        }
+        let Some(at) = last else { return result };
+        let since = Duration::from_millis(at.abs_diff(history.synced_at));
+        if since < history.config.sync_interval {
+            return result;
+        }
+        history.synced_at = at;
+        result.and(self.sync_or_flush(history))
+    }
+
+    /// Notes a batch among what is pending; the first fault met, if any.
+    fn enter(&self, history: &mut History, batch: &Batch) -> Result<(), StoreError> {
+        let at = batch.at.as_millisecond();
         let mut fault = None;
         let mut unknown = history.take(batch);
         if !unknown.is_empty() {
@@ -250,14 +274,7 @@ impl Store {
             }
         }
         history.tick = tick;
-        let since = Duration::from_millis(at.abs_diff(history.synced_at));
-        let synced = if since >= history.config.sync_interval {
-            history.synced_at = at;
-            self.sync_or_flush(history)
-        } else {
-            Ok(())
-        };
-        fault.map_or(synced, Err)
+        fault.map_or(Ok(()), Err)
     }
 
     /// Puts everything on the disk that `history.sync_interval` may have held back.

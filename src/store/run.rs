@@ -1,8 +1,11 @@
 //! The task that keeps the history: every batch of the bus goes into the store.
 
+use std::future::pending;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Event, Heard};
@@ -12,8 +15,11 @@ use super::Store;
 
 /// The name under which the history tells how it is doing.
 const NAME: &str = "history";
-/// It tells so every so many batches.
+/// It tells so every so many rounds.
 const EVERY: u32 = 60;
+/// How long it waits after a batch for those that follow from it, such as the power of services:
+/// a block of the journal is 4 KiB, however little is in it, so a tick should need only one.
+const SETTLE: Duration = Duration::from_millis(200);
 
 static SIZE: Metric = Metric::gauge("size_bytes", "History size", Unit::Byte).diagnostic();
 static SERIES: Metric = Metric::gauge("series", "Series kept", Unit::None).diagnostic();
@@ -35,15 +41,32 @@ pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
         store,
         bus,
         fault: None,
-        batches: 0,
+        rounds: 0,
     };
+    let mut round = Vec::new();
+    let mut due = None;
     loop {
+        let settled = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
         let heard = tokio::select! {
             () = cancel.cancelled() => break,
+            () = settled => {
+                due = None;
+                keeper.take(std::mem::take(&mut round)).await;
+                continue;
+            }
             heard = listener.next() => heard,
         };
         match heard {
-            Heard::Event(event) => keeper.take(event).await,
+            Heard::Event(Event::Batch(batch, _)) => {
+                round.push(batch);
+                due.get_or_insert_with(|| Instant::now() + SETTLE);
+            }
+            Heard::Event(_) => {}
             Heard::Missed(count) => {
                 tracing::warn!(
                     count,
@@ -54,8 +77,11 @@ pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
         }
     }
     while let Some(Heard::Event(event)) = listener.next().now_or_never() {
-        keeper.take(event).await;
+        if let Event::Batch(batch, _) = event {
+            round.push(batch);
+        }
     }
+    keeper.take(round).await;
     if let Err(error) = keeper.store.blocking(Store::sync).await {
         tracing::error!("the last readings are not in the history: {error}");
     }
@@ -64,24 +90,28 @@ pub async fn run(store: Store, bus: Bus, cancel: CancellationToken) {
 struct Keeper {
     store: Store,
     bus: Bus,
-    /// How many readings the batch had that last failed.
+    /// How many readings the round had that last failed.
     fault: Option<usize>,
-    batches: u32,
+    rounds: u32,
 }
 
 impl Keeper {
-    async fn take(&mut self, event: Event) {
-        let Event::Batch(batch, _) = event else {
+    /// Keeps a round: batches that came at the same time.
+    async fn take(&mut self, round: Vec<Arc<Batch>>) {
+        let Some(at) = round.last().map(|batch| batch.at) else {
             return;
         };
-        let at = batch.at;
-        let own = batch
-            .outcomes
+        // Its own figures are kept too, but prove nothing.
+        let others = round
             .iter()
-            .all(|outcome| outcome.collector == NAME);
-        let readings = batch.outcomes.iter().flat_map(|outcome| &outcome.result);
-        let size: usize = readings.map(Vec::len).sum();
-        let result = self.store.blocking(move |store| store.append(&batch)).await;
+            .flat_map(|batch| &batch.outcomes)
+            .filter(|outcome| outcome.collector != NAME);
+        let own = others.clone().next().is_none();
+        let size: usize = others.flat_map(|o| &o.result).map(Vec::len).sum();
+        let result = self
+            .store
+            .blocking(move |store| store.append_all(round.iter().map(Arc::as_ref)))
+            .await;
         let result = result.map_err(|error| error.to_string());
         if own {
             return;
@@ -100,12 +130,12 @@ impl Keeper {
                 self.fault = None;
                 self.tell(at, Ok(self.reading()));
             }
-            (Ok(()), None) if self.batches.is_multiple_of(EVERY) => {
+            (Ok(()), None) if self.rounds.is_multiple_of(EVERY) => {
                 self.tell(at, Ok(self.reading()));
             }
             (Ok(()), _) => {}
         }
-        self.batches = self.batches.wrapping_add(1);
+        self.rounds = self.rounds.wrapping_add(1);
     }
 
     #[expect(
