@@ -127,6 +127,22 @@ impl Topics {
             .filter(|node| !node.contains('/'))
     }
 
+    /// The filters that catch what every node below the same base draws and has to do.
+    pub fn neighbour_filters(&self) -> Vec<String> {
+        let subjects = ["power/host", "health/cpu", "health/memory"];
+        let filter = |subject| format!("{}/+/{subject}", self.base);
+        subjects.into_iter().map(filter).collect()
+    }
+
+    /// The other node that a state topic belongs to, its area and its subject.
+    pub fn of_neighbour<'a>(&self, topic: &'a str) -> Option<(&'a str, Area, &'a str)> {
+        let rest = topic.strip_prefix(self.base.as_str())?.strip_prefix('/')?;
+        let (node, rest) = rest.split_once('/')?;
+        let (area, subject) = rest.split_once('/')?;
+        let is_other = node != self.node && !subject.contains('/');
+        is_other.then_some((node, Area::parse(area)?, subject))
+    }
+
     /// Home Assistant's discovery topic of the device `id`.
     pub fn discovery(&self, id: &str) -> String {
         format!("{}/device/{id}/config", self.discovery_prefix)
@@ -169,5 +185,17 @@ mod tests {
         assert!(!topics.is_own("homewatch/nas2/status") && !topics.is_own("tele/plug/SENSOR"));
         assert_eq!(topics.node_of_status("homewatch/pi/status"), Some("pi"));
         assert_eq!(topics.node_of_status("homewatch/pi/health/status"), None);
+        let of = |topic| topics.of_neighbour(topic);
+        assert_eq!(
+            of("homewatch/pi/health/cpu"),
+            Some(("pi", Area::Health, "cpu"))
+        );
+        for other in [
+            "homewatch/nas/health/cpu",
+            "homewatch/pi/health/cpu/availability",
+            "x/pi/health/cpu",
+        ] {
+            assert_eq!(of(other), None);
+        }
     }
 }

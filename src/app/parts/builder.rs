@@ -368,6 +368,7 @@ impl Builder<'_> {
             interval: config.node.interval,
             turning: turning(&ground.host.root),
             root: ground.host.root.clone(),
+            topics: ground.topics.clone(),
         };
         let (reports, bus) = (ground.reports.clone(), ground.bus.clone());
         let cancel = self.token.clone();

@@ -1,4 +1,4 @@
-use super::{Advice, Evidence, yearly};
+use super::{Advice, Evidence, Saving, yearly};
 
 /// Hours that must be known.
 const HOURS: usize = 5 * 24;
@@ -31,8 +31,7 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
                  /etc/hdparm.conf); not for disks of a pool or array that is used together.",
                 disk.name
             ),
-            saving_low_kwh: yearly(LEAST_W * share),
-            saving_high_kwh: yearly(MOST_W * share),
+            saving: Saving::energy(yearly(LEAST_W * share), yearly(MOST_W * share)),
         })
         .collect()
 }

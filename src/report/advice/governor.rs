@@ -1,4 +1,4 @@
-use super::{Advice, Evidence, yearly};
+use super::{Advice, Evidence, Saving, yearly};
 
 /// A processor that is busier needs its speed, %.
 const BUSY: f64 = 25.0;
@@ -43,7 +43,6 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
         title: "The processor is kept fast for little work".to_owned(),
         evidence: format!("{what}, and {usage:.0} % use on average at {mean:.0} W"),
         todo,
-        saving_low_kwh: yearly(mean * LEAST),
-        saving_high_kwh: yearly(mean * MOST),
+        saving: Saving::energy(yearly(mean * LEAST), yearly(mean * MOST)),
     }]
 }

@@ -1,4 +1,4 @@
-use super::{Advice, Evidence, yearly};
+use super::{Advice, Evidence, Saving, yearly};
 
 /// Hours that must be known.
 const HOURS: usize = 5 * 24;
@@ -27,8 +27,7 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
                    card, and unload models that nobody asks. For AMD: set power_dpm_force_performance_level \
                    to auto. Or take the card out."
                 .to_owned(),
-            saving_low_kwh: yearly((card.least_w - ASLEEP_W) * 0.5),
-            saving_high_kwh: yearly(card.least_w),
+            saving: Saving::energy(yearly((card.least_w - ASLEEP_W) * 0.5), yearly(card.least_w)),
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-use super::{Advice, Evidence, yearly};
+use super::{Advice, Evidence, Saving, yearly};
 
 /// From so many times what its kind draws, W, it is worth a look.
 const HIGH: f64 = 1.8;
@@ -24,7 +24,6 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
                take out cards, memory and disks that nothing needs; a power supply far too large \
                wastes as well."
             .to_owned(),
-        saving_low_kwh: yearly((idle - most).max(idle * 0.05)),
-        saving_high_kwh: yearly(idle - usual),
+        saving: Saving::energy(yearly((idle - most).max(idle * 0.05)), yearly(idle - usual)),
     }]
 }

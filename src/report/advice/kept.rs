@@ -32,7 +32,7 @@ pub(super) fn wanted(memory: &Memory, advice: &Advice, now: Timestamp) -> bool {
         return true;
     };
     dismissed.until.is_some_and(|until| until <= now)
-        || advice.saving_kwh() > dismissed.saving_kwh * WORSE
+        || advice.saving.worth_kwh() > dismissed.saving_kwh * WORSE
 }
 
 /// What is asked of one piece of advice.

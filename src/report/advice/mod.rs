@@ -8,10 +8,14 @@ mod disks;
 mod gather;
 mod governor;
 mod graphics;
+mod hours;
 mod idle;
 mod kept;
+mod neighbours;
 mod run;
 mod services;
+mod supplies;
+mod together;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +35,9 @@ const ADVISERS: &[Adviser] = &[
     services::advise,
     disks::advise,
     graphics::advise,
+    supplies::advise,
+    hours::advise,
+    together::advise,
 ];
 
 /// What saves less a year is not worth a person's time, kWh.
@@ -57,6 +64,14 @@ pub(super) struct Evidence {
     disks: Vec<Turning>,
     /// Graphics cards.
     cards: Vec<Card>,
+    /// UPSes.
+    supplies: Vec<Supply>,
+    /// The price of each hour, and what services drew in it.
+    tariff: hours::Hours,
+    /// This machine as one that could do another's work.
+    own: Option<Machine>,
+    /// Other machines that tell their figures on the same broker.
+    neighbours: Vec<Machine>,
     /// What a kWh cost of late, and the currency.
     price: Option<(f64, String)>,
 }
@@ -112,6 +127,126 @@ pub(super) struct Card {
     usage_pct: f64,
 }
 
+/// A UPS.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Supply {
+    id: String,
+    /// What people call it.
+    label: String,
+    /// Hours that are known.
+    hours: usize,
+    /// The mean of what it gives, W.
+    out_w: f64,
+    /// Whether that is measured, rather than reckoned from its load.
+    is_measured: bool,
+    /// The mean of what a meter before it counts, W, in the same hours.
+    in_w: Option<f64>,
+    /// The mean of its load, %.
+    load_pct: Option<f64>,
+}
+
+/// A machine as a place for work.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Machine {
+    name: String,
+    /// Hours that are known.
+    hours: usize,
+    /// The mean of its watts, W.
+    mean_w: f64,
+    /// What it draws with nothing to do, or in its quietest hour, W.
+    idle_w: f64,
+    /// Logical processors.
+    cores: f64,
+    /// How many of them are busy on average …
+    busy: f64,
+    /// … and in the busiest hour.
+    busiest: f64,
+    /// Memory that programs use, in the hour that used most, bytes.
+    used_bytes: f64,
+    /// Memory installed, bytes.
+    total_bytes: f64,
+}
+
+/// What advice may save in a year.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Saving {
+    /// Energy.
+    Energy {
+        /// At least, kWh.
+        #[serde(rename = "saving_low_kwh")]
+        low: f64,
+        /// At most, kWh.
+        #[serde(rename = "saving_high_kwh")]
+        high: f64,
+    },
+    /// Money alone: the same energy at another time.
+    Money {
+        /// How much is moved, kWh.
+        moved_kwh: f64,
+        /// At least, in the tariff's currency.
+        #[serde(skip)]
+        low: f64,
+        /// At most, in the tariff's currency.
+        #[serde(skip)]
+        high: f64,
+        /// What a kWh costs on average.
+        #[serde(skip)]
+        price: f64,
+    },
+}
+
+impl Saving {
+    /// So many kWh at least and at most.
+    const fn energy(low: f64, high: f64) -> Self {
+        Self::Energy { low, high }
+    }
+
+    /// The middle of the energy that it may save, kWh.
+    fn energy_kwh(&self) -> f64 {
+        match self {
+            Self::Energy { low, high } => f64::midpoint(*low, *high),
+            Self::Money { .. } => 0.0,
+        }
+    }
+
+    /// What it is worth: the middle of what it saves, in kWh that would cost as much.
+    fn worth_kwh(&self) -> f64 {
+        match self {
+            Self::Energy { .. } => self.energy_kwh(),
+            Self::Money {
+                low, high, price, ..
+            } => f64::midpoint(*low, *high) / price,
+        }
+    }
+
+    /// In money at least and at most, where a kWh costs `price`.
+    fn money(&self, price: f64) -> (f64, f64) {
+        match self {
+            Self::Energy { low, high } => (low * price, high * price),
+            Self::Money { low, high, .. } => (*low, *high),
+        }
+    }
+
+    /// Its energy rounded to what it is worth.
+    fn rounded(self) -> Self {
+        match self {
+            Self::Energy { low, high } => Self::energy(low.max(0.0).round(), high.round()),
+            Self::Money {
+                moved_kwh,
+                low,
+                high,
+                price,
+            } => Self::Money {
+                moved_kwh: moved_kwh.round(),
+                low,
+                high,
+                price,
+            },
+        }
+    }
+}
+
 /// One piece of advice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Advice {
@@ -123,24 +258,9 @@ pub(super) struct Advice {
     evidence: String,
     /// What to do, exactly.
     todo: String,
-    /// What it may save in a year at least, kWh.
-    saving_low_kwh: f64,
-    /// And at most.
-    saving_high_kwh: f64,
-}
-
-impl Advice {
-    /// The middle of what it may save, kWh a year.
-    fn saving_kwh(&self) -> f64 {
-        f64::midpoint(self.saving_low_kwh, self.saving_high_kwh)
-    }
-
-    /// Its figures rounded to what they are worth.
-    fn rounded(mut self) -> Self {
-        self.saving_low_kwh = self.saving_low_kwh.max(0.0).round();
-        self.saving_high_kwh = self.saving_high_kwh.round();
-        self
-    }
+    /// What it may save.
+    #[serde(flatten)]
+    saving: Saving,
 }
 
 /// What a watt more or less comes to in a year, kWh.
@@ -152,9 +272,12 @@ fn yearly(watts: f64) -> f64 {
 pub(super) fn all(evidence: &Evidence) -> Vec<Advice> {
     let all = ADVISERS.iter().flat_map(|advise| advise(evidence));
     let mut all: Vec<Advice> = all
-        .filter(|advice| advice.saving_kwh() >= WORTH_KWH)
-        .map(Advice::rounded)
+        .filter(|advice| advice.saving.worth_kwh() >= WORTH_KWH)
+        .map(|advice| Advice {
+            saving: advice.saving.rounded(),
+            ..advice
+        })
         .collect();
-    all.sort_by(|a, b| b.saving_kwh().total_cmp(&a.saving_kwh()));
+    all.sort_by(|a, b| b.saving.worth_kwh().total_cmp(&a.saving.worth_kwh()));
     all
 }

@@ -5,11 +5,15 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::gather::Wiring;
 use super::kept::{self, Wish};
+use super::neighbours::Neighbours;
 use super::{Advice, all, gather};
 use crate::bus::{Bus, Request};
 use crate::host::Root;
-use crate::model::{Action, Area, Batch, CommandResult, Metric, Outcome, Reading, Subject, Unit};
+use crate::model::{
+    Action, Area, Batch, CommandResult, Metric, Outcome, Reading, Subject, Topics, Unit,
+};
 use crate::power::Kind;
 use crate::report::Reports;
 
@@ -42,6 +46,8 @@ pub struct AdviceSetup {
     pub interval: Duration,
     /// The disks that turn: the id of each and the kernel's name for it.
     pub turning: Vec<(String, String)>,
+    /// This node's topics; other nodes' are told apart by them.
+    pub topics: Topics,
 }
 
 /// All advice, and what a kWh cost of late in which currency.
@@ -51,17 +57,25 @@ type Found = (Vec<Advice>, Option<(f64, String)>);
 /// hours.
 pub async fn run(setup: AdviceSetup, reports: Reports, bus: Bus, cancel: CancellationToken) {
     let mut orders = bus.take_orders(&["power/advice"]);
+    let mut inbox = bus.overhear(setup.topics.neighbour_filters());
+    let memory = reports.basis().memory;
+    let mut neighbours = Neighbours::remembered(&memory);
     let mut known: Option<Found> = None;
     let mut look_at = Instant::now() + FIRST;
+    let mut tell_at = look_at;
     loop {
-        let wake = if known.is_some() {
-            (Instant::now() + REPEAT).min(look_at)
-        } else {
-            look_at
-        };
         let request = tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep_until(wake) => None,
+            () = tokio::time::sleep_until(tell_at.min(look_at)) => None,
+            message = inbox.next() => {
+                // What the broker had kept is of no known age.
+                if !message.retained {
+                    let told = (&*message.topic, &*message.payload);
+                    let now = reports.basis().clock.now();
+                    neighbours.hear(&setup.topics, told, &memory, now);
+                }
+                continue;
+            }
             request = orders.recv() => match request {
                 Some(request) => Some(request),
                 None => return,
@@ -69,12 +83,15 @@ pub async fn run(setup: AdviceSetup, reports: Reports, bus: Bus, cancel: Cancell
         };
         if look_at <= Instant::now() {
             look_at = Instant::now() + EVERY;
-            known = look(&setup, &reports).await;
+            let others = neighbours.machines(reports.basis().clock.now());
+            let wiring = Wiring::of(&bus.state().subjects(), others);
+            known = look(&setup, &reports, wiring).await;
         }
         if let Some(request) = request {
             let result = carried_out(&reports, known.as_ref().map(|known| &*known.0), &request);
             bus.answer(request, result, reports.basis().clock.now());
         }
+        tell_at = Instant::now() + REPEAT;
         if let Some((advice, price)) = &known {
             tell(&reports, &bus, advice, price.as_ref());
         }
@@ -82,10 +99,10 @@ pub async fn run(setup: AdviceSetup, reports: Reports, bus: Bus, cancel: Cancell
 }
 
 /// What it looks like now; nothing if the history cannot be read, which the log tells.
-async fn look(setup: &AdviceSetup, reports: &Reports) -> Option<Found> {
+async fn look(setup: &AdviceSetup, reports: &Reports, wiring: Wiring) -> Option<Found> {
     let (setup, basis) = (setup.clone(), reports.basis());
     let look = move || {
-        let evidence = gather::gather(&basis, &setup, basis.clock.now())?;
+        let evidence = gather::gather(&basis, &setup, &wiring, basis.clock.now())?;
         Ok::<_, crate::report::ReportError>((all(&evidence), evidence.price))
     };
     match tokio::task::spawn_blocking(look).await {
@@ -119,7 +136,8 @@ fn carried_out(reports: &Reports, known: Option<&[Advice]>, request: &Request) -
     };
     let basis = reports.basis();
     let now = basis.clock.now();
-    kept::remember(&basis.memory, &advice.id, advice.saving_kwh(), wish, now);
+    let worth = advice.saving.worth_kwh();
+    kept::remember(&basis.memory, &advice.id, worth, wish, now);
     command.done(json!({ "advice": advice.id, "told": wish == Wish::Restore }))
 }
 
@@ -133,7 +151,7 @@ fn tell(reports: &Reports, bus: &Bus, advice: &[Advice], price: Option<&(f64, St
     let list: Json = wanted.iter().map(|one| item(one, price)).collect();
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let count = wanted.len() as f64;
-    let saving: f64 = wanted.iter().map(|one| one.saving_kwh()).sum();
+    let saving: f64 = wanted.iter().map(|one| one.saving.energy_kwh()).sum();
     let mut reading = Reading::new(&SUBJECT)
         .with(&COUNT, count)
         .with(&SAVING, saving);
@@ -152,11 +170,9 @@ fn item(advice: &Advice, price: Option<&(f64, String)>) -> Json {
     let mut item = json!(advice);
     if let (Some(item), Some((price, code))) = (item.as_object_mut(), price) {
         let code = code.to_ascii_lowercase();
-        for (side, kwh) in [
-            ("low", advice.saving_low_kwh),
-            ("high", advice.saving_high_kwh),
-        ] {
-            let money = (kwh * price * 100.0).round() / 100.0;
+        let (low, high) = advice.saving.money(*price);
+        for (side, money) in [("low", low), ("high", high)] {
+            let money = (money * 100.0).round() / 100.0;
             item.insert(format!("saving_{side}_{code}"), money.into());
         }
     }

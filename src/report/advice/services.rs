@@ -1,4 +1,4 @@
-use super::{Advice, Evidence, yearly};
+use super::{Advice, Evidence, Saving, yearly};
 use crate::model::slug;
 
 /// A service must draw as much, W …
@@ -28,8 +28,7 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
                 service.name
             ),
             // Eight hours of the day, or all that it does for nothing.
-            saving_low_kwh: yearly(service.mean_w / 3.0),
-            saving_high_kwh: yearly(service.mean_w),
+            saving: Saving::energy(yearly(service.mean_w / 3.0), yearly(service.mean_w)),
         })
         .collect()
 }

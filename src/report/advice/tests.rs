@@ -11,8 +11,10 @@ use super::kept::{Wish, remember, wanted};
 use super::*;
 use crate::bus::{Bus, Request, State};
 use crate::host::{Clock, Memory, Root};
-use crate::model::{Action, Area, Batch, Command, Metric, Origin, Outcome, Reading, Subject, Unit};
-use crate::power::{Curve, Day, HostDay, Kind};
+use crate::model::{
+    Action, Area, Batch, Command, Metric, Origin, Outcome, Reading, Source, Subject, Topics, Unit,
+};
+use crate::power::{Curve, Day, HostDay, Kind, PowerSample, Scope};
 use crate::report::{Basis, Reports};
 use crate::store::{Collection, Store};
 
@@ -55,7 +57,54 @@ fn thrifty() -> Evidence {
             least_w: 12.0,
             usage_pct: 1.0,
         }],
-        price: None,
+        supplies: vec![Supply {
+            id: "office".to_owned(),
+            label: "Office".to_owned(),
+            hours: 240,
+            out_w: 60.0,
+            is_measured: true,
+            in_w: Some(66.0),
+            load_pct: Some(25.0),
+        }],
+        tariff: days(
+            |hour| if hour < 6 { 0.1 } else { 0.4 },
+            |hour| {
+                if hour == 2 { 500.0 } else { 1.0 }
+            },
+        ),
+        own: Some(machine("nas", 1.0)),
+        neighbours: vec![machine("pc", 2.0)],
+        price: Some((0.3, "EUR".to_owned())),
+    }
+}
+
+/// Ten days of prices and of one service's watts, by the hour of the day.
+fn days(price: impl Fn(i8) -> f64, watts: impl Fn(i8) -> f64) -> hours::Hours {
+    let all = (0..10).flat_map(|day| (0..24_i8).map(move |hour| (day, hour)));
+    let hours = all.clone().map(|(day, hour)| hours::Hour {
+        day,
+        clock: hour,
+        price: Some(price(hour)),
+    });
+    let watts = all.map(|(_, hour)| Some(watts(hour))).collect();
+    hours::Hours {
+        hours: hours.collect(),
+        services: vec![("restic".to_owned(), watts)],
+    }
+}
+
+/// A machine of 8 cores of which so many are busy.
+fn machine(name: &str, busy: f64) -> Machine {
+    Machine {
+        name: name.to_owned(),
+        hours: 240,
+        mean_w: 20.0,
+        idle_w: 15.0,
+        cores: 8.0,
+        busy,
+        busiest: busy * 1.5,
+        used_bytes: 3e9,
+        total_bytes: 16e9,
     }
 }
 
@@ -72,7 +121,7 @@ fn who_is_thrifty_or_unknown_gets_no_advice() {
 #[test]
 fn each_waste_is_told_with_what_it_saves() {
     type Change = fn(&mut Evidence);
-    let table: [(Change, &str, f64, f64); 7] = [
+    let table: [(Change, &str, f64, f64); 10] = [
         (|one| one.idle_w = Some(60.0), "idle-floor", 88.0, 351.0),
         (|one| set(one, "performance", None), "governor", 3.0, 26.0),
         (
@@ -102,6 +151,24 @@ fn each_waste_is_told_with_what_it_saves() {
             18.0,
             175.0,
         ),
+        (
+            |one| one.supplies[0].in_w = Some(80.0),
+            "ups-loss-office",
+            105.0,
+            149.0,
+        ),
+        (
+            |one| (one.supplies[0].in_w, one.supplies[0].load_pct) = (None, Some(6.0)),
+            "ups-size-office",
+            72.0,
+            215.0,
+        ),
+        (
+            |one| one.neighbours[0].busy = 0.5,
+            "together-pc",
+            79.0,
+            131.0,
+        ),
     ];
     for (change, id, low, high) in table {
         let mut evidence = thrifty();
@@ -109,13 +176,15 @@ fn each_waste_is_told_with_what_it_saves() {
         let told = all(&evidence);
         assert_eq!(told.len(), 1, "{id}: {told:?}");
         assert_eq!(told[0].id, id);
+        let Saving::Energy {
+            low: least,
+            high: most,
+        } = told[0].saving
+        else {
+            panic!("{id}: {:?}", told[0]);
+        };
         assert!(
-            (told[0].saving_low_kwh - low).abs() < 1.1,
-            "{id}: {:?}",
-            told[0]
-        );
-        assert!(
-            (told[0].saving_high_kwh - high).abs() < 1.1,
+            (least - low).abs() < 1.1 && (most - high).abs() < 1.1,
             "{id}: {:?}",
             told[0]
         );
@@ -174,11 +243,135 @@ fn without_enough_evidence_nothing_is_told() {
             "a disk that works",
         ),
     ];
+    quiet(table);
+}
+
+fn quiet(table: impl IntoIterator<Item = (fn(&mut Evidence), &'static str)>) {
     for (change, why) in table {
         let mut evidence = thrifty();
         change(&mut evidence);
         assert_eq!(ids(&evidence), [""; 0], "{why}");
     }
+}
+
+#[test]
+fn a_ups_and_cheap_hours_and_other_machines_need_evidence_too() {
+    type Change = fn(&mut Evidence);
+    let table: [(Change, &str); 12] = [
+        (
+            |one| {
+                one.supplies[0].in_w = Some(80.0);
+                one.supplies[0].is_measured = false;
+            },
+            "what the UPS gives is only reckoned",
+        ),
+        (
+            |one| {
+                one.supplies[0].in_w = Some(80.0);
+                one.supplies[0].hours = 20;
+            },
+            "a UPS that is new",
+        ),
+        (
+            |one| (one.supplies[0].in_w, one.supplies[0].load_pct) = (None, Some(20.0)),
+            "a UPS that fits",
+        ),
+        (
+            |one| {
+                one.supplies[0].in_w = Some(66.0);
+                one.supplies[0].load_pct = Some(6.0);
+            },
+            "a large UPS that is known to lose little",
+        ),
+        (
+            |one| {
+                one.supplies[0].in_w = None;
+                one.supplies[0].load_pct = Some(10.0);
+                one.supplies[0].out_w = 30.0;
+            },
+            "a small UPS",
+        ),
+        (|one| one.tariff = days(|_| 0.3, at(18, 500.0)), "one price"),
+        (|one| one.tariff = days(dear_by_day, |_| 500.0), "no job"),
+        (
+            |one| {
+                one.tariff = days(dear_by_day, at(18, 500.0));
+                one.price = None;
+            },
+            "no tariff",
+        ),
+        (
+            |one| one.tariff = days(dear_by_day, at(18, 6.0)),
+            "it is hardly any energy",
+        ),
+        (
+            |one| {
+                one.neighbours[0].busy = 0.5;
+                one.own = None;
+            },
+            "nothing is known of this machine",
+        ),
+        (
+            |one| {
+                one.neighbours[0].busy = 0.5;
+                one.neighbours[0].busiest = 5.0;
+            },
+            "both are busy at times",
+        ),
+        (
+            |one| {
+                one.neighbours[0].busy = 0.5;
+                one.neighbours[0].used_bytes = 11e9;
+            },
+            "too little memory",
+        ),
+    ];
+    quiet(table);
+}
+
+/// Cheap at night.
+fn dear_by_day(hour: i8) -> f64 {
+    if hour < 6 { 0.1 } else { 0.4 }
+}
+
+/// So many watts in that hour of the day.
+fn at(when: i8, watts: f64) -> impl Fn(i8) -> f64 {
+    move |hour| if hour == when { watts } else { 0.0 }
+}
+
+#[test]
+fn work_that_has_its_time_could_have_a_cheaper_one() {
+    let mut evidence = thrifty();
+    evidence.tariff = days(dear_by_day, at(18, 500.0));
+    let told = all(&evidence);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].id, "cheap-hours-restic");
+    // Half a kWh a day that costs 0.40 and could cost 0.10.
+    let Saving::Money {
+        moved_kwh,
+        low,
+        high,
+        price,
+    } = told[0].saving
+    else {
+        panic!("{told:?}");
+    };
+    assert!((moved_kwh - 183.0).abs() < 1.0 && (price - 0.325).abs() < 1e-9);
+    assert!((high - 0.15 * 365.25).abs() < 0.1 && (low - high * 0.4).abs() < 0.1);
+    assert!(told[0].evidence.contains("most of it at 18 h"), "{told:?}");
+    let told = serde_json::to_value(&told[0]).unwrap();
+    assert_eq!(told["moved_kwh"], 183.0);
+    assert!(told.get("saving_low_kwh").is_none() && told.get("price").is_none());
+    // A day of which half the prices are missing proves nothing.
+    for hour in evidence
+        .tariff
+        .hours
+        .iter_mut()
+        .filter(|hour| hour.clock < 12)
+    {
+        hour.price = None;
+    }
+    assert_eq!(ids(&evidence), [""; 0]);
 }
 
 #[test]
@@ -201,7 +394,7 @@ fn what_is_dismissed_returns_after_its_time_or_when_it_is_much_worse() {
     let advice = all(&evidence).remove(0);
     let now: crate::model::Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
     let later = "2026-05-31T00:00:01Z".parse().unwrap();
-    let saving = advice.saving_kwh();
+    let saving = advice.saving.worth_kwh();
     assert!(wanted(&memory, &advice, now));
     let month = Wish::Dismiss(Some(Duration::from_hours(30 * 24)));
     remember(&memory, &advice.id, saving, month, now);
@@ -209,8 +402,7 @@ fn what_is_dismissed_returns_after_its_time_or_when_it_is_much_worse() {
     remember(&memory, &advice.id, saving, Wish::Dismiss(None), now);
     assert!(!wanted(&memory, &advice, later));
     let worse = Advice {
-        saving_low_kwh: saving,
-        saving_high_kwh: saving * 2.2,
+        saving: Saving::energy(saving, saving * 2.2),
         ..advice.clone()
     };
     assert!(
@@ -249,6 +441,10 @@ static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt).decimals(1)
 static IDLE: Metric = Metric::gauge("idle_w", "Idle", Unit::Watt).decimals(1);
 static USAGE: Metric = Metric::gauge("usage_pct", "Usage", Unit::Percent);
 static CORES: Metric = Metric::gauge("cores", "Cores", Unit::None);
+static LOAD: Metric = Metric::gauge("load_pct", "Load", Unit::Percent);
+static USED: Metric = Metric::gauge("used_bytes", "Used", Unit::Byte);
+static TOTAL: Metric = Metric::gauge("total_bytes", "Total", Unit::Byte);
+static PRICE: Metric = Metric::gauge("price_eur", "Price", Unit::MoneyPerKilowattHour).decimals(4);
 static BUSY: Metric = Metric::gauge("busy_pct", "Busy", Unit::Percent).decimals(1);
 static ASLEEP: Metric = Metric::flag("asleep", "Asleep", crate::model::FlagMeaning::Plain);
 
@@ -261,8 +457,18 @@ fn wasteful(store: &Store) {
         let readings = vec![
             Reading::new(&subject(Area::Power, "host"))
                 .with(&POWER, 90.0)
-                .with(&IDLE, 80.0),
+                .with(&IDLE, 80.0)
+                .with(&PRICE, if half_hour % 48 < 12 { 0.1 } else { 0.4 }),
             Reading::new(&subject(Area::Power, "service-miner")).with(&POWER, 5.0),
+            Reading::new(&subject(Area::Power, "service-restic"))
+                .with(&POWER, if half_hour % 48 == 40 { 500.0 } else { 0.0 }),
+            Reading::new(&subject(Area::Power, "meter-plug")).with(&POWER, 90.0),
+            Reading::new(&subject(Area::Health, "ups-office"))
+                .with(&POWER, 70.0)
+                .with(&LOAD, 10.0),
+            Reading::new(&subject(Area::Health, "memory"))
+                .with(&USED, 2e9)
+                .with(&TOTAL, 16e9),
             Reading::new(&subject(Area::Power, "gpu-0"))
                 .with(&POWER, 40.0)
                 .with(&USAGE, 0.0),
@@ -309,6 +515,7 @@ fn setup(dir: &Path) -> AdviceSetup {
         kind: Kind::default(),
         interval: Duration::from_secs(10),
         turning: vec![("wd-1".to_owned(), "sda".to_owned())],
+        topics: Topics::new("homewatch", "nas", "homeassistant"),
     }
 }
 
@@ -320,6 +527,7 @@ async fn it_is_told_with_money_and_dismissed_by_a_command() {
     let clock = Clock::set_to("2026-05-11T00:00:00Z".parse().unwrap());
     let reports = Reports::new(Basis::plain(&store, clock.clone()));
     let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
+    wired(&bus, clock.now());
     let cancel = CancellationToken::new();
     let mut task = tokio::task::JoinSet::new();
     let run = super::run(setup(dir.path()), reports, bus.clone(), cancel.clone());
@@ -347,11 +555,21 @@ async fn it_is_told_with_money_and_dismissed_by_a_command() {
             break list;
         }
     };
-    let list = told(5).await;
+    let list = told(7).await;
     let by_id = |id: &str| list.iter().find(|one| one["id"] == id).unwrap().clone();
     for id in ["governor", "steady-miner", "spin-down-wd-1", "graphics-0"] {
         by_id(id);
     }
+    let ups = by_id("ups-loss-office");
+    assert!(
+        ups["evidence"]
+            .as_str()
+            .unwrap()
+            .contains("20 W (22 %) are lost"),
+        "{ups}"
+    );
+    let moved = by_id("cheap-hours-restic");
+    assert!(moved["saving_high_eur"].as_f64() > Some(20.0), "{moved}");
     let idle = by_id("idle-floor");
     assert!(idle["saving_high_eur"].as_f64() > Some(100.0), "{idle}");
     assert!(!order("power/advice/idle-floor", "perhaps").await.ok);
@@ -361,9 +579,95 @@ async fn it_is_told_with_money_and_dismissed_by_a_command() {
         done.detail,
         Some(json!({ "advice": "idle-floor", "told": false }))
     );
-    assert!(told(4).await.iter().all(|one| one["id"] != "idle-floor"));
+    assert!(told(6).await.iter().all(|one| one["id"] != "idle-floor"));
     assert!(order("power/advice/idle-floor", "restore").await.ok);
-    told(5).await;
+    told(7).await;
     cancel.cancel();
     task.join_next().await;
+}
+
+/// The plug and the UPS of the wasteful machine, as they are published.
+fn wired(bus: &Bus, at: crate::model::Timestamp) {
+    let one = |area, id: &str, watts: f64, source| {
+        let mut reading = Reading::new(&Subject::of_host(area, id, "Office")).with(&POWER, watts);
+        reading.source = Some(source);
+        reading.detail = Some(PowerSample::detail(&Scope::Host, None));
+        reading
+    };
+    let readings = vec![
+        one(Area::Power, "meter-plug", 90.0, Source::Meter),
+        one(Area::Health, "ups-office", 70.0, Source::Ups),
+    ];
+    let outcomes = vec![Outcome {
+        collector: "test",
+        result: Ok(readings),
+    }];
+    bus.publish(Batch { at, outcomes });
+}
+
+#[test]
+fn other_machines_are_known_by_what_they_tell_and_remembered() {
+    use super::neighbours::Neighbours;
+    let topics = Topics::new("homewatch", "nas", "homeassistant");
+    let memory = Memory::default();
+    let mut neighbours = Neighbours::remembered(&memory);
+    let start: crate::model::Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+    let at = |minute: i64| start + jiff::SignedDuration::from_mins(minute);
+    // Twelve days, of which ten are looked back on; a busy hour in the last.
+    for minute in (0..12 * 24 * 60).step_by(5) {
+        let busy = if minute / 60 == 11 * 24 { 50 } else { 5 };
+        for (topic, payload) in [
+            (
+                "pc/power/host",
+                r#"{"power_w": 30, "idle_w": 24}"#.to_owned(),
+            ),
+            (
+                "pc/health/cpu",
+                format!(r#"{{"usage_pct": {busy}, "cores": 4}}"#),
+            ),
+            (
+                "pc/health/memory",
+                r#"{"used_bytes": 2e9, "total_bytes": 8e9}"#.to_owned(),
+            ),
+            ("pc/health/disk", "{}".to_owned()),
+            ("nas/power/host", r#"{"power_w": 900}"#.to_owned()),
+            ("pi/power/host", "no JSON".to_owned()),
+            ("odd/power/host", r#"{"power_w": -4}"#.to_owned()),
+        ] {
+            let topic = format!("homewatch/{topic}");
+            let told = (&*topic, payload.as_bytes());
+            neighbours.hear(&topics, told, &memory, at(minute));
+        }
+    }
+    let now = at(12 * 24 * 60);
+    let known = Neighbours::remembered(&memory).machines(now);
+    assert_eq!(known.len(), 1, "{known:?}");
+    assert_eq!(
+        (&*known[0].name, known[0].hours),
+        ("pc", 239),
+        "the last hour is not over"
+    );
+    assert!((known[0].mean_w - 30.0).abs() < 1e-6 && (known[0].idle_w - 24.0).abs() < 1e-9);
+    assert!((known[0].busiest - 2.0).abs() < 0.2 && known[0].busy < 0.3);
+    assert_eq!(neighbours.machines(now)[0].hours, 240);
+    let late = now + jiff::SignedDuration::from_hours(11 * 24);
+    assert_eq!(neighbours.machines(late), [], "it has been silent for long");
+}
+
+#[test]
+fn no_more_machines_are_listened_to_than_a_home_has() {
+    use super::neighbours::Neighbours;
+    let topics = Topics::new("homewatch", "nas", "homeassistant");
+    let memory = Memory::default();
+    let mut neighbours = Neighbours::default();
+    let start: crate::model::Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+    for node in 0..50 {
+        for hour in 0..2 {
+            let topic = format!("homewatch/n{node}/power/host");
+            let told = (&*topic, &br#"{"power_w": 3}"#[..]);
+            let at = start + jiff::SignedDuration::from_hours(hour);
+            neighbours.hear(&topics, told, &memory, at);
+        }
+    }
+    assert_eq!(memory.keys("neighbour/").len(), 8);
 }
