@@ -415,6 +415,25 @@ async fn the_summary_stays_below_one_kibibyte_compressed() {
 }
 
 #[tokio::test]
+async fn a_thing_is_among_the_hottest_once_however_many_tell_its_temperature() {
+    let home = home();
+    // Its driver tells it too, as a subject of its own.
+    let drive = Subject::of_host(Area::Health, "temp-disk-a", "Disk A");
+    home.bus.publish(Batch {
+        at: home.now,
+        outcomes: vec![Outcome {
+            collector: "drivetemp",
+            result: Ok(vec![Reading::new(&drive).with(&HEAT, 42.0)]),
+        }],
+    });
+    let body = home.get("/api/v1/summary?fields=hottest").await.json();
+    assert_eq!(
+        body,
+        serde_json::json!({"hottest": [{"label": "Disk A", "temperature_c": 42}]})
+    );
+}
+
+#[tokio::test]
 async fn a_delta_has_only_what_changed_and_everything_after_a_removal() {
     let home = home();
     let cursor = home.get("/api/v1/health").await.json()["cursor"]

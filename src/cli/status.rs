@@ -42,7 +42,9 @@ fn write(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "failing  {}: {}", part.name, part.error)?;
     }
     let mut area = "";
-    for subject in &status.subjects {
+    // What has only details for those who ask, such as voltages, is left out.
+    let told = |subject: &&SubjectLine| !subject.available || !subject.figures.is_empty();
+    for subject in status.subjects.iter().filter(told) {
         let (its_area, id) = subject.key.split_once('/').unwrap_or(("", &subject.key));
         if its_area != area {
             area = its_area;
@@ -66,4 +68,38 @@ fn write_subject(subject: &SubjectLine, id: &str, out: &mut dyn Write) -> io::Re
     let source = subject.source.as_ref();
     let source = source.map_or_else(String::new, |source| format!(" [{source}]"));
     writeln!(out, "{}{source}", figures.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_nothing_to_tell_takes_no_line_unless_it_is_away() {
+        let line = |key: &str, available, figures: &[(&str, &str)]| SubjectLine {
+            key: key.to_owned(),
+            label: key.to_owned(),
+            available,
+            source: None,
+            figures: figures
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        let status = Status {
+            node: "nas".to_owned(),
+            subjects: vec![
+                line("health/cpu", true, &[("CPU usage", "8.0 %")]),
+                line("health/ups-a", false, &[]),
+                line("health/voltage-a", true, &[]),
+            ],
+            ..Status::default()
+        };
+        let mut out = Vec::new();
+        write(&status, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("CPU usage 8.0 %"), "{text}");
+        assert!(text.contains("unavailable"), "{text}");
+        assert!(!text.contains("voltage"), "{text}");
+    }
 }

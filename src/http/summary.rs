@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -171,6 +172,9 @@ fn highest(subjects: &[SubjectState], unit: Unit, prefix: &str) -> Json {
         })
         .collect();
     list.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    // A disk's temperature may be known twice, by its driver and by S.M.A.R.T.
+    let mut told = HashSet::new();
+    list.retain(|(.., label)| told.insert(label.clone()));
     list.into_iter()
         .take(FIRST)
         .map(|(number, metric, label)| {
