@@ -117,6 +117,7 @@ fn load(text: &str, environment: Environment) -> (Config, Vec<String>, BTreeSet<
     let sources = Sources {
         file: Some(file),
         environment,
+        beneath: None,
     };
     let problems = Problems::default();
     let config = read(&sources, &problems);

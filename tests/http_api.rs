@@ -104,6 +104,7 @@ fn reports(dir: &std::path::Path, now: Timestamp) -> Reports {
     let config = config::load(&Sources {
         file: Some("/dev/null".into()),
         environment: Environment::default(),
+        beneath: None,
     });
     Reports::new(Basis {
         store: Store::open(dir).unwrap(),

@@ -88,6 +88,7 @@ pub fn main() -> ExitCode {
     let sources = Sources {
         file: arguments.config,
         environment: Environment::of_process(),
+        beneath: None,
     };
     let mut out = io::stdout();
     let result = match arguments

@@ -28,15 +28,17 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// `homewatch run`: the service, in the foreground.
 pub(super) fn run(args: &RunArgs, sources: &Sources, out: &mut dyn Write) -> Result<(), Failure> {
-    let config = load(sources)?;
     let simulation = simulation(args)?;
-    log::start(sources);
+    let mut sources = sources.clone();
+    sources.beneath = simulation.as_ref().map(Simulation::settings);
+    let config = load(&sources)?;
+    log::start(&sources);
     let called = match &sources.file {
         Some(file) => format!("{} --config {}", program(), file.display()),
         None => program(),
     };
     let program = Program {
-        sources: sources.clone(),
+        sources,
         config,
         simulation,
         called,

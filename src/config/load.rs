@@ -58,6 +58,8 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The environment.
     pub environment: Environment,
+    /// TOML beneath the files, for a simulated home: whatever they say wins.
+    pub beneath: Option<String>,
 }
 
 const DEFAULT_FILES: [&str; 2] = ["./config/homewatch.toml", "/etc/homewatch/homewatch.toml"];
@@ -112,11 +114,15 @@ pub fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
 /// The same with the faults going to the caller's `problems`; what was faulty has its default.
 pub fn read(sources: &Sources, problems: &Problems) -> Config {
     let mut merged = Value::new(None, ValueKind::Table(config::Map::new()));
-    for file in sources.files() {
-        let origin = file.display().to_string();
+    let files = sources.files().into_iter().map(|file| {
         let read = std::fs::read(&file).map_err(|error| format!("cannot be read: {error}"));
         let text = read
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned()));
+        (file.display().to_string(), text)
+    });
+    let beneath = sources.beneath.iter();
+    let beneath = beneath.map(|text| ("the simulated home".to_owned(), Ok(text.clone())));
+    for (origin, text) in beneath.chain(files) {
         let parsed = text.and_then(|text| {
             // The toml crate's own error shows the line and a caret; config's does not.
             text.parse::<toml::Table>()
@@ -212,6 +218,7 @@ mod tests {
         let sources = Sources {
             file: Some("/dev/null".into()),
             environment: Environment::of_os(variables.into_iter()),
+            beneath: None,
         };
         let problems = load(&sources).unwrap_err();
         assert_eq!(problems.len(), 1, "{problems:?}");

@@ -26,6 +26,7 @@ fn config(dir: &Path, name: &str, more: &str) -> Config {
     let sources = Sources {
         file: Some(file),
         environment: Environment::default(),
+        beneath: None,
     };
     crate::app::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }

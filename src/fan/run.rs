@@ -28,7 +28,7 @@ static HOTTEST: Metric = Metric::gauge("temperature_c", "Hottest sensor", Unit::
     .diagnostic();
 static SPEED: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm).dead_band(50.0);
 static MODE: Metric = Metric::state("mode", "Mode", &Stand::WORDS);
-static FAULT: Metric = Metric::flag("fault", "Fan control fault", FlagMeaning::Problem);
+static FAULT: Metric = Metric::flag("fault", "Fault", FlagMeaning::Problem);
 
 /// The collector's name on the bus.
 const NAME: &str = "fans";
@@ -109,6 +109,8 @@ pub async fn run(setup: Setup, bus: Bus, cancel: CancellationToken) {
             () = cancel.cancelled() => break,
             Some(request) = orders.recv() => {
                 fans.obey(request);
+                // Whoever has asked wants to see it.
+                tell_at = Instant::now();
                 continue;
             }
             _ = ticks.tick() => {}

@@ -91,17 +91,25 @@ pub(super) fn registry_id(id: &str, identity: &Identity) -> String {
 
 /// The subject's label without the name of its device: of the disk "WD Red" the subject
 /// "WD Red (sda)" is "sda".
-fn below_device(subject: &Subject) -> &str {
-    let label = subject.label.as_str();
+fn below_device(subject: &Subject) -> String {
+    let label = &subject.label;
     let Device::Part { name, .. } = &subject.device else {
-        return label;
+        return label.clone();
     };
     let rest = label
         .get(name.len()..)
         .filter(|_| label.to_lowercase().starts_with(&name.to_lowercase()));
-    rest.map_or(label, |rest| {
-        rest.trim_matches(|letter: char| letter.is_whitespace() || "()-:,".contains(letter))
-    })
+    let Some(rest) = rest else {
+        return label.clone();
+    };
+    let between = |letter: char| letter.is_whitespace() || "()-:,".contains(letter);
+    let rest = rest.trim_matches(between);
+    // "(sda) by two sources" has lost its first bracket.
+    if rest.contains('(') {
+        rest.to_owned()
+    } else {
+        rest.replacen(')', "", 1)
+    }
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -110,7 +118,7 @@ fn words(text: &str) -> Vec<String> {
 
 /// What an entity is called below its device, which Home Assistant puts in front of it.
 pub(super) fn entity_name(subject: &Subject, metric_name: &str) -> String {
-    let label = below_device(subject);
+    let label = &*below_device(subject);
     let is_device_itself = match &subject.device {
         Device::Host => label.is_empty() || subject.id == "host",
         // "Disk sda" needs no "sda" before each figure.

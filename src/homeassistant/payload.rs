@@ -21,7 +21,8 @@ impl Directory {
                 .insert(id.clone(), self.dress(&id, component, &entity, None));
         }
         for (id, component) in &self.offers {
-            let entity = self.entity_id(component, &[id], &mut names);
+            let short = id.strip_prefix("do_").unwrap_or(id);
+            let entity = self.entity_id(component, &[short, id], &mut names);
             let dressed = self.dress(id, component.clone(), &entity, None);
             host.1.insert(id.clone(), dressed);
         }

@@ -381,6 +381,13 @@ fn a_figure_is_called_by_its_subject_unless_the_device_says_it_already() {
         ("io", "sda", part("Disk sda"), "Busy", "Busy"),
         ("ups", "Ups", part("UPS"), "Load", "Load"),
         ("io", "WD Red (sda)", part("WD Red"), "Busy", "sda busy"),
+        (
+            "agree",
+            "WD Red (sda) by two sources",
+            part("WD Red"),
+            "Difference",
+            "sda by two sources difference",
+        ),
         ("io", "wd red", part("WD Red"), "Busy", "Busy"),
         (
             "x",

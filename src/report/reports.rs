@@ -73,6 +73,7 @@ impl Basis {
             // A file that says nothing, rather than that of whoever runs the tests.
             file: Some("/dev/null".into()),
             environment: crate::config::Environment::default(),
+            beneath: None,
         });
         Self {
             store: store.clone(),

@@ -30,6 +30,12 @@ pub(super) const CONTROLS: &[Control] = &[
     control("disk_mb_s", 0.0..=10_000.0, 1.0),
     control("network_mbit_s", 0.0..=100_000.0, 3.0),
     control("sensor_fault", 0.0..=1.0, 0.0),
+    control("gpu_pct", 0.0..=100.0, 2.0),
+    control("mains", 0.0..=1.0, 1.0),
+    control("room_temperature_c", -40.0..=60.0, 18.5),
+    control("disk_replaced_sectors", 0.0..=65_535.0, 3.0),
+    control("service_failed", 0.0..=1.0, 0.0),
+    control("container_failed", 0.0..=1.0, 0.0),
 ];
 
 /// The present setting of every control.
@@ -83,7 +89,7 @@ pub(super) const SERVICES: &[(&str, f64, u64)] = &[
 ];
 
 /// The simulated machine: its controls, and counters that grow with them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Machine {
     pub(super) controls: Controls,
     pub(super) uptime_s: f64,
@@ -101,11 +107,43 @@ pub(super) struct Machine {
     pub(super) package: f64,
     /// What the whole machine has drawn at the wall, kWh.
     pub(super) wall: f64,
+    /// How full the battery of its UPS is, %.
+    pub(super) charge_pct: f64,
+    /// What its case fan is driven with by hand, %; `None` while the board does it.
+    pub(super) drive_pct: Option<f64>,
     wobble: u32,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            controls: Controls::default(),
+            uptime_s: 0.0,
+            busy: 0.0,
+            idle: 0.0,
+            sectors: 0.0,
+            disk_ms: 0.0,
+            received: 0.0,
+            package: 0.0,
+            wall: 0.0,
+            charge_pct: 100.0,
+            drive_pct: None,
+            wobble: 0,
+        }
+    }
 }
 
 /// Where the processor's energy counter wraps, µJ.
 pub(super) const RANGE: f64 = 262_143_328_850.0;
+
+/// So fast the battery of the UPS fills and empties, % a second: a day takes minutes here.
+const CHARGES: f64 = 0.2;
+const DRAINS: f64 = 0.5;
+/// What the board drives the case fan with by itself, %.
+const BOARD_DRIVE: f64 = 55.0;
+
+/// What the graphics card draws when it has nothing to do, W.
+const IDLE_GPU_W: f64 = 7.0;
 
 /// The machine was up this long when the simulation began.
 const UP_BEFORE: f64 = 19.0 * 86_400.0;
@@ -129,6 +167,12 @@ impl Machine {
         self.disk_ms += (bytes / 150e6 * 1000.0).min(step * 1000.0);
         self.package += step * (5.0 + 48.0 * load.powf(0.8));
         self.wall += step * self.wall_w() / 3.6e6;
+        let charge = if self.controls.get("mains") >= 1.0 {
+            CHARGES
+        } else {
+            -DRAINS
+        };
+        self.charge_pct = (self.charge_pct + charge * step).clamp(0.0, 100.0);
         self.received += self.controls.get("network_mbit_s") * 125_000.0 * step;
     }
 
@@ -144,7 +188,22 @@ impl Machine {
 
     /// What it draws at the wall, W.
     pub(super) fn wall_w(&self) -> f64 {
-        31.0 + 64.0 * self.load().powf(0.8)
+        31.0 + 64.0 * self.load().powf(0.8) + self.gpu_w() - IDLE_GPU_W
+    }
+
+    /// What its graphics card draws, W.
+    pub(super) fn gpu_w(&self) -> f64 {
+        IDLE_GPU_W + (self.controls.get("gpu_pct") - 2.0).max(0.0) * 1.1
+    }
+
+    /// How fast its case fan turns, rpm.
+    pub(super) fn case_fan_rpm(&self) -> f64 {
+        let drive = self.drive_pct.unwrap_or(BOARD_DRIVE);
+        // From 20 % on it turns.
+        if drive < 20.0 {
+            return 0.0;
+        }
+        self.controls.get("case_fan_rpm") * drive / BOARD_DRIVE
     }
 
     /// Load as a share of one.

@@ -1,6 +1,6 @@
 //! The smart plugs of the simulated home: MQTT clients of their own, which publish as a Tasmota
 //! plug (before the server) and a Shelly plug (before the network cabinet) do. Nobody has adopted
-//! them yet; they are there to be found.
+//! them yet; they are there to be found. A thermometer speaks as Zigbee2MQTT does.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(super) struct Wall {
     pub(super) watts: f64,
     /// The plug's counter, kWh.
     pub(super) kwh: f64,
+    /// How warm the cellar is, °C.
+    pub(super) room_c: f64,
 }
 
 /// Publishes to the broker at `broker` for ever.
@@ -56,7 +58,7 @@ async fn speak(broker: SocketAddr, wall: &watch::Receiver<Wall>) -> std::io::Res
     let begun = Instant::now();
     let mut answer = [0; 64];
     loop {
-        let Wall { watts, kwh } = *wall.borrow();
+        let Wall { watts, kwh, room_c } = *wall.borrow();
         say(&mut out, "tele/server/STATE", r#"{"POWER":"ON"}"#, false)?;
         let apparent = watts / 0.93;
         let sensor = format!(
@@ -74,6 +76,8 @@ async fn speak(broker: SocketAddr, wall: &watch::Receiver<Wall>) -> std::io::Res
             &status,
             false,
         )?;
+        let room = format!(r#"{{"temperature":{room_c:.1},"humidity":61,"battery":87}}"#);
+        say(&mut out, "zigbee2mqtt/cellar", &room, false)?;
         stream.write_all_buf(&mut out).await?;
         let end = Instant::now() + TELE;
         // Whatever the broker has to say is no news to a plug, but that it has hung up.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::machine::Machine;
 
 /// Each call of smartctl as a file of answers, with its text; the first line is the exit status.
-pub(super) fn answers(machine: &Machine) -> [(&'static str, String); 3] {
+pub(super) fn answers(machine: &Machine) -> [(&'static str, String); 7] {
     let devices = json!([
         {"name": "/dev/sda", "type": "sat", "protocol": "ATA"},
         {"name": "/dev/nvme0", "type": "nvme", "protocol": "NVMe"},
@@ -23,7 +23,16 @@ pub(super) fn answers(machine: &Machine) -> [(&'static str, String); 3] {
             "smartctl --json -n standby,3 -d nvme -a _dev_nvme0",
             answer(&ssd(machine)),
         ),
+        ("smartctl --json -d sat -t short _dev_sda", begun()),
+        ("smartctl --json -d sat -t long _dev_sda", begun()),
+        ("smartctl --json -d nvme -t short _dev_nvme0", begun()),
+        ("smartctl --json -d nvme -t long _dev_nvme0", begun()),
     ]
+}
+
+/// A self-test has begun.
+fn begun() -> String {
+    answer(&json!({}))
 }
 
 fn answer(body: &Value) -> String {
@@ -36,6 +45,12 @@ fn answer(body: &Value) -> String {
 
 /// A disk of some years with a few replaced sectors, as many have.
 fn hdd(machine: &Machine) -> Value {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the control's range is that of 16 bits"
+    )]
+    let replaced = machine.controls.get("disk_replaced_sectors") as u32;
     let row = |id: u32, name: &str, raw: u32| {
         json!({"id": id, "name": name, "value": 100, "worst": 100, "thresh": 5,
             "when_failed": "", "flags": {"prefailure": id == 5},
@@ -48,7 +63,7 @@ fn hdd(machine: &Machine) -> Value {
         "power_on_time": {"hours": 31_211},
         "temperature": {"current": machine.controls.get("disk_temperature_c").round()},
         "ata_smart_attributes": {"table": [
-            row(5, "Reallocated_Sector_Ct", 3),
+            row(5, "Reallocated_Sector_Ct", replaced),
             row(197, "Current_Pending_Sector", 0),
             row(198, "Offline_Uncorrectable", 0),
             row(199, "UDMA_CRC_Error_Count", 0),

@@ -8,10 +8,10 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::host::{SPACES, Space};
+use crate::host::{Root, SPACES, Space};
 
 use super::machine::{CORES, HZ, Machine, RANGE, SERVICES};
-use super::smart;
+use super::{graphics, programs, smart};
 
 const MEMORY_KB: f64 = 16.0 * 1_048_576.0;
 
@@ -25,24 +25,33 @@ pub(super) fn write(dir: &Path, machine: &Machine) -> io::Result<()> {
     sensors(&Files(dir.join("sys/devices")), machine)?;
     let package = format!("{:.0}\n", machine.package * 1e6 % RANGE);
     Files(dir.join("sys/class/powercap/intel-rapl:0")).put("energy_uj", package)?;
+    graphics::write(&Files(dir.join("sys/devices")), machine)?;
+    let exec = Files(dir.join("exec"));
     for (call, text) in smart::answers(machine) {
-        Files(dir.join("exec")).put(call, text)?;
+        exec.put(call, text)?;
+    }
+    for (call, text) in programs::answers(machine) {
+        exec.put(&call, text)?;
     }
     filesystems(&Files(dir.join("root")), machine)
 }
 
 /// A folder whose files are replaced as a whole.
-struct Files(std::path::PathBuf);
+pub(super) struct Files(std::path::PathBuf);
 
 impl Files {
-    fn put(&self, name: &str, text: impl AsRef<[u8]>) -> io::Result<()> {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn put(&self, name: &str, text: impl AsRef<[u8]>) -> io::Result<()> {
         let path = self.0.join(name);
-        let new = path.with_extension("new");
+        let new = self.0.join(".new");
         fs::write(&new, text)?;
         fs::rename(new, path)
     }
 
-    fn dir(&self, name: &str) -> io::Result<Self> {
+    pub(super) fn dir(&self, name: &str) -> io::Result<Self> {
         let path = self.0.join(name);
         fs::create_dir_all(&path)?;
         Ok(Self(path))
@@ -58,6 +67,14 @@ fn lay(dir: &Path) -> io::Result<()> {
         "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 13 (simulated)\"\n",
     )?;
     Files(dir.to_owned()).dir("root/.homewatch")?;
+    Files(dir.to_owned()).dir("root/run")?;
+    Files(dir.to_owned())
+        .dir("root/var/backups")?
+        .put("photos.tar", "a copy")?;
+    Files(dir.to_owned())
+        .dir("root/var/lib/dpkg")?
+        .put("status", "")?;
+    Files(dir.to_owned()).dir("root/lib/modules/6.12.0-simulated")?;
     let exec = Files(dir.to_owned()).dir("exec")?;
     exec.put("timedatectl show", "0\nNTP=yes\nNTPSynchronized=yes\n")?;
     let devices = Files(dir.to_owned()).dir("root/dev")?;
@@ -79,40 +96,8 @@ fn lay(dir: &Path) -> io::Result<()> {
         .put("osrelease", "6.12.0-simulated\n")?;
 
     let sys = Files(dir.to_owned()).dir("sys")?;
-    chip(
-        &sys,
-        0,
-        "coretemp",
-        "platform/coretemp.0",
-        &[
-            ("temp1_label", "Package id 0"),
-            ("temp1_max", "80000"),
-            ("temp1_crit", "100000"),
-        ],
-    )?;
-    chip(
-        &sys,
-        1,
-        "nct6775",
-        "platform/nct6775.656",
-        &[
-            ("fan1_label", "CPU fan"),
-            ("fan2_label", "Case fan"),
-            ("in0_label", "Vcore"),
-            ("in0_input", "1096"),
-            ("in1_label", "+3.3V"),
-            ("in1_input", "3312"),
-            ("in1_min", "2976"),
-            ("in1_max", "3632"),
-        ],
-    )?;
-    chip(
-        &sys,
-        2,
-        "drivetemp",
-        "pci0000:00/ata1/0:0:0:0",
-        &[("temp1_crit", "70000"), ("temp1_max", "60000")],
-    )?;
+    chips(&sys)?;
+    graphics::lay(&sys)?;
     processor(&sys)?;
     sys.dir("fs/cgroup")?
         .put("cgroup.controllers", "cpu io memory\n")?;
@@ -124,6 +109,46 @@ fn lay(dir: &Path) -> io::Result<()> {
     package.put("max_energy_range_uj", format!("{RANGE:.0}"))?;
     package.put("constraint_0_power_limit_uw", "65000000")?;
     network(&sys)
+}
+
+/// The sensor chips, with what never changes of them.
+fn chips(sys: &Files) -> io::Result<()> {
+    chip(
+        sys,
+        0,
+        "coretemp",
+        "platform/coretemp.0",
+        &[
+            ("temp1_label", "Package id 0"),
+            ("temp1_max", "80000"),
+            ("temp1_crit", "100000"),
+        ],
+    )?;
+    chip(
+        sys,
+        1,
+        "nct6775",
+        "platform/nct6775.656",
+        &[
+            ("fan1_label", "CPU fan"),
+            ("fan2_label", "Case fan"),
+            ("pwm2", "140"),
+            ("pwm2_enable", "5"),
+            ("in0_label", "Vcore"),
+            ("in0_input", "1096"),
+            ("in1_label", "+3.3V"),
+            ("in1_input", "3312"),
+            ("in1_min", "2976"),
+            ("in1_max", "3632"),
+        ],
+    )?;
+    chip(
+        sys,
+        2,
+        "drivetemp",
+        "pci0000:00/ata1/0:0:0:0",
+        &[("temp1_crit", "70000"), ("temp1_max", "60000")],
+    )
 }
 
 /// The network card, which never changes.
@@ -202,7 +227,7 @@ fn lay_disk(sys: &Files, disk: &SimulatedDisk) -> io::Result<()> {
 }
 
 /// A hwmon chip as the kernel lays it: the folder below its device, a link in the class.
-fn chip(
+pub(super) fn chip(
     sys: &Files,
     index: u32,
     name: &str,
@@ -341,7 +366,7 @@ fn sensors(devices: &Files, machine: &Machine) -> io::Result<()> {
     )?;
     devices.put(
         "platform/nct6775.656/hwmon/hwmon1/fan2_input",
-        whole("case_fan_rpm"),
+        format!("{:.0}\n", machine.case_fan_rpm()),
     )?;
     devices.put(
         "pci0000:00/ata1/0:0:0:0/hwmon/hwmon2/temp1_input",
@@ -384,4 +409,14 @@ fn filesystems(root: &Files, machine: &Machine) -> io::Result<()> {
         spaces.insert(mount, space);
     }
     root.put(SPACES, serde_json::to_vec(&spaces)?)
+}
+
+/// What the case fan is driven with by hand, %; `None` while the board does it.
+pub(super) fn drive(dir: &Path) -> Option<f64> {
+    let chip = dir.join("sys/devices/platform/nct6775.656/hwmon/hwmon1");
+    let number = |file: &str| Root::read_trimmed(&chip.join(file))?.parse().ok();
+    let by_hand = number("pwm2_enable").is_some_and(|mode: f64| mode < 2.0);
+    number("pwm2")
+        .filter(|_| by_hand)
+        .map(|step: f64| step / 2.55)
 }

@@ -106,6 +106,7 @@ pub fn meters(text: &str) -> Result<Vec<MeterConfig>, Vec<String>> {
     let sources = Sources {
         file: Some(file),
         environment: Environment::default(),
+        beneath: None,
     };
     let problems = |list: Vec<config::Problem>| {
         let text = |problem: &config::Problem| format!("{}: {}", problem.key, problem.text);

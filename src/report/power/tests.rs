@@ -108,6 +108,7 @@ impl House {
         let config = config::load(&Sources {
             file: Some(file),
             environment: Environment::default(),
+            beneath: None,
         });
         let config = Arc::new(config.unwrap_or_else(|problems| panic!("{problems:?}")));
         let clock = Clock::set_to(now.parse().unwrap());

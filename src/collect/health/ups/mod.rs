@@ -156,8 +156,10 @@ impl Supplies {
         // server, and always if they were on their battery.
         for record in memory.keys("ups/") {
             let id = record.strip_prefix("ups/");
-            let id = id.and_then(|key| key.strip_suffix("/known"));
-            let Some((id, kept)) = id.zip(memory.get::<Kept>(&record)) else {
+            let Some(id) = id.and_then(|key| key.strip_suffix("/known")) else {
+                continue;
+            };
+            let Some(kept) = memory.get::<Kept>(&record) else {
                 continue;
             };
             let name = &kept.identity.server;
