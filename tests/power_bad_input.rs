@@ -163,6 +163,51 @@ async fn copies_of_a_message_confirm_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_says_the_same_without_end_is_alive_and_is_heard_once_it_changes() {
+    let rig = Rig::start(&Dialogue::parse(TASMOTA).config).await;
+    let said = |watts: u32| format!("{{\"ENERGY\":{{\"Total\":5.0,\"Power\":{watts}}}}}");
+    for _ in 0..5 * 60 * 20 {
+        rig.say("tele/plug1/SENSOR", &said(60), false);
+        rig.wait(Duration::from_millis(200)).await;
+    }
+    assert_eq!(holds(rig.subject().as_ref(), "power_w=60"), Ok(()));
+    rig.say("tele/plug1/SENSOR", &said(70), false);
+    rig.wait(Duration::from_secs(10)).await;
+    assert_eq!(holds(rig.subject().as_ref(), "power_w=70"), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_of_a_meter_is_never_read() {
+    let mut lines = String::new();
+    for (time, watts) in [
+        ("1970-01-01T00:00:09", 60),
+        ("2099-12-31T23:59:59", 61),
+        ("2026-01-02T03:04:05", 62),
+        ("at noon", 63),
+    ] {
+        let figures = format!("\"Total\":1.0,\"Power\":{watts}");
+        let line = says(&figures).replace("{\"ENERGY", &format!("{{\"Time\":\"{time}\",\"ENERGY"));
+        lines += &format!("{line}? power_w={watts} energy_kwh=1 fault=false\n");
+    }
+    play(TASMOTA, &lines).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retained_reading_of_last_week_is_not_taken_for_now() {
+    let old = says(r#""Total":90.0,"Power":900"#).replace("< ", "<r ");
+    let lines = [
+        "<r tele/plug1/LWT Online\n",
+        &old,
+        "? away\n",
+        &says(r#""Total":100.0,"Power":60"#),
+        "? power_w=60 energy_kwh=100 fault=false\n",
+        &old,
+        "? power_w=60 energy_kwh=100 fault=false\n",
+    ];
+    play(TASMOTA, &lines.concat()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_plugs_of_one_name_are_told_and_the_counter_stays_with_one() {
     let mut lines = String::new();
     for round in 0..6 {

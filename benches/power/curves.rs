@@ -29,7 +29,6 @@ pub fn print(machines: &[Machine], kind: &str) {
         "straight through 0, 10, 30, 60, 100 %",
         &[0.0, 0.1, 0.3, 0.6, 1.0],
     );
-    guided(machines, &[0.0, 0.1, 0.5, 1.0]);
     guided(machines, &[0.0, 0.1, 0.3, 0.6, 1.0]);
     head("the same, learned from 600 readings with 2 % noise");
     for (name, mean) in [("uniform load", None), ("mostly idle (8 %)", Some(0.08))] {

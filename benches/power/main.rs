@@ -12,6 +12,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::wildcard_enum_match_arm,
+    clippy::format_push_string,
     clippy::redundant_pub_crate,
     unreachable_pub,
     missing_docs,
@@ -28,6 +29,7 @@ mod power_support;
 mod rig;
 mod split;
 mod tick;
+mod tree;
 
 /// The parts; those that are named are printed alone.
 const PARTS: [&str; 5] = ["curves", "homes", "split", "energy", "tick"];

@@ -74,6 +74,8 @@ pub fn sample(kind: SourceKind, scope: Scope, watts: f64) -> PowerSample {
 pub struct Score {
     errors: Vec<f64>,
     inside: Vec<bool>,
+    /// Widths of bands, as shares of the figure.
+    widths: f64,
 }
 
 impl Score {
@@ -85,6 +87,7 @@ impl Score {
         self.note(draw.power_w, truth);
         let (low, high) = draw.band_w;
         self.inside.push((low..=high).contains(&truth));
+        self.widths += (high - low) / draw.power_w;
     }
 
     pub fn line(&self, name: &str) {
@@ -93,8 +96,12 @@ impl Score {
         let near = self.errors.iter().filter(|error| **error <= 0.1).count() as f64;
         let inside = self.inside.iter().filter(|inside| **inside).count() as f64;
         let covered = match self.inside.len() {
-            0 => "     -".to_owned(),
-            told => format!("{:5.1}%", inside / told as f64 * 100.0),
+            0 => "     -         -".to_owned(),
+            told => {
+                let told = told as f64;
+                let width = self.widths / told * 50.0;
+                format!("{:5.1} %  ± {width:5.1} %", inside / told * 100.0)
+            }
         };
         println!(
             "  {name:<58} {mean:6.2} % {:7.1} %   {covered}",
@@ -104,5 +111,8 @@ impl Score {
 }
 
 pub fn head(title: &str) {
-    println!("\n{title}\n  {:<58} mean err  ≤ 10 %  in band", "");
+    println!(
+        "\n{title}\n  {:<58} mean err   ≤ 10 %    in band  its width",
+        ""
+    );
 }

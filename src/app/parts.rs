@@ -47,7 +47,6 @@ impl Parts {
         let activity = Activity::default();
         let services = Services {
             groups: config.power.groups.clone(),
-            has_disks: config.power.disk_w.is_some(),
             activity: activity.clone(),
         };
         let ambient = Ambient::new(&config.health.ambient);

@@ -142,28 +142,29 @@ mod tests {
     use crate::config::Problems;
     use config::{File, FileFormat, Source as _, Value};
 
-    fn read(text: &str) -> (Option<HostPower>, Vec<String>) {
+    /// What `[power]` comes to, and its faults, a line each.
+    fn read(text: &str) -> (PowerConfig, String) {
         let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
         let problems = Problems::default();
-        let section = Section::new("power.host".to_owned(), Value::from(table), &problems);
-        let host = HostPower::read(section);
-        let texts = problems
+        let section = Section::new("power".to_owned(), Value::from(table), &problems);
+        let config = PowerConfig::read(section);
+        let told: Vec<_> = problems
             .into_vec()
             .iter()
             .map(ToString::to_string)
             .collect();
-        (host, texts)
+        (config, told.join("\n"))
     }
 
     #[test]
     fn idle_and_full_load_come_together_or_not_at_all() {
-        assert_eq!(read(""), (None, Vec::new()));
-        let both = read("idle_w = 22\nmax_w = 71.5");
+        assert_eq!((read("").0.host, read("").1.as_str()), (None, ""));
+        let (config, told) = read("[host]\nidle_w = 22\nmax_w = 71.5");
         let host = HostPower {
             idle_w: 22.0,
             max_w: 71.5,
         };
-        assert_eq!(both, (Some(host), Vec::new()));
+        assert_eq!((config.host, told.as_str()), (Some(host), ""));
         for (text, words) in [
             ("idle_w = 22", "power.host.idle_w: needs max_w"),
             ("max_w = 22", "power.host.max_w: needs idle_w"),
@@ -171,26 +172,14 @@ mod tests {
             ("idle_w = 22\nmax_w = -1", "power.host.max_w: (-1)"),
             ("idle = 22", "power.host.idle: is not a known key"),
         ] {
-            let (host, told) = read(text);
-            assert_eq!((host, told.len()), (None, 1), "{told:?}");
-            assert!(told[0].contains(words), "{told:?}");
+            let (config, told) = read(&format!("[host]\n{text}"));
+            assert_eq!((config.host, told.lines().count()), (None, 1), "{told}");
+            assert!(told.contains(words), "{told}");
         }
     }
 
     #[test]
     fn groups_have_names_and_services() {
-        let read = |text: &str| {
-            let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
-            let problems = Problems::default();
-            let section = Section::new("power".to_owned(), Value::from(table), &problems);
-            let config = PowerConfig::read(section);
-            let told: Vec<_> = problems
-                .into_vec()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            (config, told.join("\n"))
-        };
         let (config, told) =
             read("services.top = 3\n[groups]\nmedia = [\"jelly*\", \"sonarr\"]\nweb = \"caddy\"");
         assert_eq!((config.services, config.groups.len(), &*told), (3, 2, ""));
@@ -214,18 +203,6 @@ mod tests {
 
     #[test]
     fn budgets_have_a_time_and_one_limit() {
-        let read = |text: &str| {
-            let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
-            let problems = Problems::default();
-            let section = Section::new("power".to_owned(), Value::from(table), &problems);
-            let config = PowerConfig::read(section);
-            let told: Vec<_> = problems
-                .into_vec()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            (config, told.join("\n"))
-        };
         let text = "standby_w = 30\n[budgets.month]\nper = \"month\"\nkwh = 40\n\
             [budgets.media]\nper = \"day\"\nmoney = 0.5\nservice = \"jellyfin\"\n\
             [tariff]\ncurrency = \"EUR\"\nprice = 0.3\n[co2]\ng_per_kwh = 380\ntopics = \"co2\"";

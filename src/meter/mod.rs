@@ -32,7 +32,7 @@
 //! | the meter's clock | never read |
 //! | a retained reading | never taken for now; retained presence (`LWT`, `online`) is |
 //! | figures that come in a message each | energy is told once 90 s have gone by without one more counter, so that no total leaps |
-//! | the same message again within half a second | a copy for another filter: ignored |
+//! | the same message again within half a second | a copy for another filter: ignored; who repeats it without end is taken in twice a second, and is alive |
 //! | silence, or the device's last will | the subject is unavailable |
 //! | a payload above 16 KiB | dropped before it gets here |
 //! | two tables for one outlet | a fault of the configuration |
@@ -96,7 +96,8 @@ struct Meter {
     /// The topics on which it speaks.
     filters: Vec<String>,
     track: Track,
-    /// Its last message, as a digest, and when it came.
+    /// The last message that was taken in, as a digest, and when it came. Copies do not count: who
+    /// repeats himself without end is taken in twice a second.
     last: Option<(u64, Instant)>,
     /// Why its last answer by HTTP was none.
     trouble: Option<String>,
@@ -198,10 +199,12 @@ impl Meter {
         let mut hasher = DefaultHasher::new();
         (topic, payload, retained).hash(&mut hasher);
         let digest = hasher.finish();
-        let last = self.last.replace((digest, now.0));
-        if last.is_some_and(|(same, at)| same == digest && now.0.duration_since(at) < COPY) {
+        let is_copy =
+            |(same, at): (u64, Instant)| same == digest && now.0.duration_since(at) < COPY;
+        if self.last.is_some_and(is_copy) {
             return;
         }
+        self.last = Some((digest, now.0));
         let heard = self.dialect.hear(topic, payload);
         if heard.unreadable {
             tracing::debug!(meter = self.config.name, topic, "a message makes no sense");

@@ -12,6 +12,7 @@ pub struct Activity(Arc<Mutex<Left>>);
 struct Left {
     spent: Option<Spent>,
     clients: HashMap<u32, f64>,
+    wants_disks: bool,
 }
 
 /// What was used between two looks.
@@ -60,6 +61,16 @@ impl Activity {
     /// Takes what was left; `None` if nothing was since the last time.
     pub fn take(&self) -> Option<Spent> {
         self.left().spent.take()
+    }
+
+    /// Asks for what goes to and from disks: it is known what they draw.
+    pub fn want_disks(&self) {
+        self.left().wants_disks = true;
+    }
+
+    /// Whether that was asked for.
+    pub fn wants_disks(&self) -> bool {
+        self.left().wants_disks
     }
 
     /// Leaves what the program of graphics cards said last: their use by process, %.

@@ -61,15 +61,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn berlin() -> TimeZone {
-        TimeZone::get("Europe/Berlin").unwrap()
-    }
-
-    fn at(local: &str) -> Timestamp {
-        let civil: jiff::civil::DateTime = local.parse().unwrap();
-        civil.to_zoned(berlin()).unwrap().timestamp()
-    }
+    use crate::power::testing::{at, berlin};
 
     #[test]
     fn the_end_is_told_by_the_pace_when_enough_has_passed() {

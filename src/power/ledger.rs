@@ -64,7 +64,7 @@ pub struct Terms {
     pub services: usize,
     /// So many processes.
     pub processes: usize,
-    /// What a disk at full work draws above one at rest, W, where that is known.
+    /// What a disk at full work draws above one at rest, W, where that is known beforehand.
     pub disk_w: Option<f64>,
 }
 
@@ -84,6 +84,8 @@ pub struct Ledger {
     processes: Roll<Owner>,
     /// The least that graphics cards were seen with, W.
     gpu_floor: Option<f64>,
+    /// What a meter has taught of disks, W; what is known beforehand goes before it.
+    disk_w: Option<f64>,
     last: Option<(Duration, f64)>,
     /// Joules by part since energy was last counted.
     waiting: Watts,
@@ -140,6 +142,20 @@ impl Ledger {
         }
     }
 
+    /// Takes in what a meter has taught about a disk at full work, W.
+    pub const fn learn_disk_w(&mut self, watts: Option<f64>) {
+        self.disk_w = watts;
+    }
+
+    /// Whether disks have a part of their own.
+    pub fn has_disks(&self) -> bool {
+        self.disk_w().is_some()
+    }
+
+    fn disk_w(&self) -> Option<f64> {
+        self.terms.disk_w.or(self.disk_w)
+    }
+
     /// Takes in what the machine draws at the monotonic time `up`, what was used since the last
     /// look, what graphics cards draw, and what `energy_kwh` that were counted since then cost.
     pub fn step(
@@ -158,8 +174,7 @@ impl Ledger {
         let disks = spent.and_then(|spent| spent.disk.as_ref());
         let above = Above {
             gpu: gpu_above.unwrap_or(0.0),
-            disk: disks.and_then(|disks| disks.busy).unwrap_or(0.0)
-                * self.terms.disk_w.unwrap_or(0.0),
+            disk: disks.and_then(|disks| disks.busy).unwrap_or(0.0) * self.disk_w().unwrap_or(0.0),
         };
         let watts = Watts::split(draw, spent, above);
         let last = self.last.replace((up, draw.energy_kwh));

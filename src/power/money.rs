@@ -185,14 +185,20 @@ impl Money {
         cost
     }
 
-    /// Books `energy_kwh` that the house has fed in up to `at`; nothing where no price is paid.
-    pub fn feed_in(&mut self, at: Timestamp, energy_kwh: f64) {
+    /// Books `energy_kwh` that the house has fed in up to `at` at the price that is paid for it by
+    /// the terms of that day; nothing where none is.
+    pub fn feed_in(
+        &mut self,
+        at: Timestamp,
+        energy_kwh: f64,
+        price: impl FnOnce(&Terms) -> Option<f64>,
+    ) {
         let date = self.pricing().local(at).date();
         let terms = self
             .tariff
             .as_ref()
             .and_then(|tariff| tariff.terms_on(date));
-        let Some(price) = terms.and_then(|terms| terms.export_price) else {
+        let Some(price) = terms.and_then(price) else {
             return;
         };
         self.roll(date);

@@ -225,6 +225,10 @@ impl Works {
         }
         self.guide_on(up, batch, &samples);
         let draw = self.node.step(up, &samples, &work);
+        self.ledger.learn_disk_w(self.node.disk_w());
+        if self.ledger.has_disks() {
+            self.setup.activity.want_disks();
+        }
         let graphics_w = gpu(&samples);
         let doings = Doings {
             cpu: work.usage_pct,

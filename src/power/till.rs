@@ -14,7 +14,7 @@ use super::outlook::Outlook;
 use super::price::{Basis, Quote};
 use super::{PowerSample, Scope};
 use crate::bus::Foreign;
-use crate::config::{Co2Config, DEAREST, TariffConfig, Terms};
+use crate::config::{Co2Config, DEAREST, DynamicConfig, TariffConfig, Terms};
 use crate::model::{Batch, Value};
 
 /// No grid emits more for a kWh, g.
@@ -31,20 +31,28 @@ pub(super) struct Till {
     returned: BTreeMap<String, f64>,
 }
 
+/// Prices that are told, by the date of the terms that ask for them.
+type Prices = Vec<(Option<Date>, Feed)>;
+
 /// Everything that is told on MQTT.
 struct Feeds {
     /// Prices, by the date of the terms that ask for them.
-    prices: Vec<(Option<Date>, Feed)>,
+    prices: Prices,
+    /// What is paid for what is fed in, likewise.
+    exports: Prices,
     carbon: Option<Feed>,
     /// How often they had taken something in when they were last kept.
     kept: u64,
 }
 
+type KeptPrices = Vec<(Option<Date>, KeptFeed)>;
+
 /// What is told from outside, as it is kept over restarts. Only ever add fields.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct KeptFeeds {
-    prices: Vec<(Option<Date>, KeptFeed)>,
+    prices: KeptPrices,
+    exports: KeptPrices,
     carbon: Option<KeptFeed>,
 }
 
@@ -53,55 +61,83 @@ pub(super) type Returned = BTreeMap<String, f64>;
 
 impl Feeds {
     fn new(tariff: Option<&TariffConfig>, co2: Option<&Co2Config>) -> Self {
-        let terms = tariff.into_iter().flat_map(|tariff| &tariff.terms);
-        let prices = terms.filter_map(|terms| {
-            let dynamic = terms.dynamic.as_ref()?;
-            let most = DEAREST / dynamic.scale;
-            Some((terms.since, Feed::new(dynamic.feed.clone(), -most..=most)))
-        });
+        let prices = |of: fn(&Terms) -> Option<&DynamicConfig>| {
+            let terms = tariff.into_iter().flat_map(|tariff| &tariff.terms);
+            let prices = terms.filter_map(|terms| {
+                let dynamic = of(terms)?;
+                let most = DEAREST / dynamic.scale;
+                Some((terms.since, Feed::new(dynamic.feed.clone(), -most..=most)))
+            });
+            prices.collect()
+        };
         let carbon = co2.and_then(|co2| co2.feed.clone());
         Self {
-            prices: prices.collect(),
+            prices: prices(|terms| terms.dynamic.as_ref()),
+            exports: prices(|terms| terms.export.as_ref()),
             carbon: carbon.map(|feed| Feed::new(feed, 0.0..=DIRTIEST)),
             kept: 0,
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Feed> {
-        self.prices.iter().map(|(_, feed)| feed).chain(&self.carbon)
+        let prices = self.prices.iter().chain(&self.exports);
+        prices.map(|(_, feed)| feed).chain(&self.carbon)
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Feed> {
-        let prices = self.prices.iter_mut().map(|(_, feed)| feed);
-        prices.chain(&mut self.carbon)
+        let prices = self.prices.iter_mut().chain(&mut self.exports);
+        prices.map(|(_, feed)| feed).chain(&mut self.carbon)
     }
 
     fn heard(&self) -> u64 {
         self.all().map(Feed::heard).sum()
     }
 
-    fn of(&self, terms: &Terms) -> Option<&Feed> {
-        let mut prices = self.prices.iter();
-        let (_, feed) = prices.find(|(since, _)| *since == terms.since)?;
-        Some(feed)
-    }
-
     /// What a kWh costs by what was told, before steps and tax.
     fn price(&self, terms: &Terms, at: Timestamp) -> Option<f64> {
         let dynamic = terms.dynamic.as_ref()?;
-        Some(dynamic.price(self.of(terms)?.at(at)?))
+        Some(dynamic.price(of(&self.prices, terms)?.at(at)?))
     }
 
     /// The same for a time to come.
     fn price_ahead(&self, terms: &Terms, at: Timestamp) -> Option<f64> {
         let dynamic = terms.dynamic.as_ref()?;
-        Some(dynamic.price(self.of(terms)?.ahead(at)?))
+        Some(dynamic.price(of(&self.prices, terms)?.ahead(at)?))
+    }
+
+    /// What is paid for a kWh that is fed in.
+    fn export(&self, terms: &Terms, at: Timestamp) -> Option<f64> {
+        let told = || {
+            let dynamic = terms.export.as_ref()?;
+            Some(dynamic.price(of(&self.exports, terms)?.at(at)?))
+        };
+        told().or(terms.export_price)
     }
 
     fn g_per_kwh(&self, co2: Option<&Co2Config>, at: Timestamp) -> Option<f64> {
         let told = self.carbon.as_ref().and_then(|feed| feed.at(at));
         told.or_else(|| Some(co2?.g_per_kwh))
     }
+}
+
+/// The feed that `terms` ask for.
+fn of<'a>(prices: &'a Prices, terms: &Terms) -> Option<&'a Feed> {
+    let mut prices = prices.iter();
+    let (_, feed) = prices.find(|(since, _)| *since == terms.since)?;
+    Some(feed)
+}
+
+/// Takes up what was told before a restart.
+fn restore(prices: &mut Prices, kept: &KeptPrices) {
+    for (since, feed) in prices {
+        let of = kept.iter().filter(|(other, _)| other == since);
+        of.for_each(|(_, kept)| feed.restore(kept));
+    }
+}
+
+fn kept(prices: &Prices) -> KeptPrices {
+    let prices = prices.iter();
+    prices.map(|(since, feed)| (*since, feed.kept())).collect()
 }
 
 impl Till {
@@ -124,10 +160,8 @@ impl Till {
 
     /// Takes up what was told before a restart.
     pub(super) fn restore(&mut self, kept: &KeptFeeds) {
-        for (since, feed) in &mut self.feeds.prices {
-            let of = kept.prices.iter().filter(|(other, _)| other == since);
-            of.for_each(|(_, kept)| feed.restore(kept));
-        }
+        restore(&mut self.feeds.prices, &kept.prices);
+        restore(&mut self.feeds.exports, &kept.exports);
         if let (Some(feed), Some(kept)) = (&mut self.feeds.carbon, &kept.carbon) {
             feed.restore(kept);
         }
@@ -170,7 +204,8 @@ impl Till {
                 let id = reading.subject.id.clone();
                 let last = self.returned.insert(id, counter).unwrap_or(counter);
                 if counter > last {
-                    self.money.feed_in(batch.at, counter - last);
+                    let price = |terms: &Terms| self.feeds.export(terms, batch.at);
+                    self.money.feed_in(batch.at, counter - last, price);
                 }
             }
         }
@@ -237,9 +272,9 @@ impl Till {
             return None;
         }
         self.feeds.kept = heard;
-        let prices = self.feeds.prices.iter();
         Some(KeptFeeds {
-            prices: prices.map(|(since, feed)| (*since, feed.kept())).collect(),
+            prices: kept(&self.feeds.prices),
+            exports: kept(&self.feeds.exports),
             carbon: self.feeds.carbon.as_ref().map(Feed::kept),
         })
     }

@@ -71,6 +71,8 @@ pub(super) struct Inputs {
 
 /// The place of the clock among the extras.
 pub(super) const CLOCK: usize = 0;
+/// The place of disks among the extras.
+pub(super) const DISK: usize = 1;
 /// The place of graphics cards among the extras.
 pub(super) const GRAPHICS: usize = 3;
 

@@ -21,8 +21,6 @@ use crate::supervisor::{Policy, Stop, Supervisor};
 /// What is read of services, and where it is left.
 pub(super) struct Services {
     pub(super) groups: Vec<GroupConfig>,
-    /// Whether disks have a share of their own.
-    pub(super) has_disks: bool,
     pub(super) activity: Activity,
 }
 
@@ -40,8 +38,7 @@ pub(super) fn slots(
     slots.push(ambient.slot());
     let activity = services.activity.clone();
     slots.push(collect::nvidia_clients(host, activity.clone()));
-    let (groups, has_disks) = (&services.groups, services.has_disks);
-    slots.push(collect::services(host, groups, has_disks, activity));
+    slots.push(collect::services(host, &services.groups, activity));
     slots
 }
 

@@ -1,7 +1,8 @@
 //! Who uses graphics cards: by what the kernel's drivers tell of each open card (`amdgpu`, `i915`,
-//! `xe` and others that write `drm-engine-…`), and by NVIDIA's own program.
+//! and others that write `drm-engine-…`, `xe` that writes `drm-cycles-…`), and by NVIDIA's own
+//! program.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
@@ -35,8 +36,33 @@ struct Client {
     looks: u32,
     /// Its open cards.
     files: Vec<String>,
-    /// The time that it has had, ns.
-    had: Option<f64>,
+    /// What it has had so far of each engine of each card.
+    had: HashMap<String, Had>,
+}
+
+/// What a client has had of an engine: time, or cycles of all that there were meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Had {
+    Nanoseconds(f64),
+    Cycles { own: f64, all: f64 },
+}
+
+impl Had {
+    /// The share of an engine's time since `before`, `lap` seconds ago.
+    fn share_since(self, before: Self, lap: f64) -> f64 {
+        let (own, all) = match (before, self) {
+            (Self::Nanoseconds(before), Self::Nanoseconds(now)) => (now - before, lap * 1e9),
+            (Self::Cycles { own, all }, Self::Cycles { own: now, all: end }) => {
+                (now - own, end - all)
+            }
+            (Self::Nanoseconds(_) | Self::Cycles { .. }, _) => (0.0, 0.0),
+        };
+        if own > 0.0 && all > 0.0 {
+            own / all
+        } else {
+            0.0
+        }
+    }
 }
 
 impl Graphics {
@@ -75,10 +101,7 @@ impl Graphics {
             if self.is_here {
                 let key = (process.pid, process.start);
                 let mut client = self.known.remove(&key).unwrap_or_default();
-                let grown = client.look(&self.root, process.pid);
-                if lap > 0.0 {
-                    share += grown / 1e9 / lap * 100.0;
-                }
+                share += client.look(&self.root, process.pid, lap) * 100.0;
                 known.insert(key, client);
             }
             if share > 0.0 {
@@ -95,30 +118,28 @@ impl Graphics {
 }
 
 impl Client {
-    /// The time that it had since the last look, ns.
-    fn look(&mut self, root: &Root, pid: u32) -> f64 {
+    /// How much of an engine's time it had since the last look, `lap` seconds ago: 2 if it had all
+    /// the time of two.
+    fn look(&mut self, root: &Root, pid: u32, lap: f64) -> f64 {
         let is_due = self.looks < 2 || self.looks.wrapping_add(pid).is_multiple_of(AGAIN);
         self.looks = self.looks.wrapping_add(1);
         if is_due {
             self.files = open_cards(root, pid);
         }
-        if self.files.is_empty() {
-            self.had = None;
-            return 0.0;
-        }
-        let (mut seen, mut has) = (HashSet::new(), 0.0);
+        let mut has = HashMap::new();
         for file in &self.files {
             let path = root.proc(&format!("{pid}/fdinfo/{file}"));
             // A card that was closed meanwhile is no fault.
             let text = Root::read(&path).unwrap_or_default();
-            if let Some((client, time)) = engines(&text)
-                && seen.insert(client)
-            {
-                has += time;
-            }
+            // Several files of one client tell the same.
+            has.extend(engines(&text));
         }
-        let before = self.had.replace(has);
-        before.map_or(0.0, |before| (has - before).max(0.0))
+        let before = std::mem::replace(&mut self.had, has);
+        let both = self
+            .had
+            .iter()
+            .filter_map(|(engine, now)| Some((now, *before.get(engine)?)));
+        both.map(|(now, before)| now.share_since(before, lap)).sum()
     }
 }
 
@@ -139,24 +160,38 @@ fn open_cards(root: &Root, pid: u32) -> Vec<String> {
     names.collect()
 }
 
-/// The client that a file belongs to (several files may), and the time its engines were at work,
-/// ns.
-fn engines(text: &str) -> Option<(String, f64)> {
+/// What the client that a file belongs to (several files may) has had of each engine, by card,
+/// client and engine. Where a driver tells cycles and time, time counts.
+fn engines(text: &str) -> HashMap<String, Had> {
+    let lines = || text.lines().filter_map(|line| line.split_once(':'));
     let field = |key: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
-        lines
-            .find(|(own, _)| *own == key)
-            .map(|(_, text)| text.trim())
+        let mut lines = lines().filter(|(own, _)| *own == key);
+        lines.next().map(|(_, text)| text.trim())
     };
-    let client = field("drm-client-id")?;
-    let client = format!("{} {client}", field("drm-pdev").unwrap_or_default());
-    let lines = text.lines().filter_map(|line| line.split_once(':'));
-    let times = lines.filter(|(key, _)| {
-        key.strip_prefix("drm-engine-")
-            .is_some_and(|engine| !engine.starts_with("capacity-"))
-    });
-    let times = times.filter_map(|(_, text)| text.trim().strip_suffix(" ns")?.parse().ok());
-    Some((client, times.map(figure).sum()))
+    let number = |text: &str| text.trim().parse().ok().map(figure);
+    let Some(client) = field("drm-client-id") else {
+        return HashMap::new();
+    };
+    let card = field("drm-pdev").unwrap_or_default();
+    let mut engines = HashMap::new();
+    for (key, text) in lines() {
+        let cycles = key.strip_prefix("drm-cycles-").and_then(|engine| {
+            let all = number(field(&format!("drm-total-cycles-{engine}"))?)?;
+            let own = number(text)?;
+            Some((engine, Had::Cycles { own, all }))
+        });
+        let time = key.strip_prefix("drm-engine-").and_then(|engine| {
+            let time = number(text.trim().strip_suffix(" ns")?)?;
+            Some((engine, Had::Nanoseconds(time)))
+        });
+        if let Some((engine, had)) = time.or(cycles) {
+            let name = format!("{card} {client} {engine}");
+            if time.is_some() || !engines.contains_key(&name) {
+                engines.insert(name, had);
+            }
+        }
+    }
+    engines
 }
 
 /// The place in the frame where NVIDIA's program is asked who uses its cards. It publishes
@@ -307,6 +342,52 @@ mod tests {
         assert_eq!(used.processes.len(), 1);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cycles_are_a_share_of_all_that_there_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let root = Root::new(dir.join("proc"), dir.join("sys"), dir.join("root"));
+        fs::create_dir_all(dir.join("sys/class/drm/renderD128")).unwrap();
+        fs::create_dir_all(dir.join("proc/5/fd")).unwrap();
+        symlink("/dev/dri/renderD128", dir.join("proc/5/fd/3")).unwrap();
+        let say = |rcs: u64, vcs: u64, all: u64| {
+            let text = format!(
+                "drm-driver:\txe\ndrm-client-id:\t9\ndrm-pdev:\t0000:03:00.0\n\
+                 drm-cycles-rcs:\t{rcs}\ndrm-total-cycles-rcs:\t{all}\n\
+                 drm-cycles-vcs:\t{vcs}\ndrm-total-cycles-vcs:\t{all}\n\
+                 drm-engine-capacity-vcs:\t2\ndrm-cycles-ccs:\t5\n"
+            );
+            put(dir, "proc/5/fdinfo/3", &text);
+        };
+        let (all, homes) = ([process(5, "ffmpeg")], ["jellyfin".to_owned()]);
+        let mut graphics = Graphics::new(&root);
+        let mut look = || graphics.look(&all, &homes, &HashMap::new()).unwrap();
+        say(1_000, 0, 50_000);
+        assert_eq!(look(), Use::default());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        say(3_000, 4_000, 60_000);
+        assert!((look().services["jellyfin"] - 60.0).abs() < 1e-9);
+        // A card that sleeps has no cycles at all, and one that was reset begins anew.
+        tokio::time::advance(Duration::from_secs(10)).await;
+        say(3_000, 4_000, 60_000);
+        assert_eq!(look(), Use::default());
+        say(1, 1, 2);
+        assert_eq!(look(), Use::default());
+    }
+
+    #[test]
+    fn time_goes_before_cycles_and_one_never_becomes_the_other() {
+        for text in [
+            "drm-client-id: 1\ndrm-cycles-a: 5\ndrm-total-cycles-a: 9\ndrm-engine-a: 7 ns\n",
+            "drm-client-id: 1\ndrm-engine-a: 7 ns\ndrm-cycles-a: 5\ndrm-total-cycles-a: 9\n",
+        ] {
+            let had = engines(text);
+            assert_eq!(had.get(" 1 a"), Some(&Had::Nanoseconds(7.0)));
+        }
+        let cycles = Had::Cycles { own: 5.0, all: 9.0 };
+        assert!(cycles.share_since(Had::Nanoseconds(1.0), 10.0) < 1e-9);
+    }
+
     #[test]
     fn the_program_s_table_is_read_by_its_heads() {
         let text = "# gpu         pid   type     sm    mem    enc    dec    jpg    ofa    command\n\
@@ -318,7 +399,7 @@ mod tests {
         let want = HashMap::from([(1234, 60.0), (4242, 0.0)]);
         assert_eq!(clients(text), want);
         assert!(clients("Failed to initialize NVML\n").is_empty());
-        assert_eq!(engines("pos: 0\n"), None);
+        assert!(engines("pos: 0\n").is_empty());
     }
 
     #[tokio::test]

@@ -26,12 +26,11 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// A group that is gone takes what it spent since the last tick along; that counts as spent by
 /// nobody known.
 ///
-/// What goes to and from disks is read only if they have a share of their own (`has_disks`).
-pub fn services(host: &Host, groups: &[GroupConfig], has_disks: bool, activity: Activity) -> Slot {
+/// What goes to and from disks is read only if `activity` asks for it.
+pub fn services(host: &Host, groups: &[GroupConfig], activity: Activity) -> Slot {
     let (host, groups) = (host.clone(), groups.to_vec());
     Slot::new("services", Duration::ZERO, move || {
-        let disks = has_disks.then(|| DiskBytes::new(&host.root));
-        Box::new(Services::new(&host, &groups, disks, activity.clone()))
+        Box::new(Services::new(&host, &groups, activity.clone()))
     })
 }
 
@@ -87,6 +86,9 @@ impl Collect for Services {
         let whole = busy(stat, "cpu ");
         let whole = whole.ok_or_else(|| nonsense(self.stat.path(), "no line \"cpu\""))?;
         let whole = (self.speeds.as_mut()).map_or(whole, |speeds| speeds.total(stat));
+        if self.disks.is_none() && self.activity.wants_disks() {
+            self.disks = Some(DiskBytes::new(&self.root));
+        }
         let disk = self.disks.as_mut();
         let disk = disk.and_then(|disks| disks.look(&paths, &processes, &homes));
         let clients = self.activity.clients();
@@ -103,12 +105,7 @@ impl Collect for Services {
 }
 
 impl Services {
-    fn new(
-        host: &Host,
-        groups: &[GroupConfig],
-        disks: Option<DiskBytes>,
-        activity: Activity,
-    ) -> Self {
+    fn new(host: &Host, groups: &[GroupConfig], activity: Activity) -> Self {
         Self {
             names: Names::new(host.root.clone(), groups.to_vec()),
             activity,
@@ -118,7 +115,7 @@ impl Services {
             homes: Homes::default(),
             counters: Counters::default(),
             speeds: Speeds::find(&host.root),
-            disks,
+            disks: None,
             graphics: Graphics::new(&host.root),
             buffer: Vec::new(),
             root: host.root.clone(),
@@ -212,7 +209,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let host = Host::captured(dir.path(), Clock::set_to(jiff::Timestamp::UNIX_EPOCH));
             let activity = Activity::default();
-            let services = Services::new(&host, groups, None, activity.clone());
+            let services = Services::new(&host, groups, activity.clone());
             let machine = Self {
                 dir,
                 services,
@@ -388,6 +385,28 @@ mod tests {
             ("web/short-lived", 2.5),
         ]);
         assert_eq!(told, want);
+    }
+
+    #[test]
+    fn disks_are_looked_at_once_they_are_asked_for() {
+        let mut machine = Machine::new(&[]);
+        machine.spend("system.slice/nas.service", 0);
+        fs::create_dir_all(machine.dir.path().join("sys/block/sda")).unwrap();
+        let disk = |machine: &mut Machine, sectors: u64| {
+            let line = format!("8 0 sda 9 0 {sectors} 0 9 0 0 0 0 5 5\n");
+            machine.put("proc/diskstats", &line);
+            let io = format!("8:0 rbytes={} wbytes=0\n", sectors * 256);
+            machine.put("sys/fs/cgroup/system.slice/nas.service/io.stat", &io);
+            machine.sample().unwrap();
+            machine.activity.take().and_then(|spent| spent.disk)
+        };
+        assert_eq!(disk(&mut machine, 0), None);
+        assert_eq!(disk(&mut machine, 100), None, "nobody has asked");
+        machine.activity.want_disks();
+        assert_eq!(disk(&mut machine, 200), None, "two looks make a difference");
+        let bytes = disk(&mut machine, 300).unwrap().bytes;
+        assert!((bytes.total - 51_200.0).abs() < 1e-9);
+        assert!((bytes.services["nas"] - 25_600.0).abs() < 1e-9);
     }
 
     #[test]

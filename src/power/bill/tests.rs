@@ -1,17 +1,8 @@
 use jiff::ToSpan as _;
-use jiff::tz::TimeZone;
 
 use super::*;
 use crate::config::{Period, Rates, Standing, Step, StepPrice, Tiers, Window};
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
-
-fn at(local: &str) -> Timestamp {
-    let civil: jiff::civil::DateTime = local.parse().unwrap();
-    civil.to_zoned(berlin()).unwrap().timestamp()
-}
+use crate::power::testing::{at, berlin};
 
 /// Every hour of a range with 1 kWh each.
 fn hours(from: &str, to: &str) -> Vec<Stretch> {

@@ -1,14 +1,6 @@
 use super::*;
+use crate::power::testing::{at, berlin};
 use crate::power::{Given, Owner};
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
-
-fn at(local: &str) -> Timestamp {
-    let zoned: jiff::civil::DateTime = local.parse().unwrap();
-    zoned.to_zoned(berlin()).unwrap().timestamp()
-}
 
 fn date(text: &str) -> Date {
     text.parse().unwrap()

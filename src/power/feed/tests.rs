@@ -1,9 +1,6 @@
 use super::*;
+use crate::power::testing::berlin;
 use serde_json::json;
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

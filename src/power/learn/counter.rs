@@ -12,8 +12,6 @@ const PROCESSOR: Slope = Slope {
     grain: 0.7,
 };
 const SLOPES: [Slope; EXTRAS] = [PROCESSOR, DISKS, NETWORK, GRAPHICS_CARDS];
-/// It remembers about so many samples.
-const MEMORY: f64 = 1000.0;
 
 /// Watts by the processors' own counters: static watts and, for each watt of theirs and for what
 /// disks, network and graphics do, something more.
@@ -37,22 +35,26 @@ impl ByCounter {
         }
     }
 
-    pub(super) fn add(&mut self, inputs: &Inputs, watts: f64) {
+    /// Takes a sample in; about so many are remembered.
+    pub(super) fn add(&mut self, inputs: &Inputs, watts: f64, memory: f64) {
         let inputs = inputs_of(inputs);
         let off = watts - self.watts;
         if self.weight > 0.0 {
             self.slopes.add(self.inputs.off(&inputs), off);
         }
-        self.weight = (self.weight + 1.0).min(MEMORY);
+        self.weight = (self.weight + 1.0).min(memory);
         self.watts += off / self.weight;
         self.inputs.add(&inputs, self.weight);
     }
 
-    /// Makes all that was learnt count `share` as much.
-    pub(super) fn keep(&mut self, share: f64) {
-        self.weight *= share;
-        self.inputs.keep(share);
-        self.slopes.keep(share);
+    /// The machine draws so many watts more than it did: what was learnt moves there, and counts
+    /// little from then on.
+    pub(super) fn shift(&mut self, off_w: f64) {
+        const KEEP: f64 = 0.05;
+        self.watts = (self.watts + off_w).max(0.0);
+        self.weight *= KEEP;
+        self.inputs.keep(KEEP);
+        self.slopes.keep(KEEP);
     }
 
     pub(super) fn at(&self, inputs: &Inputs) -> Option<f64> {

@@ -6,9 +6,10 @@
 //! [`shape`] goes on from the nearest stretch, with a band that widens. Watts by counter are a
 //! straight line of least squares, in which what is old counts less and less.
 //!
-//! Every sample is predicted before it is learnt; of the errors the one that nine in ten keep
-//! within is the band. When they all go one way the machine has changed, and what was learnt
-//! counts little from then on.
+//! Every sample is predicted before it is learnt; the errors of days are counted, and the band is
+//! what nine in ten keep within, below and above apart. So a load that nobody knows of and that
+//! comes and goes widens it to where it is. When all errors lie beyond one end for half a day the
+//! machine has changed: what was learnt moves there, and counts little from then on.
 
 mod counter;
 mod errors;
@@ -19,12 +20,12 @@ mod stretches;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{self, shape};
-use super::work::{CLOCK, EXTRAS, GRAPHICS, Inputs};
+use super::work::{CLOCK, DISK, EXTRAS, GRAPHICS, Inputs};
 use counter::ByCounter;
-use errors::{Errors, WIDEST};
+use errors::{Band, Errors, Noted};
 pub(super) use lag::{LAGS, Lag};
 use slopes::{Means, Slope, Slopes, product};
-use stretches::{MEMORY, Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
+use stretches::{Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
 
 /// W per GHz of clock in full use: what the same use costs more at a higher clock.
 const FREQUENCY: Slope = Slope {
@@ -62,6 +63,20 @@ const LOOSE: f64 = 0.15;
 pub const BETWEEN_POINTS: f64 = 0.035;
 /// A stretch that was interpolated by a guided calibration counts as so many samples.
 const INTERPOLATED: f64 = 40.0;
+/// Less than this of a busy disk, W, is no part of its own; and it is known once disks were at
+/// work for as much as so many samples with one that was fully busy and as many with none.
+const LEAST: f64 = 0.3;
+const WORKED: f64 = 5.0;
+/// What is learnt is remembered for about so long, s, at any meter's pace …
+const DAY: f64 = 86_400.0;
+/// … and for at least so many samples.
+const SAMPLES: f64 = 200.0;
+
+/// So many samples are remembered where one stands for so many seconds: what is told while there
+/// is no meter is not that of the last minutes with one.
+fn memory(seconds: f64) -> f64 {
+    (DAY / seconds.max(1.0)).max(SAMPLES)
+}
 
 /// What else is on the plug that teaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +121,23 @@ struct Line {
     xy: f64,
 }
 
-/// An estimate with the share of it by which nine in ten are off at most.
+/// An estimate with the shares of it by which nine in ten are off at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
     pub(super) watts: f64,
-    pub(super) error: f64,
+    band: Band,
+}
+
+impl Estimate {
+    /// The least that nine in ten are, W.
+    pub(super) fn low_w(&self) -> f64 {
+        self.watts * (1.0 - self.band.below)
+    }
+
+    /// The most, W.
+    pub(super) fn high_w(&self) -> f64 {
+        self.watts * (1.0 + self.band.above)
+    }
 }
 
 impl Learned {
@@ -151,6 +178,13 @@ impl Learned {
         }
     }
 
+    /// The machine draws so many watts more at any use than it did.
+    fn shift(&mut self, off_w: f64) {
+        for mean in self.stretches.iter_mut().filter(|mean| mean.weight > 0.0) {
+            mean.watts = (mean.watts + off_w).max(0.0);
+        }
+    }
+
     /// Makes all that was learnt by use count little.
     fn forget(&mut self) {
         for mean in &mut self.stretches {
@@ -159,43 +193,34 @@ impl Learned {
         self.extras.keep(0.05);
     }
 
-    /// Takes in that a meter said `watts` while the machine did what `inputs` tell. What is no
-    /// sane figure is left alone.
-    pub(super) fn learn(&mut self, inputs: &Inputs, watts: f64, plug: Plug) {
+    /// Takes in that a meter said `watts`, which stands for so many seconds, while the machine did
+    /// what `inputs` tell. What is no sane figure is left alone.
+    pub(super) fn learn(&mut self, inputs: &Inputs, watts: f64, seconds: f64, plug: Plug) {
         let usage_pct = inputs.usage_pct;
         if !(0.0..=100.0).contains(&usage_pct) || !(0.1..=100_000.0).contains(&watts) {
             return;
         }
-        let predicted = self.by_usage(inputs).map(|estimate| estimate.watts);
-        if plug == Plug::Shared
-            && predicted.is_some_and(|known| watts > known * (1.0 + self.by_usage.usual) + 1.0)
-        {
+        let known = self.by_usage(inputs);
+        if plug == Plug::Shared && known.is_some_and(|known| watts > known.high_w() + 1.0) {
             // Something else is on. Even so it is known the better the longer nothing less was
             // seen: what is always on cannot be told from the machine.
             self.rise(inputs, watts);
             return;
         }
-        if self.by_usage.note(predicted, watts) {
-            self.forget();
-        }
-        let slopes = self.extras.solve(&SLOPES);
-        self.stretches.resize(STRETCHES, Mean::default());
-        let usual = self.by_usage.usual;
-        for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
-            let off = mean.extras.off(&inputs.extras);
-            let explained = product(&slopes, &off);
-            let mut rest = watts - mean.watts - explained;
-            if mean.weight > 8.0 {
-                // One odd sample moves little; a machine that has changed is noticed by its bias.
-                let limit = (4.0 * usual * mean.watts).max(1.0);
-                rest = rest.clamp(-limit, limit);
+        let predicted = known.map(|known| known.watts);
+        let place = stretch(usage_pct);
+        let firm = self.stretches.get(place);
+        let firm = firm.is_some_and(|mean| mean.is_firm() && mean.is_near(inputs, &SLOPES));
+        match self.by_usage.note(predicted, watts, seconds, firm) {
+            Noted::Usual => self.take_in(inputs, watts, memory(seconds)),
+            // Whether it is the machine or something else is not known yet.
+            Noted::Held => {}
+            Noted::Changed(off_w) => {
+                self.shift(off_w);
+                self.forget();
             }
-            if mean.weight > 2.0 {
-                self.extras.add(off, rest + explained);
-            }
-            mean.add(usage_pct, rest + explained, &inputs.extras);
         }
-        self.usual.add(&inputs.extras, MEMORY);
+        self.usual.add(&inputs.extras, memory(seconds));
         if let Some(graphics) = inputs.extras.get(GRAPHICS).copied().flatten() {
             let floor = self.graphics_floor_w.unwrap_or(graphics);
             self.graphics_floor_w = Some(floor.min(graphics));
@@ -205,10 +230,33 @@ impl Learned {
         {
             let known = self.by_counter.is_known();
             let predicted = self.counter.at(inputs).filter(|_| known);
-            if self.by_counter.note(predicted, watts) {
-                self.counter.keep(0.05);
+            match self.by_counter.note(predicted, watts, seconds, known) {
+                Noted::Usual => self.counter.add(inputs, watts, memory(seconds)),
+                Noted::Held => {}
+                Noted::Changed(off_w) => self.counter.shift(off_w),
             }
-            self.counter.add(inputs, watts);
+        }
+    }
+
+    /// Takes watts in as what this use costs.
+    fn take_in(&mut self, inputs: &Inputs, watts: f64, memory: f64) {
+        let usage_pct = inputs.usage_pct;
+        let slopes = self.extras.solve(&SLOPES);
+        self.stretches.resize(STRETCHES, Mean::default());
+        let usual = self.by_usage.band().widest();
+        for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
+            let off = mean.extras.off(&inputs.extras);
+            let explained = product(&slopes, &off);
+            let mut rest = watts - mean.watts - explained;
+            if mean.is_firm() {
+                // One odd sample moves little; what stays is noticed as a change.
+                let limit = (4.0 * usual * mean.watts).max(1.0);
+                rest = rest.clamp(-limit, limit);
+            }
+            if mean.weight > 2.0 {
+                self.extras.add(off, rest + explained);
+            }
+            mean.add(usage_pct, rest + explained, &inputs.extras, memory);
         }
     }
 
@@ -216,7 +264,7 @@ impl Learned {
     fn rise(&mut self, inputs: &Inputs, watts: f64) {
         let place = stretch(inputs.usage_pct);
         for mean in self.stretches.iter_mut().skip(place).take(1) {
-            let share = 0.01 / MEMORY;
+            let share = 0.01 / SAMPLES;
             mean.watts += (watts - mean.watts) * share;
         }
     }
@@ -245,7 +293,9 @@ impl Learned {
     pub(super) fn at(&self, inputs: &Inputs) -> Option<Estimate> {
         let (by_usage, by_counter) = (self.by_usage(inputs), self.by_counter(inputs));
         match (by_usage, by_counter) {
-            (Some(usage), Some(counter)) if usage.error < counter.error => Some(usage),
+            (Some(usage), Some(counter)) if usage.band.width() < counter.band.width() => {
+                Some(usage)
+            }
             (usage, counter) => counter.or(usage),
         }
     }
@@ -260,11 +310,20 @@ impl Learned {
         Some(self.by_usage(&idle)?.watts)
     }
 
+    /// What a disk that is always busy draws above one at rest, W; `None` while too little was seen
+    /// of disks at work, or they make no difference.
+    pub(super) fn disk_w(&self) -> Option<f64> {
+        let slopes = self.extras.solve(&SLOPES);
+        let slope = slopes.get(DISK).copied().filter(|slope| *slope >= LEAST)?;
+        let known = self.by_usage.is_known() && self.extras.seen(DISK) >= WORKED;
+        known.then_some(slope)
+    }
+
     fn by_counter(&self, inputs: &Inputs) -> Option<Estimate> {
         let watts = self.counter.at(inputs);
         Some(Estimate {
             watts: watts.filter(|_| self.by_counter.is_known())?,
-            error: self.by_counter.usual,
+            band: self.by_counter.band(),
         })
     }
 
@@ -283,20 +342,17 @@ impl Learned {
         off.get_mut(CLOCK).into_iter().for_each(|off| *off = higher);
         let more = product(&slopes, &off);
         let watts = (plain.watts + more).max(plain.watts * 0.3);
-        let error = plain.error + LOOSE * more.abs() / watts;
-        Some(Estimate {
-            watts,
-            error: error.min(WIDEST),
-        })
+        let band = plain.band.wider(LOOSE * more.abs() / watts);
+        Some(Estimate { watts, band })
     }
 
     /// By use alone.
     fn plain(&self, points: &[Point], usage_pct: f64) -> Option<Estimate> {
         let (first, last) = (points.first()?, points.last()?);
-        let error = self.by_usage.usual;
+        let band = self.by_usage.band();
         if (first.usage_pct..=last.usage_pct).contains(&usage_pct) {
             let watts = between(points, usage_pct, |point| Some(point.watts))?;
-            return Some(Estimate { watts, error });
+            return Some(Estimate { watts, band });
         }
         let near = if usage_pct > last.usage_pct {
             last
@@ -309,7 +365,7 @@ impl Learned {
         let unseen = (watts - near.watts).abs() / watts;
         Some(Estimate {
             watts,
-            error: (error + 0.5 * unseen).min(WIDEST),
+            band: band.wider(0.5 * unseen),
         })
     }
 }

@@ -50,6 +50,12 @@ impl Slopes {
         }
     }
 
+    /// How much the input at `place` has moved: the sum of the squares.
+    pub(super) fn seen(&self, place: usize) -> f64 {
+        let row = self.xx.get(place);
+        row.and_then(|row| row.get(place)).copied().unwrap_or(0.0)
+    }
+
     /// Makes all that was learnt count `share` as much.
     pub(super) fn keep(&mut self, share: f64) {
         for sum in self.xx.iter_mut().flatten().chain(&mut self.xy) {

@@ -1,14 +1,16 @@
 use serde::{Deserialize, Serialize};
 
-use super::slopes::{Means, product};
+use super::slopes::{Means, Slope, product};
 use crate::power::curve::shape;
-use crate::power::work::{CLOCK, EXTRAS};
+use crate::power::work::{CLOCK, EXTRAS, Inputs};
 
 /// Width of a stretch, %.
 const WIDTH: f64 = 5.0;
 pub(super) const STRETCHES: usize = 21;
-/// A stretch remembers about so many samples.
-pub(super) const MEMORY: f64 = 200.0;
+/// From so many samples on a mean is held against what differs from it.
+const FIRM: f64 = 8.0;
+/// What else goes on is something else from so many grains on.
+const FAR: f64 = 3.0;
 /// A share of the way from idle to full load that tells how steep the rest is.
 const TELLING: f64 = 0.3;
 /// The usual way from idle to full load, in idle watts: the median machine draws 3.7 times as
@@ -33,9 +35,30 @@ impl Mean {
         figures.iter().all(sane) && self.extras.is_sane()
     }
 
-    /// Takes a sample in: its use, how far its watts are off the mean, what else went on.
-    pub(super) fn add(&mut self, usage_pct: f64, off_w: f64, extras: &[Option<f64>; EXTRAS]) {
-        self.weight = (self.weight + 1.0).min(MEMORY);
+    /// Whether so much was seen that what is quite different is odd.
+    pub(super) fn is_firm(&self) -> bool {
+        self.weight > FIRM
+    }
+
+    /// Whether disks, network and graphics do no more or less than what this was seen with: if they
+    /// do, they may well be the reason for other watts.
+    pub(super) fn is_near(&self, inputs: &Inputs, slopes: &[Slope; EXTRAS]) -> bool {
+        let off = self.extras.off(&inputs.extras);
+        let all = off.iter().zip(slopes).enumerate();
+        let mut others = all.filter(|(place, _)| *place != CLOCK);
+        others.all(|(_, (off, slope))| off.abs() <= FAR * slope.grain)
+    }
+
+    /// Takes a sample in: its use, how far its watts are off the mean, what else went on; about
+    /// so many are remembered.
+    pub(super) fn add(
+        &mut self,
+        usage_pct: f64,
+        off_w: f64,
+        extras: &[Option<f64>; EXTRAS],
+        memory: f64,
+    ) {
+        self.weight = (self.weight + 1.0).min(memory);
         let share = 1.0 / self.weight;
         self.watts += off_w * share;
         self.usage_pct += (usage_pct - self.usage_pct) * share;

@@ -1,6 +1,7 @@
 use super::super::roll::ACCOUNTS;
 use super::*;
 use crate::model::Source;
+use crate::power::testing::close;
 use crate::power::{DiskUse, Use};
 
 fn at(seconds: u64) -> Duration {
@@ -48,10 +49,6 @@ fn terms(services: usize) -> Terms {
         services,
         ..Terms::default()
     }
-}
-
-fn close(left: f64, right: f64) {
-    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
 }
 
 /// The watts and the kWh of all parts.
@@ -437,4 +434,43 @@ fn graphics_and_disks_go_to_who_used_them_and_the_sum_stays() {
     let parts = ledger.step(at(40), &whole, Some(&nobody), Some(115.0), |_| 0.0);
     close(parts.gpu.unwrap().power_w, 100.0);
     close(sums(&parts).0, 174.0);
+}
+
+#[test]
+fn what_a_meter_has_taught_of_disks_holds_where_nothing_is_configured() {
+    let spent = Spent {
+        cpu: processes(10.0, &[("a/x", 10.0)]),
+        disk: Some(DiskUse {
+            busy: Some(0.5),
+            bytes: processes(1000.0, &[("nas/smbd", 1000.0)]),
+        }),
+        ..Spent::default()
+    };
+    for (configured, learned, want) in [
+        (None, None, 0.0),
+        (None, Some(6.0), 3.0),
+        (Some(8.0), Some(6.0), 4.0),
+    ] {
+        let terms = Terms {
+            services: 5,
+            processes: 0,
+            disk_w: configured,
+        };
+        let mut ledger = Ledger::new(terms, Accounts::default());
+        ledger.learn_disk_w(learned);
+        assert_eq!(ledger.has_disks(), configured.or(learned).is_some());
+        let mut parts = Parts::default();
+        for look in 0..3 {
+            parts = ledger.step(
+                at(look * 10),
+                &draw(40.0, 20.0, 0.0),
+                Some(&spent),
+                None,
+                |_| 0.0,
+            );
+        }
+        let nas = of(&parts, "nas").map_or(0.0, |nas| nas.power_w);
+        close(nas, want);
+        close(sums(&parts).0, 40.0);
+    }
 }

@@ -2,10 +2,7 @@ use jiff::ToSpan as _;
 
 use super::*;
 use crate::config::{Rates, Window};
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
+use crate::power::testing::{at, berlin, close};
 
 fn terms(since: Option<&str>, price: Option<f64>, windows: Vec<Window>) -> Terms {
     Terms {
@@ -32,15 +29,6 @@ fn money(terms: Vec<Terms>) -> Money {
 
 fn price(money: &Money, at: Timestamp) -> Option<f64> {
     Some(money.quote(at, Told::NOTHING)?.price)
-}
-
-fn at(local: &str) -> Timestamp {
-    let zoned: jiff::civil::DateTime = local.parse().unwrap();
-    zoned.to_zoned(berlin()).unwrap().timestamp()
-}
-
-fn close(left: f64, right: f64) {
-    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
 }
 
 #[test]

@@ -38,8 +38,7 @@ impl NodePower {
             counter: None,
         };
         if let Some(found) = self.teacher.own().at(inputs) {
-            let off = found.watts * found.error;
-            let band = (found.watts - off, found.watts, found.watts + off);
+            let band = (found.low_w(), found.watts, found.high_w());
             return Some(told(band, Source::Calibrated, None));
         }
         if let Some(curve) = self.curve {
@@ -69,10 +68,10 @@ impl NodePower {
         let known = prior.filter(|prior| prior.spread < 2.0);
         let likely = known.map_or(always * MOST, |prior| prior.curve.idle_w);
         let (least, likely) = (least.min(always), likely.min(always));
-        let off = found.watts * found.error;
         let moving = (found.watts - always).max(0.0);
-        let low = (least + moving - off).max(inputs.rapl_w.unwrap_or(0.0));
+        let low = least + moving - (found.watts - found.low_w());
+        let low = low.max(inputs.rapl_w.unwrap_or(0.0));
         let watts = (likely + moving).max(low);
-        Some((low, watts, (found.watts + off).max(watts)))
+        Some((low, watts, found.high_w().max(watts)))
     }
 }

@@ -135,6 +135,12 @@ impl NodePower {
         self.learned().lag().time()
     }
 
+    /// What a meter has taught about a disk that is always busy: what it draws above one at rest,
+    /// W.
+    pub fn disk_w(&self) -> Option<f64> {
+        self.teacher.own().disk_w()
+    }
+
     /// The counter, kWh.
     pub const fn energy_kwh(&self) -> f64 {
         self.counter.energy_kwh()

@@ -13,6 +13,9 @@ const RECENT: usize = 90;
 const STEADY: f64 = 5.0;
 /// Only a use that has moved by so much, %, tells the lag.
 const MOVED: f64 = 15.0;
+/// A reading stands for so long at least and at most.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// Puts readings of meters together with what the machine did at their time.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Teacher {
     /// was measured.
     taught: Option<(String, Timestamp)>,
     timed: Option<(String, Timestamp)>,
+    /// When the last that was learnt was measured.
+    measured: Option<Duration>,
     /// The newest first.
     recent: VecDeque<Look>,
     /// The least that was measured since the start, W.
@@ -116,7 +121,12 @@ impl Teacher {
             && (look.inputs.usage_pct - before.inputs.usage_pct).abs() <= STEADY
         {
             let inputs = look.inputs;
-            self.learned_mut(plug).learn(&inputs, watts, plug);
+            // What it stands for: the time since the last one.
+            let lap = self.measured.replace(measured).map_or(LONGEST, |last| {
+                measured.saturating_sub(last).clamp(SHORTEST, LONGEST)
+            });
+            self.learned_mut(plug)
+                .learn(&inputs, watts, lap.as_secs_f64(), plug);
             self.taught = Some(reading);
         }
     }

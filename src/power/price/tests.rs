@@ -1,14 +1,6 @@
 use super::*;
 use crate::config::{Rates, Season, Step, StepPrice, Tiers, Window};
-
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
-
-fn at(local: &str) -> Timestamp {
-    let civil: jiff::civil::DateTime = local.parse().unwrap();
-    civil.to_zoned(berlin()).unwrap().timestamp()
-}
+use crate::power::testing::{at, berlin, close};
 
 fn tariff(terms: Terms) -> TariffConfig {
     TariffConfig::new("EUR".to_owned(), berlin(), vec![terms])
@@ -28,10 +20,6 @@ fn cost(tariff: &TariffConfig, span: (&str, &str), energy_kwh: f64, used: &mut U
     });
     close(energy, energy_kwh);
     sum
-}
-
-fn close(left: f64, right: f64) {
-    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
 }
 
 fn steps(per: Period) -> Terms {

@@ -5,6 +5,7 @@ use super::*;
 use crate::config::{DynamicConfig, FeedConfig};
 use crate::model::{Area, Outcome, Reading, Source, Subject};
 use crate::power::metrics::RETURNED;
+use crate::power::testing::close;
 
 fn feed(topic: &str) -> FeedConfig {
     FeedConfig {
@@ -48,10 +49,6 @@ fn say(till: &mut Till, topic: &str, payload: &str, now: Timestamp) {
         at: Instant::now(),
     };
     till.hear(&message, now);
-}
-
-fn close(left: f64, right: f64) {
-    assert!((left - right).abs() < 1e-9, "{left} is not {right}");
 }
 
 #[tokio::test]
@@ -164,6 +161,29 @@ async fn what_the_house_feeds_in_is_paid_for() {
     assert_eq!(look(&mut till, &Scope::House, Some(1.0)), (kwh, earned));
     assert_eq!(look(&mut till, &Scope::Apart, Some(9.0)), (kwh, earned));
     close(till.returned()["meter-grid"], 1.0);
+    // What is told of its price goes before the listed one, and goes stale.
+    let told = |kept: Option<KeptFeeds>| {
+        let mut told = self::till(Terms {
+            export: Some(DynamicConfig {
+                feed: feed("x"),
+                scale: 0.001,
+                factor: 1.0,
+                add: 0.01,
+            }),
+            ..terms()
+        });
+        told.restore(&kept.unwrap_or_default());
+        assert_eq!(told.filters(), ["p", "x", "c"]);
+        told
+    };
+    let mut dynamic = told(None);
+    look(&mut dynamic, &Scope::House, Some(1.0));
+    close(look(&mut dynamic, &Scope::House, Some(2.0)).1, 0.08);
+    say(&mut dynamic, "x", "-30", at("2026-05-01T11:30:00Z"));
+    close(look(&mut dynamic, &Scope::House, Some(3.0)).1, 0.06);
+    let mut again = told(dynamic.unkept());
+    look(&mut again, &Scope::House, Some(3.0));
+    close(look(&mut again, &Scope::House, Some(5.0)).1, -0.04);
     let mut unpaid = self::till(Terms::flat(0.3));
     look(&mut unpaid, &Scope::House, Some(1.0));
     assert_eq!(look(&mut unpaid, &Scope::House, Some(2.0)), (0.0, 0.0));

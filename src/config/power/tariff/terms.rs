@@ -20,8 +20,10 @@ pub struct Terms {
     pub standing: Option<Standing>,
     /// Tax on prices and standing charge, %; 0 where they include it.
     pub tax_pct: f64,
-    /// What is paid for a kWh that is fed in.
+    /// What is paid for a kWh that is fed in; with `export` that which holds when it is not known.
     pub export_price: Option<f64>,
+    /// What is paid for it, told on MQTT.
+    pub export: Option<DynamicConfig>,
 }
 
 /// What is paid whatever is used.
@@ -91,6 +93,7 @@ impl Terms {
         }
         let tiers = Tiers::read(section);
         let dynamic = DynamicConfig::read(section.section("dynamic"), currency);
+        let export = DynamicConfig::read(section.section("export"), currency);
         let charge = section.number("standing", 0.0..=100_000.0);
         let per = section.choice("standing_per", &Period::CHOICES);
         let share_pct = section.number("standing_share_pct", 0.0..=100.0);
@@ -109,6 +112,7 @@ impl Terms {
             }),
             tax_pct: tax_pct.unwrap_or(0.0),
             export_price,
+            export,
         }
     }
 }

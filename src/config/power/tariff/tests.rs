@@ -317,6 +317,13 @@ fn a_dynamic_price_has_topics_a_unit_and_something_to_fall_back_to() {
     ));
     let dynamic = plain.terms[0].dynamic.as_ref().unwrap();
     assert!((dynamic.price(31.0) - 0.31).abs() < 1e-12);
+    assert_eq!(plain.terms[0].export, None);
+    // What is fed in may have a price of its own, which needs no other beside it.
+    let export = fine(&format!(
+        "{HEAD}price = 0.3\n[export]\ntopics = \"p\"\nunit = \"EUR/MWh\"\nfactor = 0.9"
+    ));
+    let export = export.terms[0].export.as_ref().unwrap();
+    assert!((export.price(50.0) - 0.045).abs() < 1e-12);
     for (text, words) in [
         (
             "[dynamic]\ntopics = \"p\"",
@@ -325,6 +332,10 @@ fn a_dynamic_price_has_topics_a_unit_and_something_to_fall_back_to() {
         (
             "price = 1\n[dynamic]\nadd = 1",
             "dynamic.topics: is missing",
+        ),
+        (
+            "price = 1\n[export]\nfactor = 1",
+            "export.topics: is missing",
         ),
         (
             "price = 1\n[dynamic]\ntopics = [\"p/+\"]",
