@@ -173,6 +173,7 @@ fn tariff() -> TariffConfig {
     let sources = Sources {
         file: Some(file),
         environment: Environment::default(),
+        beneath: None,
     };
     config::load(&sources).unwrap().power.tariff.unwrap()
 }
