@@ -56,6 +56,7 @@ impl History for Past {
 }
 
 struct Home {
+    memory: Memory,
     board: Board,
     api: Arc<Api>,
     bus: Bus,
@@ -140,6 +141,7 @@ fn home_with(budget: u64) -> Home {
     let key = TicketKey::load(dir.path()).unwrap();
     let book = DayBook::default();
     let board = Board::default();
+    let memory = Memory::default();
     let api = Api::new(Setup {
         bus: bus.clone(),
         node: "nas".to_owned(),
@@ -156,10 +158,12 @@ fn home_with(budget: u64) -> Home {
         parts: Arc::new(Vec::new),
         tickets: key.clone(),
         predictions: board.clone(),
+        memory: memory.clone(),
     });
     let router = router(&api);
     let home = Home {
         board,
+        memory,
         api,
         bus,
         book,
@@ -235,7 +239,7 @@ impl Home {
     }
 }
 
-const READS: [&str; 15] = [
+const READS: [&str; 16] = [
     "/api/v1/power/advice",
     "/api/v1/power/report",
     "/metrics",
@@ -245,6 +249,7 @@ const READS: [&str; 15] = [
     "/api/v1/alerts",
     "/api/v1/power/services",
     "/api/v1/power/processes",
+    "/api/v1/power/outages",
     "/api/v1/health",
     "/api/v1/health/disks/a",
     "/api/v1/health/predictions",
@@ -682,6 +687,69 @@ async fn a_disk_is_told_whole_and_one_that_is_not_there_is_not_found() {
     assert_eq!(plain["predictions"], serde_json::json!([]));
     home.get("/api/v1/health/disks/none").await.is_problem(404);
     home.get("/api/v1/health/disks/a?x=1").await.is_problem(400);
+}
+
+#[tokio::test]
+async fn outages_are_told_the_newest_first() {
+    let home = home();
+    assert_eq!(
+        home.get("/api/v1/power/outages").await.json()["items"],
+        serde_json::json!([])
+    );
+    let outage = |from: &str, more: serde_json::Value| {
+        let mut outage = serde_json::json!({
+            "from": from, "to": "2026-01-02T00:00:00Z", "duration_s": 40.0, "battery_low": false,
+            "shutting_down": false, "gaps": false, "looks": [3.0, 3.0]});
+        outage
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        outage
+    };
+    let old = outage(
+        "2026-01-01T10:00:00Z",
+        serde_json::json!({"ended": "mains", "lowest_charge_pct": 71.0}),
+    );
+    let new = outage("2026-01-01T23:59:20Z", serde_json::json!({}));
+    let of_desk = outage(
+        "2026-01-01T12:00:00Z",
+        serde_json::json!({"ended": "unseen"}),
+    );
+    let record =
+        |list: serde_json::Value| serde_json::json!({"list": list, "count": 2, "total_s": 80.0});
+    home.memory.put(
+        "ups/ups-rack/outages",
+        &record(serde_json::json!([old, new])),
+    );
+    home.memory.put(
+        "ups/ups-desk/outages",
+        &record(serde_json::json!([of_desk])),
+    );
+    let body = home.get("/api/v1/power/outages").await.json();
+    let items = body["items"].as_array().unwrap();
+    let told: Vec<_> = items
+        .iter()
+        .map(|one| (&one["ups"], &one["lasts"], &one["ended"]))
+        .collect();
+    let null = serde_json::Value::Null;
+    assert_eq!(
+        told,
+        [
+            (&"ups-rack".into(), &true.into(), &null),
+            (&"ups-desk".into(), &false.into(), &"unseen".into()),
+            (&"ups-rack".into(), &false.into(), &"mains".into()),
+        ]
+    );
+    assert_eq!(items[2]["lowest_charge_pct"], 71.0);
+    assert_eq!(items[0]["looks"], null, "of no use to anybody");
+    let of_one = home
+        .get("/api/v1/power/outages?ups=desk&fields=ups")
+        .await
+        .json();
+    assert_eq!(of_one["items"], serde_json::json!([{"ups": "ups-desk"}]));
+    home.get("/api/v1/power/outages?when=now")
+        .await
+        .is_problem(400);
 }
 
 /// One part of each kind.

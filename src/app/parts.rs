@@ -91,6 +91,7 @@ impl Parts {
             parts: well::parts(&ground.bus, config),
             tickets,
             predictions: board.clone(),
+            memory: ground.host.memory.clone(),
         });
         builder.http(listener, config, api);
         builder.meters(&meters);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::bus::Bus;
-use crate::host::Clock;
+use crate::host::{Clock, Memory};
 use crate::predict::Board;
 use crate::report::Reports;
 
@@ -55,6 +55,8 @@ pub struct Setup<'a> {
     pub tickets: TicketKey,
     /// What is foreseen to fail.
     pub predictions: Board,
+    /// What is remembered over restarts.
+    pub memory: Memory,
 }
 
 /// The REST bridge.
@@ -69,6 +71,7 @@ pub struct Api {
     pub(super) parts: Parts,
     pub(super) tickets: TicketKey,
     pub(super) predictions: Board,
+    pub(super) memory: Memory,
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter,
     pub(super) usage: Usage,
@@ -103,6 +106,7 @@ impl Api {
             parts: setup.parts,
             tickets: setup.tickets,
             predictions: setup.predictions,
+            memory: setup.memory,
             tokens: Tokens::new(setup.data_dir),
             limiter: Limiter::default(),
             usage: Usage::default(),

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::params::Params;
 use super::{
-    Api, Problem, alerts, answer, attribution, chart, disk, health, history, metrics, predictions,
-    report, series, stream, summary,
+    Api, Problem, alerts, answer, attribution, chart, disk, health, history, metrics, outages,
+    predictions, report, series, stream, summary,
 };
 
 /// A page of a list.
@@ -66,7 +66,7 @@ pub(super) struct UsageToday {
         health::healthz, metrics::metrics, summary::summary, series::series, history::history,
         alerts::alerts, alerts::ack, alerts::unack, alerts::silence, alerts::control,
         attribution::services, attribution::processes,
-        report::power, report::advice, health::health, disk::disk, predictions::predictions, stream::events, health::usage, openapi, chart::chart
+        report::power, report::advice, outages::outages, health::health, disk::disk, predictions::predictions, stream::events, health::usage, openapi, chart::chart
     ),
     components(schemas(Problem, Page, Done, UsageToday)),
     security(("token" = [])),

@@ -19,6 +19,7 @@ mod health;
 mod history;
 mod limiter;
 mod metrics;
+mod outages;
 mod params;
 mod predictions;
 mod problem;

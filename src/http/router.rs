@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::guard::{Need, guard};
 use super::token::Scope;
 use super::{
-    Api, Problem, alerts, attribution, chart, disk, document, health, history, metrics,
+    Api, Problem, alerts, attribution, chart, disk, document, health, history, metrics, outages,
     predictions, report, series, stream, summary,
 };
 
@@ -81,6 +81,7 @@ fn routes() -> Vec<Route> {
             .described("/api/v1/control/{path}"),
         route("/api/v1/power/report", Read, get(report::power)).metered(),
         route("/api/v1/power/advice", Read, get(report::advice)),
+        route("/api/v1/power/outages", Read, get(outages::outages)),
         route("/api/v1/power/services", Read, get(attribution::services)).metered(),
         route("/api/v1/power/processes", Read, get(attribution::processes)).metered(),
         route("/api/v1/health", Read, get(health::health)),

@@ -149,6 +149,8 @@ def test_an_outage_is_told_acted_upon_once_and_kept(home, upsd, tmp_path):
     assert (end["ended"], end["lowest_charge_pct"], end["battery_low"]) == ("mains", 40, True)
     told = mqtt.wait(STATE, lambda m: m.json["state"] == "on_mains", before).json
     assert told["outages"] == 1 and told["last_outage_s"] > 0
+    [outage] = service.get("power/outages")["items"]
+    assert outage["ended"] == "mains" and outage["lowest_charge_pct"] < 100, outage
     assert ran.read_text() == "one\ntwo\n"
 
 
