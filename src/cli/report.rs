@@ -11,7 +11,7 @@ use crate::config::{Config, Sources};
 use crate::host::{Clock, Memory};
 use crate::local::{self, LocalError, ReportRequest};
 use crate::power::DayBook;
-use crate::report::{self, Basis, Format, Period, Reports};
+use crate::report::{self, Asked, Basis, Format, Period, Reports};
 use crate::store::Collection;
 
 /// `homewatch report …`
@@ -24,6 +24,9 @@ pub(super) struct ReportArgs {
     /// such as 2026-05-31, 2026-05 or 2026, or FROM..TO
     #[arg(long, default_value = "month")]
     period: String,
+    /// About another node that a meter of this one feeds (`feeds = "node-NAME"`)
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
     /// How it is shown
     #[arg(long, value_enum, default_value_t = Shown::Text)]
     format: Shown,
@@ -69,12 +72,14 @@ pub(super) fn run(args: ReportArgs, sources: &Sources, out: &mut dyn Write) -> R
             let request = ReportRequest {
                 name: args.area,
                 period: args.period,
+                node: args.node,
                 format,
             };
             local::report(&dir, request, &mut text)?;
         }
         Err(LocalError::NotRunning) => {
-            let document = reports(config)?.make(&args.area, &period)?;
+            let node = args.node;
+            let document = reports(config)?.make(&args.area, &Asked { period, node })?;
             text = format.render(&document).into_bytes();
         }
         Err(error) => return Err(error.into()),

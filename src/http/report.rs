@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::report::{Format, Period, ReportError};
+use crate::report::{Asked, Format, Period, ReportError};
 
 use super::params::Params;
 use super::{Api, Problem, answer};
@@ -21,6 +21,7 @@ const FORMATS: [(&str, Format); 4] = [
 #[utoipa::path(get, path = "/api/v1/power/report", tag = "power",
     params(
         ("period" = Option<String>, Query, description = "`day`, `week`, `month` (the default) or `year` so far, `yesterday`, `last-week`, `last-month`, `last-year`, a date (`2026-05-31`, `2026-05`, `2026`) or `FROM..TO`", example = "last-month"),
+        ("node" = Option<String>, Query, description = "Another node that a meter of this one feeds (`feeds = \"node-NAME\"`)", example = "pi"),
         ("format" = Option<String>, Query, description = "`json` (the default), `html`, `csv` or `text`; without it `Accept` decides"),
     ),
     responses((status = 200, description = "Figures, tables, charts and notes by their keys; what is not known is left out", content(
@@ -69,7 +70,7 @@ pub(super) async fn answer(
     uri: &Uri,
     name: &str,
 ) -> Result<Response, Problem> {
-    let params = Params::read(uri.query(), &["period", "format"])?;
+    let params = Params::read(uri.query(), &["period", "format", "node"])?;
     let period = match params.one("period") {
         Some(text) => text.parse().map_err(problem)?,
         None => Period::default(),
@@ -77,7 +78,11 @@ pub(super) async fn answer(
     let format = params.choice("format", &FORMATS)?;
     let format = format.unwrap_or_else(|| accepted(headers));
     let show = move |document: &_| format.render(document).into_bytes();
-    let report = api.reports.answer(name, period, show).await;
+    let asked = Asked {
+        period,
+        node: params.one("node").map(str::to_owned),
+    };
+    let report = api.reports.answer(name, asked, show).await;
     let body = report.map_err(problem)?;
     Ok(answer::once(headers, (format.content_type(), body)))
 }
@@ -100,7 +105,9 @@ fn accepted(headers: &HeaderMap) -> Format {
 
 fn problem(error: impl Into<ReportError>) -> Problem {
     match error.into() {
-        error @ ReportError::Unknown(_) => Problem::not_found(error.to_string()),
+        error @ (ReportError::Unknown(_) | ReportError::Node(_)) => {
+            Problem::not_found(error.to_string())
+        }
         ReportError::Period(error) => Problem::bad_request(error.to_string()),
         error @ (ReportError::Store(_) | ReportError::Failed(_)) => {
             tracing::error!("a report: {error}");

@@ -62,6 +62,9 @@ pub struct ReportRequest {
     pub name: String,
     /// The period's words.
     pub period: String,
+    /// Which node it is about; this one without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// How it is shown.
     pub format: Format,
 }

@@ -14,7 +14,7 @@ use super::{Export, MAX_REQUEST, Reply, ReportRequest, Request, SOCKET, Status};
 use crate::bus::Bus;
 use crate::host::Clock;
 use crate::power::{Calibration, Wish};
-use crate::report::{ReportError, Reports};
+use crate::report::{Asked, ReportError, Reports};
 use crate::store::Store;
 
 /// What stands behind the door.
@@ -165,9 +165,12 @@ async fn backup(door: &Door, file: PathBuf) -> Reply {
 }
 
 async fn report(door: &Door, wanted: ReportRequest) -> Result<String, ReportError> {
-    let period = wanted.period.parse()?;
+    let asked = Asked {
+        period: wanted.period.parse()?,
+        node: wanted.node,
+    };
     let show = move |document: &_| wanted.format.render(document);
-    door.reports.answer(&wanted.name, period, show).await
+    door.reports.answer(&wanted.name, asked, show).await
 }
 
 /// Straight from the store to the socket, so that a long history needs no memory.

@@ -165,14 +165,20 @@ async fn a_path_too_long_for_a_socket_works_all_the_same() {
 async fn a_report_is_made_by_the_service() {
     let dir = tempfile::tempdir().unwrap();
     let (_bus, _tasks) = open(dir.path()).await;
-    for (period, told) in [
-        ("2026-04", Ok("April 2026")),
-        ("fortnight", Err("a period is")),
-        ("2999", Err("lies in the future")),
+    for (period, node, told) in [
+        ("2026-04", None, Ok("April 2026")),
+        (
+            "2026-04",
+            Some("pc"),
+            Err("nothing is known of \"pc\" here"),
+        ),
+        ("fortnight", None, Err("a period is")),
+        ("2999", None, Err("lies in the future")),
     ] {
         let wanted = ReportRequest {
             name: "power".to_owned(),
             period: period.to_owned(),
+            node: node.map(str::to_owned),
             format: Format::Text,
         };
         let at = dir.path().to_owned();

@@ -34,6 +34,12 @@ struct Past<'a> {
 }
 
 fn make(question: &Question<'_>) -> Result<Document, ReportError> {
+    if let Some(other) = question.other {
+        return Err(ReportError::Node(format!(
+            "each node keeps the history of its own health; ask {other} itself: `homewatch report \
+             health` there, or its REST bridge"
+        )));
+    }
     let mut document = question.document("health", "Health");
     document.against.clear();
     let from = question.frame.span.from;

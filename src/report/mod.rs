@@ -36,7 +36,7 @@ pub use document::{
     quantity,
 };
 pub use period::{Frame, Grain, Length, Period, PeriodError, Span};
-pub use reports::{Basis, Question, Reports};
+pub use reports::{Asked, Basis, Question, Reports};
 pub use run::run;
 pub use sheet::escape;
 
@@ -65,6 +65,9 @@ pub enum ReportError {
     /// The period cannot be reported on.
     #[error(transparent)]
     Period(#[from] PeriodError),
+    /// Nothing is known of that node here; the text says of which there is, and what to do.
+    #[error("{0}")]
+    Node(String),
     /// The history cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -38,8 +38,10 @@ pub struct Question<'a> {
     pub memory: &'a Memory,
     /// The configuration.
     pub config: &'a Config,
-    /// The node's name.
+    /// This node's name.
     pub node: &'a str,
+    /// Which other node it is about, if it is.
+    pub other: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
     /// What span it is about.
@@ -50,7 +52,23 @@ impl Question<'_> {
     /// A document of this report about the frame, held against the past.
     pub fn document(&self, report: &'static str, title: &str) -> Document {
         let made_at = self.frame.local(self.now);
-        Document::new(report, title, self.node, made_at, &self.frame).against(&self.frame)
+        let node = self.other.unwrap_or(self.node);
+        Document::new(report, title, node, made_at, &self.frame).against(&self.frame)
+    }
+}
+
+/// What is asked of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// About what span.
+    pub period: Period,
+    /// About which node; `None` is this one.
+    pub node: Option<String>,
+}
+
+impl From<Period> for Asked {
+    fn from(period: Period) -> Self {
+        Self { period, node: None }
     }
 }
 
@@ -109,16 +127,16 @@ impl Reports {
         self.lock().clone()
     }
 
-    /// Makes the report `name` about `period`. Blocks.
+    /// Makes the report `name`. Blocks.
     ///
     /// # Errors
-    /// There is no such report or period; the history cannot be read.
-    pub fn make(&self, name: &str, period: &Period) -> Result<Document, ReportError> {
+    /// There is no such report, period or node; the history cannot be read.
+    pub fn make(&self, name: &str, asked: &Asked) -> Result<Document, ReportError> {
         let entry = ENTRIES.iter().find(|entry| entry.name == name);
         let entry = entry.ok_or_else(|| ReportError::Unknown(name.to_owned()))?;
         let basis = self.basis();
         let now = basis.clock.now();
-        let frame = period.place(now, &time_zone(&basis.config))?;
+        let frame = asked.period.place(now, &time_zone(&basis.config))?;
         let _turn = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
         (entry.make)(&Question {
             store: &basis.store,
@@ -126,6 +144,7 @@ impl Reports {
             memory: &basis.memory,
             config: &basis.config,
             node: &basis.node,
+            other: (asked.node.as_deref()).filter(|other| *other != basis.node),
             now,
             frame,
         })
@@ -138,11 +157,11 @@ impl Reports {
     pub async fn answer<T: Send + 'static>(
         &self,
         name: &str,
-        period: Period,
+        asked: Asked,
         show: impl FnOnce(&Document) -> T + Send + 'static,
     ) -> Result<T, ReportError> {
         let (reports, name) = (self.clone(), name.to_owned());
-        let make = move || reports.make(&name, &period).map(|document| show(&document));
+        let make = move || reports.make(&name, &asked).map(|document| show(&document));
         tokio::task::spawn_blocking(make)
             .await
             .map_err(|error| ReportError::Failed(error.to_string()))?

@@ -1,7 +1,7 @@
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Document, Period, Reports, json};
+use super::{Asked, Document, Reports, json};
 use crate::bus::{Bus, Request};
 use crate::model::{Action, CommandResult, Order};
 
@@ -22,27 +22,34 @@ async fn carried_out(reports: &Reports, request: &Request) -> CommandResult {
     let Action::Order(order) = &command.action else {
         return command.refused("that is no report");
     };
-    let period = match period(order) {
-        Ok(period) => period,
+    let asked = match asked(order) {
+        Ok(asked) => asked,
         Err(error) => return command.refused(error),
     };
-    match reports.answer(&order.target, period, bounded).await {
+    match reports.answer(&order.target, asked, bounded).await {
         Ok(report) => command.done(report),
         Err(error) => command.refused(error.to_string()),
     }
 }
 
-/// The period that is asked for, in the payload's text or its field `period`; the month so far if
-/// none is.
-fn period(order: &Order) -> Result<Period, String> {
-    let field = order.fields.get("period");
-    let text = match (field, &order.text) {
-        (Some(Json::String(text)), _) => text,
-        (Some(_), _) => return Err("period must be a text".to_owned()),
-        (None, Some(text)) if !text.trim().is_empty() => text,
-        (None, _) => return Ok(Period::default()),
+/// What is asked for: the period in the payload's text or its field `period`, the month so far if
+/// none is; the field `node`.
+fn asked(order: &Order) -> Result<Asked, String> {
+    let field = |key: &str| match order.fields.get(key) {
+        Some(Json::String(text)) => Ok(Some(text.trim())),
+        Some(_) => Err(format!("{key} must be a text")),
+        None => Ok(None),
     };
-    text.trim().parse().map_err(|error| format!("{error}"))
+    let text = order.text.as_deref().map(str::trim);
+    let text = field("period")?.or(text).filter(|text| !text.is_empty());
+    let period = match text {
+        Some(text) => text.parse().map_err(|error| format!("{error}"))?,
+        None => super::Period::default(),
+    };
+    Ok(Asked {
+        period,
+        node: field("node")?.map(str::to_owned),
+    })
 }
 
 /// The report as JSON; what makes it too large is left out, which `left_out` tells.
@@ -106,6 +113,13 @@ mod tests {
                 false,
                 "period must be a text",
             ),
+            ("report/power", r#"{"node":"nas"}"#, true, "May 2026 so far"),
+            (
+                "report/power",
+                r#"{"node":"pc"}"#,
+                false,
+                "nothing is known of \\\"pc\\\" here",
+            ),
             ("report/power", "fortnight", false, "a period is day, week"),
             ("report/power", "2027", false, "lies in the future"),
             ("report/ddns", "", false, "there is no report \\\"ddns\\\""),
@@ -134,7 +148,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let clock = Clock::set_to("2026-05-01T12:00:00Z".parse().unwrap());
         let reports = Reports::new(Basis::plain(&store, clock));
-        let mut document = reports.make("power", &Period::default()).unwrap();
+        let mut document = reports.make("power", &Asked::default()).unwrap();
         document.table(Table {
             id: "large",
             columns: vec![Column::text("a", "A")],

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::host::Clock;
 use crate::model::{Area, Batch, FlagMeaning, Metric, Outcome, Reading, Subject, Unit};
-use crate::report::{Basis, Format, Reports};
+use crate::report::{Asked, Basis, Format, Period, Reports};
 use crate::store::{Collection, Store};
 
 static DEGREES: Metric = Metric::gauge("temperature_c", "", Unit::Celsius).decimals(1);
@@ -103,9 +103,18 @@ fn report(store: &Store, period: &str, remember: impl Fn(&Basis)) -> (Json, Stri
     let clock = Clock::set_to("2026-05-04T12:00:00Z".parse().unwrap());
     let basis = Basis::plain(store, clock);
     remember(&basis);
-    let document = Reports::new(basis)
-        .make("health", &period.parse().unwrap())
-        .unwrap();
+    let reports = Reports::new(basis);
+    let period: Period = period.parse().unwrap();
+    let node = Some("pc".to_owned());
+    let other = reports.make(
+        "health",
+        &Asked {
+            period: period.clone(),
+            node,
+        },
+    );
+    assert!(other.unwrap_err().to_string().contains("ask pc itself"));
+    let document = reports.make("health", &period.into()).unwrap();
     let told = serde_json::from_str(&Format::Json.render(&document)).unwrap();
     (told, Format::Text.render(&document))
 }

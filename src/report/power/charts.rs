@@ -20,38 +20,49 @@ pub(super) fn tell(
     let frame = &question.frame;
     let grain = frame.grain();
     let bins = frame.bins(frame.whole, grain);
-    let at = bins
-        .iter()
-        .map(|bin| frame.local(bin.from))
-        .collect::<Vec<_>>();
     let values = |usage: &Usage, span| energy(question, usage, span, grain, bins.len());
-    document.chart(Chart {
+    let (now, before) = (
+        values(&known.now, frame.span)?,
+        values(&known.before, frame.before)?,
+    );
+    document.chart(by_grain(frame, &bins, now, before));
+    if grain != Grain::Hour {
+        document.chart(stack(frame, known, grain, &bins));
+    }
+    typical(question, &["power/host/power_w".to_owned()], document)
+}
+
+/// The energy of each of `bins`, kWh, with what it was before.
+pub(super) fn by_grain(
+    frame: &Frame,
+    bins: &[Span],
+    now: Vec<Option<f64>>,
+    before: Vec<Option<f64>>,
+) -> Chart {
+    let grain = frame.grain();
+    Chart {
         id: "energy",
         title: format!("Energy by {}", word(grain)),
         unit: "kWh".to_owned(),
         decimals: 2,
         shape: Shape::Bars,
         grain,
-        at,
+        at: bins.iter().map(|bin| frame.local(bin.from)).collect(),
         series: vec![
             Series {
                 label: frame.name.clone(),
-                values: values(&known.now, frame.span)?,
+                values: now,
                 ..Series::default()
             },
             Series {
                 label: "the period before".to_owned(),
-                values: values(&known.before, frame.before)?,
+                values: before,
                 faint: true,
                 ..Series::default()
             },
         ],
         remark: String::new(),
-    });
-    if grain != Grain::Hour {
-        document.chart(stack(frame, known, grain, &bins));
     }
-    typical(question, document)
 }
 
 fn word(grain: Grain) -> &'static str {
@@ -141,9 +152,13 @@ fn stack(frame: &Frame, known: &Known, grain: Grain, bins: &[Span]) -> Chart {
     }
 }
 
-/// The mean watts of each hour of the day over the period's days, with what eight in ten of them
-/// lie in.
-fn typical(question: &Question<'_>, document: &mut Document) -> Result<(), ReportError> {
+/// The mean watts of each hour of the day over the period's days, all `series` together, with what
+/// eight in ten of them lie in.
+pub(super) fn typical(
+    question: &Question<'_>,
+    series: &[String],
+    document: &mut Document,
+) -> Result<(), ReportError> {
     let frame = &question.frame;
     let span = frame.span;
     if span.hours() > TYPICAL_DAYS * 24.0 {
@@ -154,7 +169,7 @@ fn typical(question: &Question<'_>, document: &mut Document) -> Result<(), Repor
         .into_iter()
         .flat_map(|day| frame.bins(day, Grain::Hour))
         .collect();
-    let means = past::means(question.store, "power/host/power_w", &bins)?;
+    let means = past::all_of(series, &bins, |one| past::means(question.store, one, &bins))?;
     let mut hours: BTreeMap<i8, Vec<f64>> = BTreeMap::new();
     for (bin, mean) in bins.iter().zip(means) {
         if let Some(mean) = mean {
@@ -198,7 +213,7 @@ fn typical(question: &Question<'_>, document: &mut Document) -> Result<(), Repor
 }
 
 /// The value below which a share of a sorted list lies.
-fn share_at(sorted: &[f64], share: f64) -> Option<f64> {
+pub(super) fn share_at(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     #[expect(
         clippy::cast_possible_truncation,

@@ -2,6 +2,8 @@
 
 mod ahead;
 mod charts;
+mod correlation;
+mod nodes;
 mod outlook;
 pub(super) mod past;
 mod tables;
@@ -43,6 +45,9 @@ impl Known {
 }
 
 fn make(question: &Question<'_>) -> Result<Document, ReportError> {
+    if let Some(other) = question.other {
+        return nodes::make(question, other);
+    }
     let frame = &question.frame;
     let last_year = frame.last_year.map(|span| Usage::of(question, span));
     let known = Known {
@@ -61,6 +66,8 @@ fn make(question: &Question<'_>) -> Result<Document, ReportError> {
     charts::tell(question, &known, &mut document)?;
     tables::services(&known, &mut document);
     tables::processes(&known, &mut document);
+    correlation::tell(question, &mut document)?;
+    nodes::tell(question, &known, &mut document)?;
     tables::meters(question, &mut document)?;
     Ok(document)
 }

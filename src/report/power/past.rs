@@ -147,3 +147,36 @@ pub(in crate::report) fn means(
     let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
     Ok(sums.into_iter().map(mean).collect())
 }
+
+/// What `read` tells of all `series` together in each of `bins`; `None` where one of them is not
+/// known.
+///
+/// # Errors
+/// Those of `read`.
+pub(in crate::report) fn all_of(
+    series: &[String],
+    bins: &[Span],
+    read: impl Fn(&str) -> Result<Vec<Option<f64>>, StoreError>,
+) -> Result<Vec<Option<f64>>, StoreError> {
+    let mut sums = vec![(!series.is_empty()).then_some(0.0); bins.len()];
+    for one in series {
+        for (sum, value) in sums.iter_mut().zip(read(one)?) {
+            *sum = sum.zip(value).map(|(sum, value)| sum + value);
+        }
+    }
+    Ok(sums)
+}
+
+/// Every value of `series` in `span`.
+///
+/// # Errors
+/// Those of the store.
+pub(in crate::report) fn values(
+    store: &Store,
+    series: &str,
+    span: Span,
+) -> Result<Vec<f64>, StoreError> {
+    let mut values = Vec::new();
+    each(store, series, span, |_, value| values.push(value))?;
+    Ok(values)
+}

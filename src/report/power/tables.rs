@@ -152,7 +152,7 @@ pub(super) fn meters(question: &Question<'_>, document: &mut Document) -> Result
 }
 
 /// The table without columns in which nothing is known.
-fn without_empty(mut table: Table) -> Table {
+pub(super) fn without_empty(mut table: Table) -> Table {
     for place in (1..table.columns.len()).rev() {
         let mut cells = table.rows.iter().filter_map(|row| row.get(place));
         if cells.all(|cell| *cell == Cell::Unknown) {

@@ -11,12 +11,19 @@ use crate::config::{self, Environment, Sources};
 use crate::host::Clock;
 use crate::model::{Area, Batch, Metric, Outcome, Reading, Subject, Unit};
 use crate::power::{Day, HostDay, Owner, Sum};
-use crate::report::{Basis, Format, Reports};
+use crate::report::{Asked, Basis, Format, Period, Reports};
 use crate::store::{Collection, Store};
 
 static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt).decimals(1);
 static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour).decimals(4);
 static COST: Metric = Metric::total("cost_eur", "Cost", Unit::Money).decimals(4);
+
+static TIES: [Metric; 4] = [
+    Metric::gauge("cpu_correlation", "Processor", Unit::None).decimals(2),
+    Metric::gauge("cpu_lag_s", "Processor", Unit::Second),
+    Metric::gauge("disk_correlation", "Disks", Unit::None).decimals(2),
+    Metric::gauge("network_correlation", "Network", Unit::None).decimals(2),
+];
 
 const TARIFF: &str =
     "[power.tariff]\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nprice = 0.3\n";
@@ -119,8 +126,15 @@ impl House {
     }
 
     fn told(&self, now: &str, period: &str, more: &str) -> Json {
-        let reports = self.reports(now, more);
-        let document = reports.make("power", &period.parse().unwrap()).unwrap();
+        self.told_of(None, now, period, more)
+    }
+
+    fn told_of(&self, node: Option<&str>, now: &str, period: &str, more: &str) -> Json {
+        let asked = Asked {
+            period: period.parse::<Period>().unwrap(),
+            node: node.map(str::to_owned),
+        };
+        let document = self.reports(now, more).make("power", &asked).unwrap();
         // Every format takes it.
         for format in [Format::Text, Format::Csv, Format::Html] {
             let shown = format.render(&document);
@@ -329,4 +343,132 @@ fn of_a_period_of_which_nothing_is_known_nothing_is_claimed() {
     let told = house.told("2026-05-04T10:00:00Z", "2024-02", "");
     assert!(texts(&told).contains("Nothing is known of this period"));
     assert_eq!(told["figures"], serde_json::json!({}));
+}
+
+const OTHERS: &str = "[power.meters.plug]\ntasmota = \"plug\"\nfeeds = \"node-pc\"\n\
+    [power.meters.dead]\ntasmota = \"dead\"\nfeeds = \"node-pi\"\n\
+    [power.meters.own]\ntasmota = \"own\"\nfeeds = \"node-nas\"\n";
+
+#[test]
+fn other_nodes_are_told_by_the_meters_that_feed_them() {
+    let house = House::new();
+    house.history("2026-04-28T00:00:00Z", "2026-05-04T12:00:00Z", 50.0);
+    house.book("2026-05-01", "2026-05-05", |_| 1.2);
+    let now = "2026-05-04T10:00:00Z";
+    let told = house.told(now, "2026-05-01..2026-05-03", OTHERS);
+    let nodes = told["tables"]["nodes"].as_array().unwrap();
+    assert_eq!((nodes.len(), &nodes[0]["node"]), (2, &"pc".into()));
+    // The plug counts twice what the machine has: 100 W for three days.
+    close(&nodes[0]["energy_kwh"], 7.2);
+    close(&nodes[0]["cost_eur"], 2.16);
+    close(&nodes[0]["before_kwh"], 7.0);
+    assert_eq!(
+        (&nodes[1]["node"], &nodes[1]["share_pct"]),
+        (&"nas".into(), &33.0.into())
+    );
+    let told = house.told_of(Some("pc"), now, "2026-05-01..2026-05-03", OTHERS);
+    assert_eq!(told["node"], "pc");
+    close(&told["figures"]["energy_kwh"]["value"], 7.2);
+    close(&told["figures"]["cost_eur"]["value"], 2.16);
+    close(&told["figures"]["mean_w"]["value"], 100.0);
+    close(&told["figures"]["peak_w"]["value"], 100.0);
+    assert_eq!(
+        told["charts"]["energy"]["series"][0]["values"]
+            .as_array()
+            .unwrap()
+            .len(),
+        72
+    );
+    let typical = &told["charts"]["typical_day"]["series"][0]["values"];
+    close(&typical[5], 100.0);
+    let told = house.told_of(Some("pc"), now, "2026", OTHERS);
+    close(&told["figures"]["energy_kwh"]["value"], 15.4);
+    // Of this very node it is the whole report; of one whose meter is silent, nothing.
+    let told = house.told_of(Some("nas"), now, "2026-05-01..2026-05-03", OTHERS);
+    assert!(told["tables"].get("services").is_some());
+    let told = house.told_of(Some("pi"), now, "2026-05", OTHERS);
+    assert!(
+        texts(&told).contains("the meter of pi told no energy"),
+        "{told}"
+    );
+    assert!(
+        house.told(now, "2026-05", "")["tables"]
+            .get("nodes")
+            .is_none(),
+        "there is but one"
+    );
+    let asked = Asked {
+        node: Some("tv".to_owned()),
+        ..Asked::default()
+    };
+    let error = house
+        .reports(now, OTHERS)
+        .make("power", &asked)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("there is: nas, pc, pi") && error.contains("feeds = \"node-tv\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_node_with_two_meters_has_no_least_or_peak_but_all_their_energy() {
+    let house = House::new();
+    house.history("2026-05-01T00:00:00Z", "2026-05-04T12:00:00Z", 50.0);
+    let more = "[power.meters.plug]\ntasmota = \"plug\"\nfeeds = \"node-pc\"\n\
+        [power.meters.second]\ntasmota = \"two\"\nfeeds = \"node-pc\"\n";
+    let told = house.told_of(Some("pc"), "2026-05-04T10:00:00Z", "2026-05-02", more);
+    assert!(
+        texts(&told).contains("told no energy"),
+        "the second is silent: {told}"
+    );
+}
+
+#[test]
+fn what_the_watts_go_with_is_told_in_every_form() {
+    let house = House::new();
+    house.book("2026-05-01", "2026-05-04", |_| 1.2);
+    let subject = Subject::of_host(Area::Power, "correlation", "Correlation");
+    let mut at: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+    for step in 0..40 {
+        let closely = 0.8 + f64::from(step % 5) * 0.04;
+        let reading = Reading::new(&subject)
+            .with(&TIES[0], closely)
+            .with(&TIES[1], 10.0)
+            .with(&TIES[2], -0.5)
+            .with(&TIES[3], 0.05);
+        let outcomes = vec![Outcome {
+            collector: "power",
+            result: Ok(vec![reading]),
+        }];
+        house.store.append(&Batch { at, outcomes }).unwrap();
+        at = at.checked_add(10.minutes()).unwrap();
+    }
+    house.store.sync().unwrap();
+    let told = house.told("2026-05-04T10:00:00Z", "2026-05", "");
+    let rows = told["tables"]["correlation"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[0]["activity"], &rows[0]["strength"]),
+        (&"Processor".into(), &"close".into())
+    );
+    close(&rows[0]["coefficient"], 0.88);
+    close(&rows[0]["low"], 0.8);
+    close(&rows[0]["lag_s"], 10.0);
+    assert_eq!(
+        (&rows[1]["strength"], &rows[2]["strength"]),
+        (&"against it".into(), &"none".into())
+    );
+    let document = house.reports("2026-05-04T10:00:00Z", "");
+    let document = document
+        .make("power", &"2026-05".parse::<Period>().unwrap().into())
+        .unwrap();
+    for format in [Format::Text, Format::Csv, Format::Html] {
+        let told = format.render(&document);
+        assert!(
+            told.contains("0.88") && told.contains("Processor"),
+            "{told}"
+        );
+    }
 }
