@@ -988,8 +988,10 @@ async fn a_report_comes_in_the_format_that_is_asked_for() {
             .await;
         assert_eq!(got.headers["content-type"], kind, "{accept}");
     }
-    for query in ["period=fortnight", "period=2999", "format=pdf", "node=x"] {
+    for query in ["period=fortnight", "period=2999", "format=pdf", "nod=x"] {
         let got = home.get(&format!("/api/v1/power/report?{query}")).await;
         got.is_problem(400);
     }
+    let got = home.get("/api/v1/power/report?node=x").await;
+    got.is_problem(404);
 }

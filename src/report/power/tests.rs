@@ -95,7 +95,9 @@ impl House {
                     .with(&POWER, watts)
                     .with(&ENERGY, energy)
                     .with(&COST, energy * 0.3),
-                Reading::new(&plug).with(&ENERGY, energy * 2.0),
+                Reading::new(&plug)
+                    .with(&POWER, watts * 2.0)
+                    .with(&ENERGY, energy * 2.0),
             ];
             let outcome = Outcome {
                 collector: "power",
