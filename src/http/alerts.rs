@@ -22,10 +22,8 @@ const BODY: usize = 64 * 1024;
     params(
         ("state" = Option<String>, Query, description = "`pending`, `firing`, `acknowledged` or `resolved`"),
         ("severity" = Option<String>, Query, description = "`info`, `warning` or `critical`"),
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("since" = Option<String>, Query, description = "`cursor` of an earlier answer: only what has changed since"),
-        ("fields" = Option<String>, Query, description = "Keys to send, separated by commas"),
+        super::document::PageQuery,
+        super::document::SinceQuery,
     ),
     responses((status = 200, description = "A page of alerts, as on MQTT", body = super::document::Page)))]
 pub(super) async fn alerts(

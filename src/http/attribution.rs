@@ -36,14 +36,7 @@ pub struct Days {
 
 /// What every service drew over a range of days and draws now, the greatest first
 #[utoipa::path(get, path = "/api/v1/power/services", tag = "power",
-    params(
-        ("period" = Option<String>, Query, description = "`day` (today, the default), `week` (since Monday), `month`, `year`"),
-        ("from" = Option<String>, Query, description = "Instead of a period: the first day, by the tariff's time zone", example = "2026-11-01"),
-        ("to" = Option<String>, Query, description = "The last day, included (today); a range has at most 400 days"),
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("fields" = Option<String>, Query, description = "Keys of each item to send, separated by commas"),
-    ),
+    params(super::document::DaysQuery, super::document::PageQuery),
     responses((status = 200, description = "`idle`, `gpu`, `other` and all services add up to `host`; what is not known is left out", body = Json,
         example = json!({"from": "2026-11-01", "to": "2026-11-26", "days": 26, "currency": "EUR",
             "host": {"power_w": 41.0, "energy_kwh": 25.1, "cost": 7.53, "mean_w": 40.2, "min_w": 33.0, "peak_w": 97.5, "watched_s": 2_246_400, "estimated_pct": 0.0},
@@ -78,14 +71,7 @@ pub(super) async fn services(
 
 /// What processes drew over a range of days and draw now, the greatest first
 #[utoipa::path(get, path = "/api/v1/power/processes", tag = "power",
-    params(
-        ("period" = Option<String>, Query, description = "`day` (today, the default), `week` (since Monday), `month`, `year`"),
-        ("from" = Option<String>, Query, description = "Instead of a period: the first day, by the tariff's time zone", example = "2026-11-01"),
-        ("to" = Option<String>, Query, description = "The last day, included (today); a range has at most 400 days"),
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("fields" = Option<String>, Query, description = "Keys of each item to send, separated by commas"),
-    ),
+    params(super::document::DaysQuery, super::document::PageQuery),
     responses((status = 200, description = "Those of one command in one service count together; `short-lived` is what no living process explains; `rest` are those beyond 150 a day", body = Json,
         example = json!({"from": "2026-11-26", "to": "2026-11-26", "days": 1, "currency": "EUR",
             "host": {"power_w": 41.0, "energy_kwh": 0.6, "cost": 0.18},

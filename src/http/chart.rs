@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
+use crate::report::escape;
 use crate::store::Point;
 
 use super::history::{read, span};
@@ -84,11 +85,4 @@ fn pairs(points: impl Iterator<Item = (f64, f64)>) -> String {
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
     }
     out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

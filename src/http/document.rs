@@ -136,3 +136,40 @@ pub(super) async fn openapi(
         ("application/json", text.into_bytes()),
     ))
 }
+
+/// Which page of a list is asked for. For the description alone: what is asked is read by
+/// [`Params`](super::params::Params), which tells a name that is misspelt.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) struct PageQuery {
+    /// Items at most: 1–500 (100)
+    limit: Option<usize>,
+    /// `next` of the page before
+    cursor: Option<String>,
+    /// Keys of each item to send, separated by commas
+    fields: Option<String>,
+}
+
+/// From when on changes are asked for; described as [`PageQuery`] is.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) struct SinceQuery {
+    /// `cursor` of an earlier answer: only what has changed since
+    since: Option<String>,
+}
+
+/// Which days are asked for; described as [`PageQuery`] is.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) struct DaysQuery {
+    /// `day` (today, the default), `week` (since Monday), `month`, `year`
+    period: Option<String>,
+    /// Instead of a period: the first day, by the tariff's time zone
+    #[param(example = "2026-11-01")]
+    from: Option<String>,
+    /// The last day, included (today); a range has at most 400 days
+    to: Option<String>,
+}

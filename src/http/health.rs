@@ -16,12 +16,7 @@ use super::{Api, Problem, answer};
 
 /// The state of every part of the machine
 #[utoipa::path(get, path = "/api/v1/health", tag = "state",
-    params(
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("since" = Option<String>, Query, description = "`cursor` of an earlier answer: only what has changed since"),
-        ("fields" = Option<String>, Query, description = "Keys to send, separated by commas"),
-    ),
+    params(super::document::PageQuery, super::document::SinceQuery),
     responses((status = 200, description = "A page of subjects; `state` is the JSON object as on MQTT", body = super::document::Page)))]
 pub(super) async fn health(
     State(api): State<Arc<Api>>,

@@ -15,11 +15,7 @@ use super::{Api, Problem, answer};
 ///
 /// Items have a `state`: `foreseen`, `learning` (with what is `missing`) or `clear`, in this order.
 #[utoipa::path(get, path = "/api/v1/health/predictions", tag = "state",
-    params(
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("fields" = Option<String>, Query, description = "Keys to send, separated by commas"),
-    ),
+    params(super::document::PageQuery),
     responses((status = 200, description = "A page; `judged_at` is absent in the first minutes", body = super::document::Page)))]
 pub(super) async fn predictions(
     State(api): State<Arc<Api>>,

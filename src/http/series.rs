@@ -43,10 +43,8 @@ pub(super) const AREAS: [(&str, Area); 4] = [
     params(
         ("area" = Option<String>, Query, description = "`power`, `health`, `internet` or `ddns`"),
         ("subject" = Option<String>, Query, description = "A subject's id", example = "cpu"),
-        ("limit" = Option<usize>, Query, description = "Items at most: 1–500 (100)"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("since" = Option<String>, Query, description = "`cursor` of an earlier answer: only what has changed since"),
-        ("fields" = Option<String>, Query, description = "Keys to send, separated by commas"),
+        super::document::PageQuery,
+        super::document::SinceQuery,
     ),
     responses((status = 200, description = "A page of series", body = super::document::Page)))]
 pub(super) async fn series(

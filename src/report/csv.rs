@@ -36,18 +36,9 @@ pub(super) fn csv(document: &Document) -> String {
 }
 
 fn figure(figure: &Figure, line: &mut impl FnMut([&str; 5])) {
-    let values = [
-        ("value", figure.value),
-        ("low", figure.within.map(|(low, _)| low)),
-        ("high", figure.within.map(|(_, high)| high)),
-        ("before", figure.before),
-        ("last_year", figure.last_year),
-    ];
-    for (name, value) in values {
-        if let Some(value) = value {
-            let value = plain(value, figure.decimals);
-            line(["figure", &figure.key, name, &value, &figure.unit]);
-        }
+    for (name, value) in figure.values() {
+        let value = plain(value, figure.decimals);
+        line(["figure", &figure.key, name, &value, &figure.unit]);
     }
 }
 

@@ -123,6 +123,27 @@ impl Figure {
         self
     }
 
+    /// All that is known of it, by the keys of each.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let all = [
+            ("value", self.value),
+            ("low", self.within.map(|(low, _)| low)),
+            ("high", self.within.map(|(_, high)| high)),
+            ("before", self.before),
+            ("last_year", self.last_year),
+        ];
+        let known = all.into_iter();
+        known.filter_map(|(key, value)| Some((key, value?)))
+    }
+
+    /// What it was in the span that it is held against.
+    pub(super) fn then(&self, against: &Against) -> Option<f64> {
+        match against.key {
+            "before" => self.before,
+            _ => self.last_year,
+        }
+    }
+
     /// How much more it is than `then`, %; `None` if that says nothing.
     pub fn change_pct(&self, then: Option<f64>) -> Option<f64> {
         let (now, then) = (self.value?, then?);
@@ -149,6 +170,29 @@ pub struct Table {
     pub bar: Option<&'static str>,
     /// What has to be known to read it.
     pub remark: String,
+}
+
+impl Table {
+    /// Whether a column has numbers.
+    pub(super) fn is_number(&self, place: usize) -> bool {
+        let mut cells = self.rows.iter().filter_map(|row| row.get(place));
+        cells.any(|cell| matches!(cell, Cell::Number(_)))
+    }
+
+    /// The same without columns in which nothing is known.
+    #[must_use]
+    pub(super) fn without_empty(mut self) -> Self {
+        for place in (1..self.columns.len()).rev() {
+            let mut cells = self.rows.iter().filter_map(|row| row.get(place));
+            if cells.all(|cell| *cell == Cell::Unknown) {
+                self.columns.remove(place);
+                for row in &mut self.rows {
+                    row.remove(place);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// A column.
@@ -321,15 +365,17 @@ impl Document {
         }
     }
 
-    /// Adds a table; one without rows is left out.
+    /// Adds a table; one without rows is left out, and so is a column of which nothing is known.
     pub fn table(&mut self, table: Table) {
         if !table.rows.is_empty() {
-            self.parts.push(Part::Table(table));
+            self.parts.push(Part::Table(table.without_empty()));
         }
     }
 
-    /// Adds a chart; one without any value is left out.
-    pub fn chart(&mut self, chart: Chart) {
+    /// Adds a chart; one without any value is left out, and so is a past of which nothing is known.
+    pub fn chart(&mut self, mut chart: Chart) {
+        let is_known = |one: &Series| !one.faint || one.values.iter().any(Option::is_some);
+        chart.series.retain(is_known);
         let mut values = chart.series.iter().flat_map(|series| &series.values);
         if values.any(Option::is_some) {
             self.parts.push(Part::Chart(chart));

@@ -53,7 +53,7 @@ pub(super) fn svg(chart: &Chart) -> String {
     let longest = words.iter().map(|word| word.chars().count()).max();
     #[expect(clippy::cast_precision_loss, reason = "a few characters and places")]
     let (left, count) = (
-        12.0 + 7.0 * longest.unwrap_or(1) as f64,
+        12.0 + 9.0 * longest.unwrap_or(1) as f64,
         chart.at.len().max(1) as f64,
     );
     let field = Field {
@@ -300,7 +300,7 @@ fn below(chart: &Chart, field: &Field, out: &mut Sheet) {
     };
     for (place, at) in chart.at.iter().enumerate().step_by(every) {
         out.put(format_args!(
-            "<text x=\"{:.1}\" y=\"223\" text-anchor=\"middle\">{}</text>\n",
+            "<text class=\"x\" x=\"{:.1}\" y=\"223\" text-anchor=\"middle\">{}</text>\n",
             (field.x(place) + field.step / 2.0).clamp(field.left + 4.0, RIGHT - 16.0),
             at.strftime(form)
         ));

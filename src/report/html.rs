@@ -135,12 +135,7 @@ fn figures(group: &Figures, document: &Document, page: &mut Sheet) {
 /// What the figure was before and a year earlier.
 fn compared(figure: &Figure, document: &Document, page: &mut Sheet) {
     for one in &document.against {
-        let then = if one.key == "before" {
-            figure.before
-        } else {
-            figure.last_year
-        };
-        let Some(then) = then else {
+        let Some(then) = figure.then(one) else {
             continue;
         };
         let told = figure.change_pct(Some(then));
@@ -166,54 +161,42 @@ fn table(table: &Table, page: &mut Sheet) {
     page.put(format_args!("<section>\n"));
     heading(&table.title, page);
     page.put(format_args!("<div class=\"wide\"><table>\n<thead><tr>"));
-    let is_number = |place: usize| {
-        let mut cells = table.rows.iter().filter_map(|row| row.get(place));
-        cells.any(|cell| matches!(cell, Cell::Number(_)))
-    };
-    for (place, column) in table.columns.iter().enumerate() {
-        let class = if is_number(place) {
-            " class=\"number\""
-        } else {
-            ""
-        };
+    let numbers: Vec<bool> = (0..table.columns.len())
+        .map(|place| table.is_number(place))
+        .collect();
+    let class = |is_number: bool| if is_number { " class=\"number\"" } else { "" };
+    for (column, is_number) in table.columns.iter().zip(&numbers) {
         let unit = if column.unit.is_empty() {
             String::new()
         } else {
             format!(" <i>{}</i>", escape(&column.unit))
         };
         page.put(format_args!(
-            "<th scope=\"col\"{class}>{}{unit}</th>",
+            "<th scope=\"col\"{}>{}{unit}</th>",
+            class(*is_number),
             escape(&column.label)
         ));
     }
     page.put(format_args!("</tr></thead>\n<tbody>\n"));
-    let most = longest(table);
     for row in &table.rows {
         page.put(format_args!("<tr>"));
-        for (place, (column, one)) in table.columns.iter().zip(row).enumerate() {
-            if place == 0 {
-                page.put(format_args!("<th scope=\"row\">{}</th>", text(column, one)));
-                continue;
-            }
-            let class = if is_number(place) {
-                " class=\"number\""
+        let mut cells = table.columns.iter().zip(row).zip(&numbers);
+        if let Some(((column, one), _)) = cells.next() {
+            page.put(format_args!("<th scope=\"row\">{}</th>", text(column, one)));
+        }
+        for ((column, one), is_number) in cells {
+            let class = if *one == Cell::Unknown || *one == Cell::from("") {
+                " class=\"unknown\""
             } else {
-                ""
+                class(*is_number)
             };
-            let share = match one {
-                Cell::Number(value) if table.bar == Some(&column.key) => Some(value / most * 100.0),
-                Cell::Number(_) | Cell::Text(_) | Cell::Unknown => None,
-            };
-            let bar = share.filter(|share| share.is_finite()).map(|share| {
-                format!(
-                    "<span class=\"bar\" style=\"width:{:.1}%\"></span>",
-                    share.clamp(0.0, 100.0)
-                )
-            });
+            // A phone has no room for columns: there each cell carries the name of its own.
+            let label = format!("{} {}", column.label, column.unit);
             page.put(format_args!(
-                "<td{class}>{}{}</td>",
+                "<td{class} data-label=\"{}\">{}{}</td>",
+                escape(label.trim_end()),
                 text(column, one),
-                bar.unwrap_or_default()
+                bar(table, column, one)
             ));
         }
         page.put(format_args!("</tr>\n"));
@@ -221,6 +204,26 @@ fn table(table: &Table, page: &mut Sheet) {
     page.put(format_args!("</tbody>\n</table></div>\n"));
     remark(&table.remark, page);
     page.put(format_args!("</section>\n"));
+}
+
+/// A number of the column that is drawn, as a bar.
+fn bar(table: &Table, column: &Column, cell: &Cell) -> String {
+    let Cell::Number(value) = cell else {
+        return String::new();
+    };
+    // A share of a whole is drawn as one.
+    let most = match &*column.unit {
+        "%" => 100.0,
+        _ => longest(table),
+    };
+    let share = value / most * 100.0;
+    if table.bar != Some(&column.key) || !share.is_finite() {
+        return String::new();
+    }
+    format!(
+        "<span class=\"bar\" style=\"width:{:.1}%\"></span>",
+        share.clamp(0.0, 100.0)
+    )
 }
 
 /// The greatest number of the column that is drawn.

@@ -59,17 +59,8 @@ fn rounded(value: f64, decimals: u8) -> Json {
 
 fn figure(figure: &Figure) -> Json {
     let mut out = json!({ "label": figure.label });
-    let values = [
-        ("value", figure.value),
-        ("low", figure.within.map(|(low, _)| low)),
-        ("high", figure.within.map(|(_, high)| high)),
-        ("before", figure.before),
-        ("last_year", figure.last_year),
-    ];
-    for (key, value) in values {
-        if let Some(value) = value {
-            put(&mut out, key, rounded(value, figure.decimals));
-        }
+    for (key, value) in figure.values() {
+        put(&mut out, key, rounded(value, figure.decimals));
     }
     for (key, text) in [("unit", &figure.unit), ("remark", &figure.remark)] {
         if !text.is_empty() {

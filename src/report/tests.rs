@@ -44,6 +44,7 @@ fn sample() -> Document {
         remark: "shares".to_owned(),
     });
     document.table(Table::default());
+    wordy(&mut document);
     for (shape, id) in [
         (Shape::Bars, "days"),
         (Shape::Stack, "stack"),
@@ -77,6 +78,53 @@ fn sample() -> Document {
     document.note("All is well.");
     document.warning("An estimate.");
     document
+}
+
+/// Tables with more words than a terminal is wide.
+fn wordy(document: &mut Document) {
+    document.table(Table {
+        id: "words",
+        title: "Words".to_owned(),
+        columns: vec![
+            Column::text("part", "Part"),
+            Column::text("what", "What"),
+            Column::text("why", "Why"),
+            Column::text("todo", "To do"),
+            Column::number("worth_pct", "Worth", "%", 0),
+        ],
+        rows: vec![
+            vec![
+                "Disk".into(),
+                "it ".repeat(30).into(),
+                "as ".repeat(30).into(),
+                "do ".repeat(30).into(),
+                7.0.into(),
+            ],
+            vec![
+                "Fan".into(),
+                "".into(),
+                "dust".into(),
+                "clean it".into(),
+                Cell::Unknown,
+            ],
+        ],
+        bar: Some("worth_pct"),
+        ..Table::default()
+    });
+    document.table(Table {
+        id: "names",
+        columns: vec![
+            Column::text("name", "Name"),
+            Column::text("of", "Of"),
+            Column::number("w", "Power", "W", 1),
+        ],
+        rows: vec![vec![
+            "n".repeat(60).into(),
+            "o".repeat(60).into(),
+            7.0.into(),
+        ]],
+        ..Table::default()
+    });
 }
 
 #[test]
@@ -132,6 +180,10 @@ fn as_text_it_fits_a_terminal_and_steers_none() {
         "Services\n────────",
         "! An estimate.",
         "• All is well.",
+        "\nDisk\n  What   it it",
+        "\n         it it",
+        "\n  Worth  7 %\nFan\n  Why    dust\n  To do  clean it\n",
+        "…  ooo",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -154,6 +206,8 @@ fn as_a_page_it_needs_nothing_from_elsewhere_and_names_stay_names() {
         "role=\"img\"",
         "class=\"note warns\"",
         "<b class=\"unknown\">unknown</b>",
+        "<td class=\"number\" data-label=\"Worth %\">7<span class=\"bar\" style=\"width:7.0%\">",
+        "<td class=\"unknown\" data-label=\"What\">",
     ] {
         assert!(told.contains(part), "{part}");
     }

@@ -1,15 +1,12 @@
 //! A report for a terminal, 80 columns wide.
 
-use super::document::{Cell, Chart, Column, Document, Figure, Part, Shape, Table};
+mod table;
+
+use super::document::{Chart, Document, Figure, Part, Shape};
 use super::document::{change, harmless, number, place, quantity};
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
-/// The widest name of a row.
-const NAME: usize = 34;
-/// The widest other cell of text.
-const TEXT: usize = 44;
-
 /// The document as text; what could steer a terminal is taken out of it.
 pub(super) fn text(document: &Document) -> String {
     let form = "%-d %b %Y %H:%M";
@@ -30,7 +27,7 @@ pub(super) fn text(document: &Document) -> String {
             }
             Part::Table(one) => {
                 heading(&one.title, &mut lines);
-                table(one, &mut lines);
+                table::table(one, &mut lines);
             }
             Part::Chart(one) => {
                 heading(&one.title, &mut lines);
@@ -78,12 +75,7 @@ fn figures(figures: &[Figure], document: &Document, lines: &mut Vec<String>) {
         });
         let mut line = format!("{}{value}", pad(&format!("{}  ", figure.label), 22));
         for one in &document.against {
-            let then = if one.key == "before" {
-                figure.before
-            } else {
-                figure.last_year
-            };
-            let Some(then) = then else {
+            let Some(then) = figure.then(one) else {
                 continue;
             };
             let column = if one.key == "before" { 40 } else { 60 };
@@ -101,58 +93,6 @@ fn figures(figures: &[Figure], document: &Document, lines: &mut Vec<String>) {
         if !figure.remark.is_empty() {
             wrap(&" ".repeat(22), &figure.remark, lines);
         }
-    }
-}
-
-fn table(table: &Table, lines: &mut Vec<String>) {
-    let cell = |column: &Column, cell: &Cell, limit: usize| match cell {
-        Cell::Text(text) => clip(text, limit),
-        Cell::Number(value) => number(*value, column.decimals),
-        Cell::Unknown => "–".to_owned(),
-    };
-    let limit = |place: usize| if place == 0 { NAME } else { TEXT };
-    let labels = table.columns.iter().map(|column| column.label.clone());
-    let mut rows: Vec<Vec<String>> = vec![labels.collect()];
-    if table.columns.iter().any(|column| !column.unit.is_empty()) {
-        rows.push(
-            table
-                .columns
-                .iter()
-                .map(|column| column.unit.clone())
-                .collect(),
-        );
-    }
-    rows.extend(table.rows.iter().map(|row| {
-        let cells = table.columns.iter().zip(row).enumerate();
-        cells
-            .map(|(place, (column, one))| cell(column, one, limit(place)))
-            .collect()
-    }));
-    let numbers: Vec<bool> = (0..table.columns.len())
-        .map(|place| {
-            let mut cells = table.rows.iter().filter_map(|row| row.get(place));
-            cells.any(|cell| matches!(cell, Cell::Number(_)))
-        })
-        .collect();
-    let widths: Vec<usize> = (0..table.columns.len())
-        .map(|place| {
-            let cells = rows.iter().filter_map(|row| row.get(place));
-            cells.map(|cell| width(cell)).max().unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).zip(&numbers);
-        let padded = cells.map(|((cell, width), number)| {
-            if *number {
-                right(cell, *width)
-            } else {
-                pad(cell, *width)
-            }
-        });
-        lines.push(padded.collect::<Vec<_>>().join("  "));
-    }
-    if !table.remark.is_empty() {
-        wrap("", &table.remark, lines);
     }
 }
 
@@ -201,7 +141,13 @@ fn chart(chart: &Chart, lines: &mut Vec<String>) {
         }
     }
     if let (Some(first), Some(last)) = (chart.at.first(), chart.at.last()) {
-        let (first, last) = (place(first, chart.grain), place(last, chart.grain));
+        let (first, last) = if first.date() == last.date() {
+            // Of one day, or of a typical one: the hours alone.
+            let clock = |at: &jiff::Zoned| at.strftime("%H:%M").to_string();
+            (clock(first), clock(last))
+        } else {
+            (place(first, chart.grain), place(last, chart.grain))
+        };
         lines.push(format!("{first} … {last}"));
     }
     if !chart.remark.is_empty() {

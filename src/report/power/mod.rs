@@ -23,6 +23,9 @@ pub(super) const ENTRY: Entry = Entry {
     make,
 };
 
+/// A span is like another if so much of it is known.
+const ALIKE: f64 = 0.9;
+
 /// What the report is made from.
 struct Known {
     now: Usage,
@@ -121,7 +124,10 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
         Figure::new("idle_pct", "Idle share", "%", 0),
         Usage::idle_pct,
     );
-    figures.push(idle.remark("of the energy flowed with nothing to do"));
+    figures.push(match idle.value {
+        Some(_) => idle.remark("of the energy flowed with nothing to do"),
+        None => idle.remark("what it went to is not known"),
+    });
     if power.co2.is_some() {
         let kg = Figure::new("co2_kg", "CO₂", "kg", 2);
         let last_year = match (&known.last_year, frame.last_year) {
@@ -197,6 +203,18 @@ fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
             "Of {:.0} h of this period, {missing:.0} h are without data; what was used then is not in the figures, unless a meter counted on.",
             question.frame.span.hours(),
         ));
+    }
+    let last_year = known.last_year.as_ref().zip(question.frame.last_year);
+    let then = [("the period before", &known.before, question.frame.before)];
+    let last_year = last_year.map(|(usage, span)| ("the same period last year", usage, span));
+    for (name, usage, span) in then.into_iter().chain(last_year) {
+        let share = usage.watched_h / span.hours();
+        if usage.energy_kwh.is_some() && share < ALIKE {
+            document.warning(format!(
+                "Of {name} only {:.0} % is known, so its energy and cost are no measure of change; the mean power is.",
+                share * 100.0
+            ));
+        }
     }
     if let Some(share) = known.now.estimated_pct().filter(|share| *share >= 0.5) {
         document.warning(format!(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::charts;
 use super::past::{self, Watts};
-use super::tables::without_empty;
+use super::tables;
 use super::{Known, Usage};
 use crate::model::Timestamp;
 use crate::power::{Bill, Stretch};
@@ -151,7 +151,6 @@ pub(super) fn tell(
         energy(b).total_cmp(&energy(a))
     });
     let currency = own.currency().unwrap_or_default();
-    let cost = format!("cost_{}", currency.to_ascii_lowercase());
     let rows = rows.into_iter().map(|(name, spent, before, last_year)| {
         vec![
             Cell::from(name),
@@ -162,14 +161,14 @@ pub(super) fn tell(
             last_year.into(),
         ]
     });
-    document.table(without_empty(Table {
+    document.table(Table {
         id: "nodes",
         title: "By node".to_owned(),
         columns: vec![
             Column::text("node", "Node"),
             Column::number("energy_kwh", "Energy", "kWh", 2),
             Column::number("share_pct", "Share", "%", 0),
-            Column::number(&cost, "Cost", currency, 2),
+            tables::cost(currency, 2),
             Column::number("before_kwh", "Before", "kWh", 2),
             Column::number("last_year_kwh", "Last year", "kWh", 2),
         ],
@@ -177,7 +176,7 @@ pub(super) fn tell(
         bar: Some("energy_kwh"),
         remark: "Others by the meters that feed them (`feeds = \"node-NAME\"`); more of one by --node NAME."
             .to_owned(),
-    }));
+    });
     Ok(())
 }
 

@@ -39,27 +39,20 @@ pub(super) fn services(known: &Known, document: &mut Document) {
         Column::number("energy_kwh", "Energy", "kWh", 2),
         Column::number("share_pct", "Share", "%", 0),
     ];
-    columns.extend(currency.map(|code| {
-        Column::number(
-            &format!("cost_{}", code.to_ascii_lowercase()),
-            "Cost",
-            code,
-            2,
-        )
-    }));
+    columns.extend(currency.map(|code| cost(code, 2)));
     columns.push(Column::number("mean_w", "Mean", "W", 1));
     columns.push(Column::number("before_kwh", "Before", "kWh", 2));
     columns.push(Column::number("last_year_kwh", "Last year", "kWh", 2));
     let rows: Vec<Vec<Cell>> = rows.collect();
     let remark = remainder(parts.iter().skip(ROWS).map(|(_, sum)| sum.energy_kwh));
-    document.table(without_empty(Table {
+    document.table(Table {
         id: "services",
         title: "What the energy went to".to_owned(),
         columns,
         rows,
         bar: Some("energy_kwh"),
         remark,
-    }));
+    });
 }
 
 /// What single commands used.
@@ -90,24 +83,17 @@ pub(super) fn processes(known: &Known, document: &mut Document) {
         Column::text("service", "Service"),
         Column::number("energy_kwh", "Energy", "kWh", 3),
     ];
-    columns.extend(currency.map(|code| {
-        Column::number(
-            &format!("cost_{}", code.to_ascii_lowercase()),
-            "Cost",
-            code,
-            3,
-        )
-    }));
+    columns.extend(currency.map(|code| cost(code, 3)));
     columns.push(Column::number("peak_w", "Peak", "W", 1));
     columns.push(Column::number("before_kwh", "Before", "kWh", 3));
-    document.table(without_empty(Table {
+    document.table(Table {
         id: "processes",
         title: "Processes".to_owned(),
         columns,
         rows: rows.collect(),
         bar: Some("energy_kwh"),
         remark: remainder(all.iter().skip(ROWS).map(|(_, sum)| sum.energy_kwh)),
-    }));
+    });
 }
 
 /// What each meter counted, whatever hangs on it.
@@ -135,7 +121,7 @@ pub(super) fn meters(question: &Question<'_>, document: &mut Document) -> Result
             ]);
         }
     }
-    document.table(without_empty(Table {
+    document.table(Table {
         id: "meters",
         title: "Machines and meters".to_owned(),
         columns: vec![
@@ -147,22 +133,14 @@ pub(super) fn meters(question: &Question<'_>, document: &mut Document) -> Result
         rows,
         bar: Some("energy_kwh"),
         remark: "Counted by the meters themselves; one may measure this machine.".to_owned(),
-    }));
+    });
     Ok(())
 }
 
-/// The table without columns in which nothing is known.
-pub(super) fn without_empty(mut table: Table) -> Table {
-    for place in (1..table.columns.len()).rev() {
-        let mut cells = table.rows.iter().filter_map(|row| row.get(place));
-        if cells.all(|cell| *cell == Cell::Unknown) {
-            table.columns.remove(place);
-            for row in &mut table.rows {
-                row.remove(place);
-            }
-        }
-    }
-    table
+/// The column of what something cost.
+pub(super) fn cost(currency: &str, decimals: u8) -> Column {
+    let key = format!("cost_{}", currency.to_ascii_lowercase());
+    Column::number(&key, "Cost", currency, decimals)
 }
 
 fn remainder(rest: impl Iterator<Item = f64>) -> String {
