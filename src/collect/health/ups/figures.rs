@@ -131,7 +131,12 @@ impl<'a> Look<'a> {
         // A full battery that lasts no second is a UPS that does not know.
         let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery);
         let mut reading = Reading::new(subject)
+            // What there is room for on a phone comes first.
             .with(&STATE, self.words.state(self.testing))
+            .with_known(&CHARGE, self.charge)
+            .with_known(&RUNTIME, runtime)
+            .with_known(&LOAD, self.load)
+            .with_known(&POWER, self.watts)
             .with(&ON_BATTERY, self.on_battery)
             .with(&LOW, is("LB"))
             .with(&REPLACE, is("RB"))
@@ -143,10 +148,6 @@ impl<'a> Look<'a> {
             .with(&TOKENS, status)
             .with_known(&ALARM_TEXT, text("ups.alarm"))
             .with_known(&BEEPER, text("ups.beeper.status"))
-            .with_known(&CHARGE, self.charge)
-            .with_known(&LOAD, self.load)
-            .with_known(&RUNTIME, runtime)
-            .with_known(&POWER, self.watts)
             .with_known(&BATTERY_V, figure("battery.voltage", 0.5, 1000.0))
             .with_known(&INPUT_V, figure("input.voltage", 0.0, 1000.0))
             .with_known(&OUTPUT_V, figure("output.voltage", 0.0, 1000.0))

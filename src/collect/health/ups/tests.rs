@@ -126,6 +126,10 @@ fn a_ups_by_nut_is_told_with_all_that_it_says() {
     let sample = PowerSample::of(&reading, jiff::Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!((sample.kind, sample.scope), (SourceKind::Ups, Scope::Host));
     assert!(sample.suspect.is_some(), "reckoned, not measured");
+    // A phone has room for three.
+    let first = reading.values.iter().map(|(metric, _)| metric.key).take(3);
+    let first: Vec<_> = first.collect();
+    assert_eq!(first, ["state", "charge_pct", "runtime_s"]);
 }
 
 #[test]
