@@ -58,7 +58,7 @@ impl House {
             terms: super::Terms {
                 services: 2,
                 processes: 1,
-                disk_w: None,
+                disk_w: Some(3.0),
             },
             tariff: Some(tariff()),
             co2: Some(Co2Config {
@@ -222,6 +222,7 @@ async fn services_are_told_with_watts_energy_and_money_and_survive() {
         let (_, value) = values.find(|(metric, _)| metric.key == key)?;
         value.as_number()
     };
+    assert!(house.activity.wants_disks(), "it is known what they draw");
     assert_eq!(told(&house, "service-jellyfin", "power_w"), Some(30.0));
     assert_eq!(told(&house, "service-pi-hole", "power_w"), Some(10.0));
     let ffmpeg = "process-jellyfin-ffmpeg";
