@@ -53,7 +53,7 @@ impl Random {
     }
 
     /// Around 0, with a deviation of 1.
-    fn noise(&mut self) -> f64 {
+    pub fn noise(&mut self) -> f64 {
         let sum: f64 = (0..6).map(|_| self.share()).sum();
         (sum - 3.0) * 2_f64.sqrt()
     }

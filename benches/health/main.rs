@@ -1,5 +1,9 @@
-//! Figures of the watch over the machine's health: `cargo bench --bench health [-- MACHINES]`
-//! (machines without a fault, each for two years; default 100).
+//! Figures of the watch over the machine's health:
+//! `cargo bench --bench health [-- [cost] [drives] [fleet] [MACHINES] [--captures FOLDER]]`
+//!
+//! `cost` is what the collectors cost, `drives` how the verdict on disks fares, `fleet` how what is
+//! foretold does on machines that age, each for two years (100 without a fault); all of them unless
+//! some are named. `--captures` takes a folder of smartctl's answers (`smartctl --json -a`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,14 +14,18 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::format_push_string,
     clippy::large_futures,
     missing_docs,
     unreachable_pub,
     reason = "a program that measures"
 )]
 
+mod cost;
+mod drives;
 mod fleet;
 
+use std::path::Path;
 use std::time::Instant;
 
 use fleet::{Fault, Machine};
@@ -31,12 +39,27 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
+    let words = ["cost", "drives", "fleet"];
+    let named = arguments.iter().any(|one| words.contains(&one.as_str()));
+    let wants = |word: &str| !named || arguments.iter().any(|argument| argument == word);
     let mut numbers = arguments
         .iter()
         .filter_map(|argument| argument.parse().ok());
     let machines: u64 = numbers.next_back().unwrap_or(100);
-    planted(machines.div_ceil(5));
-    healthy(machines);
+    if wants("cost") {
+        cost::print();
+    }
+    if wants("drives") {
+        drives::fleet();
+    }
+    let folder = arguments.iter().position(|one| one == "--captures");
+    if let Some(folder) = folder.and_then(|place| arguments.get(place + 1)) {
+        drives::captures(Path::new(folder));
+    }
+    if wants("fleet") {
+        planted(machines.div_ceil(5));
+        healthy(machines);
+    }
 }
 
 fn planted(each: u64) {

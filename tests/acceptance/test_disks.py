@@ -28,12 +28,12 @@ def smartctl(folder, sectors):
 
 def test_a_disk_is_judged_and_begins_a_self_test_only_if_allowed(home, tmp_path):
     for command, ok in [(False, False), (True, True)]:
-        service = home({"host": {"commands": {"smartctl": [smartctl(tmp_path, 60)]}},
+        service = home({"host": {"commands": {"smartctl": [smartctl(tmp_path, 160)]}},
                         "node": {"interval": "1s"},
                         "collect": {"smart": {"selftest": {"command": command}}}}).start()
         mqtt = service.mqtt("homewatch/box/health/disk-s1", "homewatch/box/result")
         said = mqtt.wait("homewatch/box/health/disk-s1").json
-        assert said["verdict"] == "warning" and said["reason"] == "replaced sectors: 60"
+        assert said["verdict"] == "warning" and said["reason"] == "replaced sectors: 160"
         mqtt.publish("homewatch/box/cmd/health/disk-s1/selftest", "short")
         result = mqtt.wait("homewatch/box/result").json
         assert result["ok"] is ok, result

@@ -53,7 +53,9 @@ impl Belief {
             | Quantity::Current
             | Quantity::Power
             | Quantity::Energy
-            | Quantity::Humidity => self.moved = None,
+            | Quantity::Humidity
+            | Quantity::Frequency
+            | Quantity::Intrusion => self.moved = None,
         }
         self.last = Some(value);
         Ok(value)

@@ -102,7 +102,14 @@ impl Edac {
                 })
             })
             .collect();
-        reading.detail = Some(Map::from_iter([("modules".to_owned(), list.into())]));
+        let mut detail = Map::from_iter([("modules".to_owned(), list.into())]);
+        // Errors of which the controller does not know where they were.
+        let unplaced = |end: &str| count(&self.root, &format!("{dir}/{end}_noinfo_count"));
+        if let Some((corrected, uncorrected)) = unplaced("ce").zip(unplaced("ue")) {
+            let unplaced = json!({"corrected": corrected, "uncorrected": uncorrected});
+            detail.insert("unplaced".to_owned(), unplaced);
+        }
+        reading.detail = Some(detail);
         reading
     }
 }
@@ -182,6 +189,8 @@ mod tests {
             ("mc0/mc_name", "Broadwell"),
             ("mc0/ce_count", "4"),
             ("mc0/ue_count", "1"),
+            ("mc0/ce_noinfo_count", "3"),
+            ("mc0/ue_noinfo_count", "0"),
             ("mc0/dimm0/dimm_label", "CPU_A1"),
             ("mc0/dimm0/dimm_ce_count", "0"),
             ("mc0/dimm0/dimm_ue_count", "0"),
@@ -211,13 +220,16 @@ mod tests {
             readings[0].value("worst_module"),
             Some(&Value::from("CPU_B1"))
         );
-        let modules = &readings[0].detail.as_ref().unwrap()["modules"];
+        let detail = readings[0].detail.as_ref().unwrap();
+        assert_eq!(detail["unplaced"]["corrected"], 3);
+        let modules = &detail["modules"];
         assert_eq!(modules.as_array().unwrap().len(), 2);
         assert_eq!(readings[1].subject.label, "Memory controller mc1");
         assert_eq!(readings[1].value("corrected"), None);
         assert_eq!(readings[1].value("worst_module"), None);
-        let rows = &readings[1].detail.as_ref().unwrap()["modules"];
-        assert_eq!(rows[0]["module"], "csrow0");
+        let detail = readings[1].detail.as_ref().unwrap();
+        assert_eq!(detail["modules"][0]["module"], "csrow0");
+        assert!(!detail.contains_key("unplaced"));
         put(dir, "mc0/ce_count", "9");
         let readings = edac.sample().unwrap();
         assert_eq!(

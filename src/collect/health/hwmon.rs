@@ -188,7 +188,7 @@ impl Place<'_> {
             }
             let figure = found.entry((quantity, index, file.to_owned())).or_default();
             // In order of the names `input` comes after `average`, and is what others show.
-            if !property.ends_with("alarm") {
+            if !property.ends_with("alarm") || quantity.is_alarm() {
                 *figure = Some(property);
             }
         }
@@ -209,7 +209,8 @@ impl Place<'_> {
             .and_then(|path| Root::read_trimmed(&self.root.sys(path)));
         let (kind, stem) = (quantity.word(), self.stem);
         // Voltages are counted from zero, and there are many.
-        let first = index == 1 && quantity != Quantity::Voltage;
+        let first = index == 1 && quantity != Quantity::Voltage
+            || index == 0 && quantity == Quantity::Intrusion;
         let mut id = match &told {
             Some(label) => format!("{kind}-{stem}-{}", slug(label)),
             None if first => format!("{kind}-{stem}"),
@@ -231,7 +232,8 @@ impl Place<'_> {
             "" => self.keep(file),
             figure => self.keep(&format!("{file}_{figure}")),
         });
-        let alarms = ALARMS.iter().map(|word| format!("{file}_{word}"));
+        let words = if quantity.is_alarm() { &[] } else { ALARMS };
+        let alarms = words.iter().map(|word| format!("{file}_{word}"));
         let alarms = alarms.filter_map(|name| self.keep(&name)).collect();
         let mut sensor = Sensor::new(subject, quantity, input)
             .judged(alarms, self.keep(&format!("{file}_fault")));

@@ -3,7 +3,7 @@
 //! of its device, never by the number that it got at boot; the temperatures of disks by the disk
 //! (`temp-<disk>-…`). The health of disks themselves, eMMC and SD cards too, is `disk-<disk>`, that
 //! of software RAID `raid-<array>`, of ZFS, Btrfs, LVM and bcache `pool-<kind>-<name>`, that of a
-//! UPS `ups-<name>`, that of memory with ECC `edac-<controller>`.
+//! UPS `ups-<name>`, of batteries `battery-<name>`, that of memory with ECC `edac-<controller>`.
 
 pub(super) mod agree;
 pub(super) mod ambient;
@@ -12,6 +12,7 @@ mod belief;
 pub(super) mod btrfs;
 pub(crate) mod chip;
 pub(super) mod clock;
+pub(super) mod cooling;
 pub(super) mod edac;
 pub(super) mod gpu;
 pub(super) mod hwmon;
@@ -27,6 +28,7 @@ pub(super) mod raid;
 pub(super) mod raspberry;
 mod sensor;
 pub mod smart;
+pub(super) mod supply;
 pub(super) mod thermal;
 pub mod ups;
 mod within;

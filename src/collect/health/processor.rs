@@ -27,8 +27,15 @@ static HEADROOM: Metric = Metric::gauge("headroom_c", "Thermal headroom", Unit::
 static GOVERNOR: Metric = Metric::text("governor", "Governor").diagnostic();
 static PREFERENCE: Metric =
     Metric::text("energy_preference", "Energy performance preference").diagnostic();
+static LIMIT: Metric = frequency("frequency_limit_mhz", "Highest frequency allowed");
+static FLOOR: Metric = frequency("frequency_floor_mhz", "Lowest frequency allowed");
+static RATED: Metric = frequency("frequency_rated_mhz", "Highest frequency of the hardware");
 static MACHINE_CHECKS: Metric =
     Metric::total("machine_checks", "Machine check exceptions", Unit::None).diagnostic();
+
+const fn frequency(key: &'static str, name: &'static str) -> Metric {
+    Metric::gauge(key, name, Unit::Megahertz).hidden()
+}
 
 /// Nothing here changes fast, and a machine of many cores has many files.
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -89,6 +96,13 @@ impl Collect for Processor {
                 Some(words.as_str()).filter(|words| !words.is_empty()),
             );
         }
+        for (metric, file, better) in [
+            (&LIMIT, "scaling_max_freq", f64::max as fn(f64, f64) -> f64),
+            (&FLOOR, "scaling_min_freq", f64::min),
+            (&RATED, "cpuinfo_max_freq", f64::max),
+        ] {
+            reading.push(metric, self.frequency(&processors, file, better));
+        }
         reading.push(&MACHINE_CHECKS, self.machine_checks().map(figure));
         if reading.values.is_empty() {
             return Err(CollectError::Absent(
@@ -118,6 +132,20 @@ impl Processor {
                 .root
                 .sys(&format!("devices/system/cpu/{processor}/{file}")),
         )
+    }
+
+    /// The one that is `better` of what all processors say in a file of kHz, MHz.
+    fn frequency(
+        &self,
+        processors: &[String],
+        file: &str,
+        better: fn(f64, f64) -> f64,
+    ) -> Option<f64> {
+        let all = processors.iter().filter_map(|name| {
+            let khz: f64 = self.of(name, &format!("cpufreq/{file}"))?.parse().ok()?;
+            (khz > 0.0).then_some(khz / 1000.0)
+        });
+        all.reduce(better)
     }
 
     /// Throttle events of all cores and of all packages: siblings of a core count the same ones.

@@ -1,4 +1,4 @@
-use crate::model::{Metric, Unit};
+use crate::model::{FlagMeaning, Metric, Unit, Value};
 
 pub(super) static TEMPERATURE: Metric =
     Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
@@ -82,6 +82,12 @@ static HUMIDITY: Metric = Metric::gauge("humidity_pct", "Humidity", Unit::Percen
     .decimals(1)
     .dead_band(1.0);
 
+static FREQUENCY: Metric = Metric::gauge("frequency_mhz", "Clock", Unit::Megahertz)
+    .dead_band(250.0)
+    .hidden();
+/// Boards tell it whether or not a switch is connected, so it is for those who look for it.
+static INTRUSION: Metric = Metric::flag("opened", "Case opened", FlagMeaning::Plain).hidden();
+
 static TEMPERATURES: [(&str, &Metric); 5] = [
     ("crit", &CRITICAL),
     ("max", &MAX),
@@ -122,6 +128,10 @@ pub(super) enum Quantity {
     Energy,
     /// In thousandths of a percent.
     Humidity,
+    /// In hertz.
+    Frequency,
+    /// 1 since the case was opened.
+    Intrusion,
 }
 
 /// What the name of a file says that holds what a sensor measures.
@@ -144,6 +154,8 @@ impl Quantity {
             "power" => (Self::Power, &["input", "average"]),
             "energy" => (Self::Energy, &["input"]),
             "humidity" => (Self::Humidity, &["input"]),
+            "freq" => (Self::Frequency, &["input"]),
+            "intrusion" => (Self::Intrusion, &[]),
             _ => return None,
         };
         let all = allowed.iter().chain(ALARMS);
@@ -162,6 +174,8 @@ impl Quantity {
             Self::Power => "power",
             Self::Energy => "energy",
             Self::Humidity => "humidity",
+            Self::Frequency => "clock",
+            Self::Intrusion => "intrusion",
         }
     }
 
@@ -176,6 +190,8 @@ impl Quantity {
             Self::Power => &POWER,
             Self::Energy => &ENERGY,
             Self::Humidity => &HUMIDITY,
+            Self::Frequency => &FREQUENCY,
+            Self::Intrusion => &INTRUSION,
         }
     }
 
@@ -187,7 +203,7 @@ impl Quantity {
             Self::Voltage => &VOLTAGES,
             Self::Current => &CURRENTS,
             Self::Power => &POWERS,
-            Self::Drive | Self::Energy | Self::Humidity => &[],
+            Self::Drive | Self::Energy | Self::Humidity | Self::Frequency | Self::Intrusion => &[],
         }
     }
 
@@ -201,7 +217,9 @@ impl Quantity {
             | Self::Voltage
             | Self::Current
             | Self::Energy
-            | Self::Humidity => None,
+            | Self::Humidity
+            | Self::Frequency
+            | Self::Intrusion => None,
         }
     }
 
@@ -218,12 +236,35 @@ impl Quantity {
             Self::Power => (0..=100_000_000_000, value / 1e6, "µW"),
             Self::Energy => (0..=i64::MAX, value / 3.6e12, "µJ"),
             Self::Humidity => (0..=100_000, value / 1000.0, "thousandths of a percent"),
+            Self::Frequency => (0..=100_000_000_000, value / 1e6, "Hz"),
+            Self::Intrusion => (0..=1, value, "of 1"),
         };
         if range.contains(&raw) {
             Ok(value)
         } else {
             Err(format!("reads {raw} {unit}, which cannot be"))
         }
+    }
+
+    /// A checked figure as its metric tells it.
+    pub(super) fn told(self, figure: f64) -> Value {
+        match self {
+            Self::Intrusion => (figure > 0.5).into(),
+            Self::Temperature
+            | Self::Fan
+            | Self::Drive
+            | Self::Voltage
+            | Self::Current
+            | Self::Power
+            | Self::Energy
+            | Self::Humidity
+            | Self::Frequency => figure.into(),
+        }
+    }
+
+    /// Whether an alarm of the chip is the figure itself.
+    pub(super) const fn is_alarm(self) -> bool {
+        matches!(self, Self::Intrusion)
     }
 }
 
@@ -266,7 +307,9 @@ mod tests {
             ("power1_average", Some((Quantity::Power, 1, "average"))),
             ("energy9_input", Some((Quantity::Energy, 9, "input"))),
             ("humidity1_input", Some((Quantity::Humidity, 1, "input"))),
-            ("intrusion0_alarm", None),
+            ("freq1_input", Some((Quantity::Frequency, 1, "input"))),
+            ("intrusion0_alarm", Some((Quantity::Intrusion, 0, "alarm"))),
+            ("intrusion0_beep", None),
             ("temp1_max", None),
             ("pwm1_enable", None),
             ("in_input", None),
@@ -299,6 +342,10 @@ mod tests {
             (Quantity::Energy, 3_600_000_000_000, Some(1.0)),
             (Quantity::Humidity, 41_200, Some(41.2)),
             (Quantity::Humidity, 100_001, None),
+            (Quantity::Frequency, 2_105_000_000, Some(2105.0)),
+            (Quantity::Frequency, -1, None),
+            (Quantity::Intrusion, 1, Some(1.0)),
+            (Quantity::Intrusion, 2, None),
         ] {
             assert_eq!(quantity.check(raw).ok(), want, "{quantity:?} {raw}");
         }

@@ -81,7 +81,9 @@ impl Sensor {
             | Quantity::Drive
             | Quantity::Power
             | Quantity::Energy
-            | Quantity::Humidity => *raw > 0,
+            | Quantity::Humidity
+            | Quantity::Frequency
+            | Quantity::Intrusion => *raw > 0,
         });
         if let Some(Ok(value)) = meant.map(|raw| self.quantity.check(raw)) {
             self.limits.push((metric, value));
@@ -146,7 +148,11 @@ impl Sensor {
             Err(_) => self.failures.saturating_add(1),
         };
         let is_fault = self.failures >= PATIENCE;
-        reading.push(self.quantity.metric(), value.as_ref().ok().copied());
+        let figure = value.as_ref().ok();
+        reading.push(
+            self.quantity.metric(),
+            figure.map(|figure| self.quantity.told(*figure)),
+        );
         let fault = if self.is_quiet() {
             &QUIET_FAULT
         } else {

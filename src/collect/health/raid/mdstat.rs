@@ -12,6 +12,8 @@ pub(super) struct Array<'a> {
     pub(super) level: Option<&'a str>,
     /// How many it should have, and how many of them work.
     pub(super) devices: Option<(u64, u64)>,
+    /// In KiB.
+    pub(super) blocks: Option<u64>,
     pub(super) failed: u64,
     pub(super) spares: u64,
     pub(super) work: Option<Work<'a>>,
@@ -75,6 +77,7 @@ pub(super) fn parse(text: &str) -> Vec<Array<'_>> {
             && let Some(array) = arrays.last_mut()
         {
             array.is_container |= line.contains("super external:") && !array.is_active;
+            array.blocks = array.blocks.or_else(|| blocks(line));
             array.devices = array.devices.or_else(|| devices(line));
             array.work = array.work.take().or_else(|| work(line));
         }
@@ -108,6 +111,12 @@ fn head(line: &str) -> Option<Array<'_>> {
         array.spares += u64::from(marks.contains("(S)"));
     }
     Some(array)
+}
+
+/// `3906886464 blocks super 1.2 …`
+fn blocks(line: &str) -> Option<u64> {
+    let (count, _) = line.trim_start().split_once(" blocks")?;
+    count.parse().ok()
 }
 
 /// `… [3/2] [U_U]`: how many there should be, and how many work.

@@ -42,6 +42,7 @@ static SPEED: Metric = Metric::gauge("sync_bytes_per_s", "Speed", Unit::BytePerS
 static MISMATCHES: Metric =
     Metric::gauge("mismatched_sectors", "Mismatched sectors", Unit::None).diagnostic();
 
+static SIZE: Metric = Metric::gauge("size_bytes", "Size", Unit::Byte).diagnostic();
 static BAD_BLOCKS: Metric = Metric::gauge("bad_blocks", "Bad blocks", Unit::None).diagnostic();
 
 /// The words of `state`. `rebuilding` has a device missing until it is done; `resyncing` and
@@ -132,6 +133,7 @@ fn tell(root: &Root, array: &Array<'_>) -> Reading {
         .with(&STATE, array.state())
         .with(&DEGRADED, !array.is_whole())
         .with_known(&LEVEL, array.level)
+        .with_known(&SIZE, of(array.blocks.map(|kib| kib.saturating_mul(1024))))
         .with_known(&DEVICES, of(array.devices.map(|(all, _)| all)))
         .with_known(&UP, of(array.devices.map(|(_, up)| up)))
         .with(&FAILED, figure(array.failed))

@@ -6,6 +6,7 @@
 //! scan found. The scan is done at the start and when the kernel's list of disks has changed.
 
 mod figures;
+mod judge;
 mod known;
 mod log;
 mod orders;
@@ -23,6 +24,7 @@ mod tests;
 pub(in crate::collect::health) use figures::{WEAR, judged};
 pub(in crate::collect::health) use verdict::{Level, Verdict};
 
+pub use judge::{Judge, Opinion};
 pub use orders::{run, takes_orders, tests_are_scheduled};
 pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
 

@@ -80,6 +80,11 @@ impl Watched {
         self.told.as_ref()
     }
 
+    /// How it stands; nothing before it was read.
+    pub(super) const fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
     /// Its id as it is published, once it has one.
     pub(super) fn id(&self) -> Option<&str> {
         let told = self.told.as_ref()?;

@@ -29,7 +29,7 @@ async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
 #[tokio::test(start_paused = true)]
 async fn each_disk_is_a_subject_of_its_own_device() {
     let disks = [
-        ("sda", "sat", ata(7200, [60, 0, 0])),
+        ("sda", "sat", ata(7200, [160, 0, 0])),
         ("nvme0n1", "nvme", nvme(&json!({}))),
     ];
     let mut machine = Machine::new().with(&disks);
@@ -54,10 +54,10 @@ async fn each_disk_is_a_subject_of_its_own_device() {
         "asleep",
     ];
     let figures = figures.map(|key| told(&readings[0], key));
-    assert_eq!(figures, ["warning", "60", "34", "31000", "0"]);
-    assert_eq!(told(&readings[0], "reason"), "replaced sectors: 60");
+    assert_eq!(figures, ["warning", "160", "34", "31000", "0"]);
+    assert_eq!(told(&readings[0], "reason"), "replaced sectors: 160");
     let detail = readings[0].detail.as_ref().unwrap();
-    assert_eq!(detail["reasons"], json!(["replaced sectors: 60"]));
+    assert_eq!(detail["reasons"], json!(["replaced sectors: 160"]));
     assert!(detail["advice"].as_str().unwrap().contains("backup"));
     assert_eq!(told(&readings[1], "verdict"), "ok");
     assert_eq!(
@@ -77,7 +77,7 @@ async fn a_disk_is_asked_at_most_every_half_hour_and_not_all_at_once() {
     let disks = [("sda", "sat", well.clone()), ("sdb", "sat", well)];
     let mut machine = Machine::new().with(&disks);
     assert_eq!(machine.now().await.len(), 2);
-    let bad = ata(7200, [99, 0, 0]).to_string();
+    let bad = ata(7200, [199, 0, 0]).to_string();
     machine.says("sda", "sat", 0, &bad);
     machine.says("sdb", "sat", 0, &bad);
     let second = Duration::from_secs(1);
@@ -116,7 +116,7 @@ async fn a_sleeping_disk_keeps_its_verdict_and_has_no_temperature() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_bad_and_cannot_be_read_has_not_become_better() {
-    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [60, 0, 0]))]);
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [160, 0, 0]))]);
     machine.now().await;
     for _ in 0..2 {
         machine.says("sda", "sat", 0, "{\"half");
@@ -161,7 +161,7 @@ async fn disks_behind_a_controller_are_known_by_their_serial_number() {
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_comes_or_goes_is_noticed() {
     let well = ata(7200, [0; 3]);
-    let disks = [("sda", "sat", ata(7200, [60, 0, 0])), ("sdb", "sat", well)];
+    let disks = [("sda", "sat", ata(7200, [160, 0, 0])), ("sdb", "sat", well)];
     let mut machine = Machine::new().with(&disks);
     machine.kernel("loop0");
     assert_eq!(machine.now().await.len(), 2);
@@ -330,12 +330,12 @@ async fn growth_survives_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_configured_of_a_disk_holds_for_it_and_disks_are_named_by_hand() {
-    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [60, 0, 0]))]);
-    let mut other = ata(7200, [60, 0, 0]);
+    let mut machine = Machine::new().with(&[("sda", "sat", ata(7200, [160, 0, 0]))]);
+    let mut other = ata(7200, [160, 0, 0]);
     other["serial_number"] = json!("OTHER");
     machine.says("sda", "megaraid,4", 0, &other.to_string());
     let table = "also = [\"/dev/sda megaraid,4\", \"/dev/sda sat\"]\n\
-                 [disks.s-sda]\naccept_reallocated = 60";
+                 [disks.s-sda]\naccept_reallocated = 160";
     let (smart, faults) = configured(&machine.host, table);
     assert_eq!(faults, [""; 0]);
     machine.smart = smart;

@@ -41,14 +41,14 @@ fn what_is_accepted_is_told_again_only_if_it_gets_worse() {
             "replaced sectors: 1 beyond the 60 that are accepted",
         ),
         (
-            [110, 3, 0],
+            [160, 3, 0],
             Level::Warning,
-            "replaced sectors: 50 beyond the 60 that are accepted",
+            "replaced sectors: 100 beyond the 60 that are accepted",
         ),
         (
-            [60, 13, 0],
+            [60, 23, 0],
             Level::Warning,
-            "sectors that cannot be read at present: 10 beyond the 3 that are accepted",
+            "sectors that cannot be read at present: 20 beyond the 3 that are accepted",
         ),
     ] {
         let verdict = judged(&ata(7200, counts), 0, accepting);

@@ -137,7 +137,7 @@ proptest! {
     /// More bad sectors, or more growth, never make a disk better.
     #[test]
     fn worse_figures_never_give_a_better_verdict(
-        counts in proptest::array::uniform3(0u64..120),
+        counts in proptest::array::uniform3(0u64..160),
         grown in proptest::array::uniform3(0u64..12),
         more in proptest::array::uniform6(0u64..60),
         rotation in prop_oneof![Just(0u64), Just(7200)],
@@ -147,6 +147,7 @@ proptest! {
             pending: grown[1],
             uncorrectable: grown[2],
             crc_errors: 0,
+            again: grown.iter().sum::<u64>() > 9,
         };
         let level = |counts, grown| {
             let report = parse(0, &ata(rotation, counts));
