@@ -59,6 +59,18 @@ fn of_machines() -> Published {
     all
 }
 
+/// An array whose check was seen to end.
+fn of_a_checked_array() -> Published {
+    let nas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/nas");
+    let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
+    let mut host = Host::captured(&nas, clock);
+    let checked = br#""2025-12-07T03:04:05Z""#.to_vec();
+    host.memory = Memory::new([("raid/4a1c:77".to_owned(), checked)]);
+    let mut raid = collect::build_named(&["raid"], &host, &BTreeMap::new());
+    let readings = raid[0].sample().unwrap();
+    readings.into_iter().map(|one| ("raid", one)).collect()
+}
+
 /// What a UPS tells, by a server that speaks as NUT's upsd does.
 fn of_a_ups() -> Published {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -586,6 +598,7 @@ async fn every_rule_fires_and_recovers_on_what_is_really_published() {
     let mut published = tokio::task::spawn_blocking(of_machines).await.unwrap();
     published.extend(tokio::task::spawn_blocking(of_a_ups).await.unwrap());
     published.extend(of_a_room());
+    published.extend(of_a_checked_array());
     published.extend(of_the_action().await);
     published.extend(of_the_edge().await);
     published.extend(of_the_node().await);

@@ -90,6 +90,7 @@ pub const ENTRIES: &[Entry] = &[
     health::gpu::drm::ENTRY,
     health::smart::ENTRY,
     health::mmc::ENTRY,
+    health::ufs::ENTRY,
     health::raid::ENTRY,
     health::zfs::ENTRY,
     health::btrfs::ENTRY,

@@ -42,6 +42,11 @@ impl Root {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// The id of the running boot: empty if it is not known.
+    pub fn boot(&self) -> String {
+        Self::read_trimmed(&self.proc("sys/kernel/random/boot_id")).unwrap_or_default()
+    }
+
     /// Whether these are this machine's own roots.
     pub fn is_own(&self) -> bool {
         *self == Self::default()

@@ -3,7 +3,6 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Map, json};
-use tokio::time::Instant;
 
 use super::within::Within;
 use crate::collect::read::figure;
@@ -30,7 +29,7 @@ const FOLDER: &str = "devices/system/edac/mc";
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
     Box::new(Edac {
-        root: host.root.clone(),
+        host: host.clone(),
         days: BTreeMap::new(),
     })
 }
@@ -38,7 +37,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
 /// Errors of memory with ECC, as the kernel's EDAC drivers count them since boot: `edac-<mc>` each
 /// controller, with the modules by the labels of their slots.
 struct Edac {
-    root: Root,
+    host: Host,
     days: BTreeMap<String, Within>,
 }
 
@@ -52,39 +51,45 @@ struct Module {
 
 impl Collect for Edac {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let mut controllers = names(&self.root, FOLDER, "mc");
+        let mut controllers = names(&self.host.root, FOLDER, "mc");
         controllers.sort();
         if controllers.is_empty() {
             return Err(CollectError::Absent(
                 "no memory with ECC that the kernel watches".to_owned(),
             ));
         }
-        let now = Instant::now();
+        let boot = self.host.root.boot();
         Ok(controllers
             .iter()
-            .map(|name| self.controller(name, now))
+            .map(|name| self.controller(name, &boot))
             .collect())
     }
 }
 
 impl Edac {
-    fn controller(&mut self, name: &str, now: Instant) -> Reading {
+    fn controller(&mut self, name: &str, boot: &str) -> Reading {
+        let root = self.host.root.clone();
         let dir = format!("{FOLDER}/{name}");
-        let kind = Root::read_trimmed(&self.root.sys(&format!("{dir}/mc_name")));
+        let kind = Root::read_trimmed(&root.sys(&format!("{dir}/mc_name")));
         let label = match kind {
             Some(kind) => format!("Memory controller {kind} ({name})"),
             None => format!("Memory controller {name}"),
         };
         let subject = Subject::of_host(Area::Health, &format!("edac-{name}"), &label);
-        let corrected = count(&self.root, &format!("{dir}/ce_count"));
-        let modules = modules(&self.root, &dir);
+        let corrected = count(&root, &format!("{dir}/ce_count"));
+        let modules = modules(&root, &dir);
         let mut reading = Reading::new(&subject);
-        let uncorrected = count(&self.root, &format!("{dir}/ue_count"));
+        let uncorrected = count(&root, &format!("{dir}/ue_count"));
         reading.push(&UNCORRECTED, uncorrected.map(figure));
         reading.push(&CORRECTED, corrected.map(figure));
         let day = corrected.map(|count| {
-            let within = self.days.entry(name.to_owned()).or_default();
-            within.take(count, now)
+            let key = format!("edac/{name}");
+            let (memory, now) = (&self.host.memory, self.host.clock.now());
+            let remembered = || memory.get(&key).unwrap_or_default();
+            let within = self.days.entry(name.to_owned()).or_insert_with(remembered);
+            let day = within.take(count, boot, now);
+            memory.put(&key, within);
+            day
         });
         reading.push(&CORRECTED_A_DAY, day.map(figure));
         let worst = modules
@@ -104,7 +109,7 @@ impl Edac {
             .collect();
         let mut detail = Map::from_iter([("modules".to_owned(), list.into())]);
         // Errors of which the controller does not know where they were.
-        let unplaced = |end: &str| count(&self.root, &format!("{dir}/{end}_noinfo_count"));
+        let unplaced = |end: &str| count(&root, &format!("{dir}/{end}_noinfo_count"));
         if let Some((corrected, uncorrected)) = unplaced("ce").zip(unplaced("ue")) {
             let unplaced = json!({"corrected": corrected, "uncorrected": uncorrected});
             detail.insert("unplaced".to_owned(), unplaced);
@@ -236,5 +241,10 @@ mod tests {
             readings[0].value("corrected_24h"),
             Some(&Value::Number(5.0))
         );
+        // Started anew it still knows.
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        let readings = build(&host, section).sample().unwrap();
+        let day = readings[0].value("corrected_24h");
+        assert_eq!(day, Some(&Value::Number(5.0)));
     }
 }

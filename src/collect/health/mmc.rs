@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::smart::{Level, Verdict, WEAR, judged};
+use super::endurance::{self, Written};
+use super::flash::Health;
 use crate::collect::read::figure;
 use crate::collect::{Collect, CollectError, Disk, Entry};
 use crate::config::Section;
-use crate::host::{Host, Memory, Root};
+use crate::host::{Host, Root};
 use crate::model::{Area, Metric, Reading, Subject, Unit};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -19,18 +21,12 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
     build,
 };
 
-static WEAR_MOST: Metric =
-    Metric::gauge("wear_most_pct", "Wear at most", Unit::Percent).diagnostic();
-static RESERVE: Metric = Metric::state("reserve", "Spare blocks", RESERVES).diagnostic();
 static KIND: Metric = Metric::text("kind", "Kind").diagnostic();
 static MADE: Metric = Metric::text("made", "Made").diagnostic();
 static WRITTEN: Metric = Metric::total("counted_written_bytes", "Written since seen", Unit::Byte)
     .dead_band(104_857_600.0)
     .diagnostic();
 
-/// The words of `reserve`: 80 % of the spare blocks are used up at `warning`, 90 % at `urgent`
-/// (JEDEC JESD84-B51, `PRE_EOL_INFO`).
-const RESERVES: &[&str] = &["normal", "warning", "urgent"];
 /// The kernel counts in these.
 const SECTOR: u64 = 512;
 /// What was written is kept when it has grown by this, bytes: cards suffer from small writes.
@@ -39,23 +35,23 @@ const KEPT_EVERY: u64 = 64 << 20;
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
     Box::new(Cards {
-        root: host.root.clone(),
-        memory: host.memory.clone(),
+        host: host.clone(),
         counts: BTreeMap::new(),
     })
 }
 
 /// eMMC and SD cards: `disk-<disk>` each. eMMC tells its wear in steps of 10 %; an SD card tells
-/// none, so it has no verdict. What is written to them is counted from when they were first seen.
+/// none, so it has no verdict, and its wear is estimated by what is written to it. That is counted
+/// from the boot at which it was first seen.
 struct Cards {
-    root: Root,
-    memory: Memory,
+    host: Host,
     counts: BTreeMap<String, Count>,
 }
 
 impl Collect for Cards {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let entries = fs::read_dir(self.root.sys("block")).into_iter().flatten();
+        let root = self.host.root.clone();
+        let entries = fs::read_dir(root.sys("block")).into_iter().flatten();
         let names = entries.flatten().map(|entry| entry.file_name());
         let mut cards: Vec<String> = names
             .filter_map(|name| name.into_string().ok())
@@ -65,37 +61,57 @@ impl Collect for Cards {
             return Err(CollectError::Absent("no eMMC or SD card".to_owned()));
         }
         cards.sort();
-        let boot = Root::read_trimmed(&self.root.proc("sys/kernel/random/boot_id"));
-        let stats = Root::read(&self.root.proc("diskstats")).unwrap_or_default();
+        let boot = root.boot();
+        let stats = Root::read(&root.proc("diskstats")).unwrap_or_default();
         let readings = cards.iter().map(|name| {
-            let disk = Disk::identify(&self.root, name);
-            let written = sectors_written(&stats, name).zip(boot.as_deref());
-            let total = written.map(|(sectors, boot)| {
-                let now = sectors.saturating_mul(SECTOR);
-                self.count(&disk.id, boot, now)
+            let disk = Disk::identify(&root, name);
+            let written = sectors_written(&stats, name).filter(|_| !boot.is_empty());
+            let written = written.map(|sectors| {
+                let count = self.count(&disk.id, &boot, sectors.saturating_mul(SECTOR));
+                let size = Root::read_trimmed(&root.sys(&format!("block/{name}/size")));
+                let sectors: u64 = size.and_then(|size| size.parse().ok()).unwrap_or_default();
+                Written {
+                    bytes: count.total,
+                    since: count.since,
+                    size: sectors.saturating_mul(SECTOR),
+                }
             });
-            tell(&self.root, name, &disk, total)
+            let id = format!("disk-{}", disk.id);
+            let subject = Subject::of_device(Area::Health, &id, &disk.label, disk.device.clone());
+            let device = root.sys(&format!("block/{name}/device"));
+            reading(&subject, &device, written, self.host.clock.now())
         });
         Ok(readings.collect())
     }
 }
 
 impl Cards {
-    /// Bytes written since the card was first seen, the kernel's count of this boot being `now`.
-    fn count(&mut self, id: &str, boot: &str, now: u64) -> u64 {
+    /// What was written since the card was first seen, the kernel's count of this boot being `now`.
+    fn count(&mut self, id: &str, boot: &str, now: u64) -> Count {
         let key = format!("mmc/{id}");
+        let memory = &self.host.memory;
         let count = match self.counts.get(id) {
             Some(count) => count.clone(),
-            None => self.memory.get(&key).unwrap_or_default(),
+            None => memory.get(&key).unwrap_or_else(|| Count {
+                since: self.booted(),
+                ..Count::default()
+            }),
         };
         let next = count.after(boot, now);
-        let kept: Count = self.memory.get(&key).unwrap_or_default();
+        let kept: Count = memory.get(&key).unwrap_or_default();
         if kept.boot != next.boot || next.total.saturating_sub(kept.total) >= KEPT_EVERY {
-            self.memory.put(&key, &next);
+            memory.put(&key, &next);
         }
-        let total = next.total;
-        self.counts.insert(id.to_owned(), next);
-        total
+        self.counts.insert(id.to_owned(), next.clone());
+        next
+    }
+
+    /// When the machine was booted.
+    fn booted(&self) -> Option<Timestamp> {
+        let text = Root::read_trimmed(&self.host.root.proc("uptime"))?;
+        let seconds = text.split('.').next()?.parse().ok()?;
+        let up = SignedDuration::from_secs(seconds);
+        self.host.clock.now().checked_sub(up).ok()
     }
 }
 
@@ -107,6 +123,9 @@ struct Count {
     /// What the kernel counted last, and in which boot.
     last: u64,
     boot: String,
+    /// Since when it is counted, if that is known.
+    #[serde(default)]
+    since: Option<Timestamp>,
 }
 
 impl Count {
@@ -120,6 +139,7 @@ impl Count {
             total: self.total.saturating_add(grown),
             last: now,
             boot: boot.to_owned(),
+            since: self.since,
         }
     }
 }
@@ -136,19 +156,17 @@ fn sectors_written(stats: &str, name: &str) -> Option<u64> {
     lines.find_map(|mut words| (words.nth(2) == Some(name)).then(|| words.nth(6)?.parse().ok())?)
 }
 
-fn tell(root: &Root, name: &str, disk: &Disk, total: Option<u64>) -> Reading {
-    let id = format!("disk-{}", disk.id);
-    let subject = Subject::of_device(Area::Health, &id, &disk.label, disk.device.clone());
-    reading(&subject, &root.sys(&format!("block/{name}/device")), total)
-}
-
-fn reading(subject: &Arc<Subject>, device: &Path, total: Option<u64>) -> Reading {
+fn reading(
+    subject: &Arc<Subject>,
+    device: &Path,
+    written: Option<Written>,
+    now: Timestamp,
+) -> Reading {
     let read = |file: &str| Root::read_trimmed(&device.join(file));
-    let life = read("life_time").as_deref().and_then(life);
-    let reserve = read("pre_eol_info").as_deref().and_then(step);
-    let reserve = reserve
-        .and_then(|step| step.checked_sub(1))
-        .filter(|place| *place < RESERVES.len());
+    let health = Health::of(
+        read("life_time").as_deref(),
+        read("pre_eol_info").as_deref(),
+    );
     let kind = read("type").map(|kind| {
         if kind == "MMC" {
             "eMMC".to_owned()
@@ -157,68 +175,14 @@ fn reading(subject: &Arc<Subject>, device: &Path, total: Option<u64>) -> Reading
         }
     });
     let mut reading = Reading::new(subject);
-    if life.is_some() || reserve.is_some() {
-        let verdict = judge(life, reserve.unwrap_or_default());
-        judged(&mut reading, &verdict);
+    health.tell(&mut reading);
+    if let Some(written) = written.filter(|_| !health.is_known()) {
+        endurance::tell(&mut reading, written, now);
     }
     reading
-        .with_known(&WEAR, life.map(|(least, _)| figure(least)))
-        .with_known(&WEAR_MOST, life.map(|(_, most)| figure(most)))
-        .with_known(
-            &RESERVE,
-            reserve.and_then(|place| RESERVES.get(place).copied()),
-        )
         .with_known(&KIND, kind.as_deref())
         .with_known(&MADE, read("date").as_deref())
-        .with_known(&WRITTEN, total.map(figure))
-}
-
-/// How the card stands: its wear in % from and to, and the place of its reserve in [`RESERVES`].
-fn judge(life: Option<(u64, u64)>, reserve: usize) -> Verdict {
-    let mut found = Vec::new();
-    match reserve {
-        0 => {}
-        1 => found.push((
-            Level::Warning,
-            "80 % of its spare blocks are used up".to_owned(),
-        )),
-        _ => found.push((
-            Level::Failing,
-            "90 % of its spare blocks are used up".to_owned(),
-        )),
-    }
-    match life {
-        Some((100.., _)) => {
-            found.push((Level::Warning, "its rated life is used up".to_owned()));
-        }
-        Some((least @ 90.., _)) => {
-            found.push((
-                Level::Watch,
-                format!("{least} % of its rated life are used up"),
-            ));
-        }
-        _ => {}
-    }
-    Verdict::by(found)
-}
-
-/// `0x01`
-fn step(text: &str) -> Option<usize> {
-    usize::from_str_radix(text.trim_start_matches("0x"), 16).ok()
-}
-
-/// `0x01 0x02`: two kinds of blocks; 1 is 0–10 % of the life, … 11 is more than all of it. The
-/// worse counts.
-fn life(text: &str) -> Option<(u64, u64)> {
-    let steps = text.split_ascii_whitespace().filter_map(step);
-    match steps.max()? {
-        step @ 1..=10 => {
-            let most = u64::try_from(step).ok()? * 10;
-            Some((most - 10, most))
-        }
-        11 => Some((100, 100)),
-        _ => None,
-    }
+        .with_known(&WRITTEN, written.map(|written| figure(written.bytes)))
 }
 
 #[cfg(test)]
@@ -344,8 +308,38 @@ mod tests {
         machine.wrote("b", 130 * mib);
         let told = machine.told("counted_written_bytes").unwrap();
         assert_eq!(told.as_number(), Some(f64::from(460 << 20)));
+        assert_eq!(
+            machine.told("estimated_wear_pct"),
+            None,
+            "its size is not known"
+        );
+        machine.file("sys/block/mmcblk0/size", "62521344\n");
+        let told = machine.told("estimated_wear_pct").unwrap();
+        assert!(
+            (told.as_number().unwrap() - 0.006_03).abs() < 1e-4,
+            "{told:?}"
+        );
         machine.file("proc/diskstats", "179 0 mmcblk0 1 1\n");
         assert_eq!(machine.told("counted_written_bytes"), None);
+    }
+
+    #[test]
+    fn the_end_of_a_card_without_registers_is_estimated_by_what_is_written() {
+        let mut machine = Machine::new();
+        machine.card("serial", "0x1234");
+        machine.file("sys/block/mmcblk0/size", "62521344\n");
+        // It was booted a hundred days ago, and a tenth of what it bears was written.
+        machine.file("proc/uptime", "8640000.25 1.0\n");
+        machine.wrote("a", 62_521_344 * 25);
+        let wear = machine.told("estimated_wear_pct").unwrap();
+        assert!((wear.as_number().unwrap() - 10.0).abs() < 1e-6);
+        assert!(machine.told("estimated_end").is_some());
+        machine.cards = made(&machine.host);
+        assert!(machine.told("estimated_end").is_some(), "it is remembered");
+        // Its registers are no estimate.
+        machine.card("life_time", "0x02 0x01");
+        assert_eq!(machine.told("estimated_wear_pct"), None);
+        assert!(machine.told("wear_pct").is_some());
     }
 
     #[test]

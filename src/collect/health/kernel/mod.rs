@@ -70,6 +70,8 @@ const DEVICES: usize = 100;
 const REMEMBERED: usize = 10_000;
 /// µs of a day.
 const DAY: u64 = 86_400_000_000;
+/// Under this key is remembered how many processes were killed within a day.
+const KILLS: &str = "kernel/oom_kills";
 /// What lets homewatch read the kernel's log.
 const REMEDY: &str = "packaging/kernel-log.conf lets the service read /dev/kmsg; in a container: \
                       --cap-add SYSLOG --device /dev/kmsg";
@@ -78,10 +80,10 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
     Box::new(Kernel {
         subject: Subject::of_host(Area::Health, "kernel", "Kernel"),
-        root: host.root.clone(),
+        killed: host.memory.get(KILLS).unwrap_or_default(),
+        host: host.clone(),
         log: Log::new(host.root.path("/dev/kmsg".as_ref())),
         known: Known::default(),
-        killed: Within::default(),
         denied: None,
     })
 }
@@ -90,7 +92,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
 /// killed for want of memory, which needs no permission.
 struct Kernel {
     subject: Arc<Subject>,
-    root: Root,
+    host: Host,
     log: Log,
     known: Known,
     killed: Within,
@@ -136,23 +138,28 @@ impl Collect for Kernel {
             tracing::info!("the kernel's log is not read: {REMEDY}");
         }
         self.denied = denied;
-        Ok(vec![self.reading(killed, now)])
+        Ok(vec![self.reading(killed)])
     }
 }
 
 impl Kernel {
     /// Processes that the kernel has killed since boot.
     fn killed(&self) -> Option<u64> {
-        let text = Root::read(&self.root.proc("vmstat")).ok()?;
+        let text = Root::read(&self.host.root.proc("vmstat")).ok()?;
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix("oom_kill "))?;
         line.trim().parse().ok()
     }
 
-    fn reading(&mut self, killed: Option<u64>, now: Instant) -> Reading {
+    fn reading(&mut self, killed: Option<u64>) -> Reading {
         let mut reading = Reading::new(&self.subject);
-        let day = killed.map(|count| self.killed.take(count, now));
+        let day = killed.map(|count| {
+            let boot = self.host.root.boot();
+            let day = self.killed.take(count, &boot, self.host.clock.now());
+            self.host.memory.put(KILLS, &self.killed);
+            day
+        });
         reading.push(&KILLED_DAY, day.map(figure));
         reading.push(&KILLED, killed.map(figure));
         let mut detail = Map::new();
@@ -190,7 +197,7 @@ impl Kernel {
 
     /// µs since boot, the clock of the records.
     fn uptime(&self) -> Option<u64> {
-        let text = Root::read_trimmed(&self.root.proc("uptime"))?;
+        let text = Root::read_trimmed(&self.host.root.proc("uptime"))?;
         let (whole, _) = text.split_once('.')?;
         let seconds: u64 = whole.parse().ok()?;
         seconds.checked_mul(1_000_000)

@@ -42,15 +42,15 @@ impl Length {
     }
 }
 
-/// The commands that begin a test of the disk `id`.
+/// The commands that begin a test of the disk `id`, or end it.
 pub(super) fn offers(id: &str) -> Vec<Offer> {
     [
-        (Length::Short, "Short self-test"),
-        (Length::Long, "Long self-test"),
+        ("short", "Short self-test"),
+        ("long", "Long self-test"),
+        ("abort", "End the self-test"),
     ]
     .into_iter()
-    .map(|(length, name)| {
-        let word = length.as_str();
+    .map(|(word, name)| {
         Offer::press(
             format!("selftest_{word}"),
             name,

@@ -1,4 +1,4 @@
-//! Self-tests as they are begun, followed and told.
+//! Self-tests as they are begun, ended, followed and told.
 
 use std::time::Duration;
 
@@ -20,12 +20,16 @@ const ONE_AT_A_TIME: &str = "one disk is tested at a time";
 /// And soon after the test has begun.
 const FIRST: Duration = Duration::from_secs(15);
 
-/// A test that is being begun.
+/// The word that ends a test.
+const ABORT: &str = "abort";
+
+/// A test that is being begun, or ended.
 pub(super) struct Begin {
     /// Where its disk stands, and the id of that.
     place: usize,
     id: String,
-    length: Length,
+    /// `None` ends the one that runs.
+    length: Option<Length>,
     /// Who asked for it; nobody if it was due.
     errand: Option<Errand>,
 }
@@ -60,17 +64,20 @@ impl Smart {
             Some((place, id.to_owned(), length))
         });
         let (place, id, length) = due.next()?;
-        self.begin(place, id, length, None)
+        self.begin(place, id, Some(length), None)
     }
 
     /// Which disk and which test an errand means.
-    fn wanted(&self, errand: &Errand) -> Result<(usize, String, Length), String> {
+    fn wanted(&self, errand: &Errand) -> Result<(usize, String, Option<Length>), String> {
         if !self.schedule.by_command {
             let remedy = "collect.smart.selftest.command = true allows it";
             return Err(format!("not allowed by the configuration: {remedy}"));
         }
         let text = errand.text.as_deref().unwrap_or("short");
-        let length = Length::parse(text).ok_or("must be \"short\" or \"long\"")?;
+        let length = Length::parse(text);
+        if length.is_none() && text != ABORT {
+            return Err(format!("must be \"short\", \"long\" or \"{ABORT}\""));
+        }
         let ids = || {
             let disks = self.disks.iter().enumerate();
             disks.filter_map(|(place, disk)| Some((place, disk.id()?)))
@@ -84,7 +91,12 @@ impl Smart {
                 all.join(", ")
             ));
         };
-        if let Some(busy) = self.busy() {
+        if length.is_none() {
+            let mut disks = self.disks.iter().skip(place).take(1);
+            if !disks.any(|disk| self.is_tested(disk)) {
+                return Err(format!("{id} does not test itself"));
+            }
+        } else if let Some(busy) = self.busy() {
             return Err(format!("{busy} still tests itself; {ONE_AT_A_TIME}"));
         }
         Ok((place, id.to_owned(), length))
@@ -92,13 +104,17 @@ impl Smart {
 
     /// The disk that tests itself now.
     fn busy(&self) -> Option<&str> {
-        let tests = |disk: &&Watched| {
-            let begun = disk
-                .id()
-                .is_some_and(|id| self.record(id).running.is_some());
-            begun || disk.tests_itself()
-        };
-        self.disks.iter().find(tests).and_then(Watched::id)
+        let mut disks = self.disks.iter();
+        disks
+            .find(|disk| self.is_tested(disk))
+            .and_then(Watched::id)
+    }
+
+    fn is_tested(&self, disk: &Watched) -> bool {
+        let begun = disk
+            .id()
+            .is_some_and(|id| self.record(id).running.is_some());
+        begun || disk.tests_itself()
     }
 
     fn record(&self, id: &str) -> Record {
@@ -114,7 +130,7 @@ impl Smart {
         &self,
         place: usize,
         id: String,
-        length: Length,
+        length: Option<Length>,
         errand: Option<Errand>,
     ) -> Option<Running> {
         let Found { name, kind, .. } = &self.disks.get(place)?.found;
@@ -123,7 +139,12 @@ impl Smart {
         if errand.is_none() {
             argv.extend(["-n", "standby,3"].map(str::to_owned));
         }
-        argv.extend(["-d", kind, "-t", length.as_str(), name].map(str::to_owned));
+        argv.extend(["-d", kind].map(str::to_owned));
+        match length {
+            Some(length) => argv.extend(["-t", length.as_str()].map(str::to_owned)),
+            None => argv.push("-X".to_owned()),
+        }
+        argv.push(name.clone());
         let begin = Begin {
             place,
             id,
@@ -135,26 +156,39 @@ impl Smart {
 
     /// Takes the answer to a test that was to begin.
     pub(super) fn begun(&mut self, begin: Begin, answer: &Result<Output, ExecError>) {
-        let now = self.host.clock.now();
         let refused = refusal(answer);
         let Begin { id, length, .. } = begin;
-        let mut record = self.record(&id);
+        let word = length.map_or(ABORT, Length::as_str);
+        let state = if let Some(length) = length {
+            self.note(begin.place, &id, length, refused.as_deref());
+            "begun"
+        } else {
+            // What came of the test is told when the disk is asked, as of any other end.
+            self.ask_again(begin.place, FIRST);
+            "aborted"
+        };
+        if let Some(errand) = begin.errand {
+            errand.answer(match refused {
+                None => Ok(json!({"disk": id, "test": word, "state": state})),
+                Some(reason) => Err(reason),
+            });
+        }
+    }
+
+    /// Notes that a test has begun, or why it has not.
+    fn note(&mut self, place: usize, id: &str, length: Length, refused: Option<&str>) {
+        let now = self.host.clock.now();
+        let mut record = self.record(id);
         let word = length.as_str();
-        if let Some(reason) = &refused {
+        if let Some(reason) = refused {
             record.fail(now);
             tracing::info!(disk = id, "a {word} self-test has not begun: {reason}");
         } else {
             record.begin(length, now);
             tracing::info!(disk = id, "a {word} self-test has begun");
-            self.ask_again(begin.place, FIRST);
+            self.ask_again(place, FIRST);
         }
-        self.keep(&id, &record);
-        if let Some(errand) = begin.errand {
-            errand.answer(match refused {
-                None => Ok(json!({"disk": id, "test": word, "state": "begun"})),
-                Some(reason) => Err(reason),
-            });
-        }
+        self.keep(id, &record);
     }
 
     fn ask_again(&mut self, place: usize, later: Duration) {

@@ -59,11 +59,20 @@ async fn a_command_begins_a_test_only_where_that_is_allowed_and_makes_sense() {
     let command = "health/disk-s-sda/selftest";
     assert_eq!(
         offers,
-        [("selftest_short", command), ("selftest_long", command)]
+        [
+            ("selftest_short", command),
+            ("selftest_long", command),
+            ("selftest_abort", command)
+        ]
     );
     for (disk, text, said) in [
         ("disk-none", None, "there are disk-s-sda, disk-s-sdb"),
-        ("disk-s-sda", Some("endless"), "\"short\" or \"long\""),
+        (
+            "disk-s-sda",
+            Some("endless"),
+            "\"short\", \"long\" or \"abort\"",
+        ),
+        ("disk-s-sda", Some("abort"), "does not test itself"),
     ] {
         let done = ask(&machine, disk, text);
         machine.now().await;
@@ -91,6 +100,35 @@ async fn a_command_begins_a_test_only_where_that_is_allowed_and_makes_sense() {
         refused.contains("disk-s-sda still tests itself"),
         "{refused}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_runs_can_be_ended_by_command() {
+    let mut machine = machine(ALLOWED);
+    machine.says("sda", "sat", 0, &tested(RUNS, &json!([])));
+    machine.now().await;
+    begins(&machine, "-d sat -X _dev_sda", 0, &json!({}));
+    let done = ask(&machine, "disk-s-sda", Some("abort"));
+    machine.now().await;
+    assert_eq!(
+        done.await.unwrap().unwrap(),
+        json!({"disk": "disk-s-sda", "test": "abort", "state": "aborted"})
+    );
+    let aborted = json!([{"status": {"value": 24, "string": "Aborted by host"}}]);
+    machine.says("sda", "sat", 0, &tested(0, &aborted));
+    let readings = machine.sample(Duration::from_secs(15)).await.unwrap();
+    assert_eq!(told(&readings[0], "selftest_running"), "0");
+    assert_eq!(told(&readings[0], "selftest"), "aborted");
+    // One that cannot be ended says why.
+    machine.says("sdb", "sat", 0, &tested(RUNS, &json!([])));
+    machine.sample(EVERY * 2).await.unwrap();
+    let complaint = json!({"smartctl": {"messages":
+        [{"string": "Abort self-test failed", "severity": "error"}]}});
+    begins(&machine, "-d sat -X _dev_sdb", 4, &complaint);
+    let done = ask(&machine, "disk-s-sdb", Some("abort"));
+    machine.now().await;
+    let refused = done.await.unwrap().unwrap_err();
+    assert_eq!(refused, "Abort self-test failed");
 }
 
 #[tokio::test(start_paused = true)]
