@@ -13,7 +13,7 @@ use super::metrics::{
 use super::source::SUSPECT;
 use super::till::Till;
 use super::{Draw, Habits, Money, Outcome, Owner, Part, Parts, SourceKind, Ties};
-use crate::model::{Area, Metric, Reading, Source, Subject, Timestamp};
+use crate::model::{Area, Device, Metric, Reading, Source, Subject, Timestamp};
 
 static HOST: LazyLock<Arc<Subject>> =
     LazyLock::new(|| Subject::of_host(Area::Power, "host", "Node"));
@@ -40,11 +40,16 @@ impl Subjects {
             service: name.to_owned(),
             command: String::new(),
         };
-        self.of(
-            owner,
-            &format!("service-{name}"),
-            &format!("Service {name}"),
-        )
+        let label = format!("Service {name}");
+        // A thing of its own, which Home Assistant's Energy dashboard tells by its name.
+        let device = |id: &str| Device::Part {
+            id: id.to_owned(),
+            name: label.clone(),
+            manufacturer: None,
+            model: Some("Service".to_owned()),
+            serial: None,
+        };
+        self.of(owner, &format!("service-{name}"), &label, &device)
     }
 
     fn process(&mut self, owner: &Owner) -> Arc<Subject> {
@@ -55,18 +60,25 @@ impl Subjects {
             let id = format!("process-{service}-{command}");
             (id, format!("Process {command} of {service}"))
         };
-        self.of(owner.clone(), &id, &label)
+        self.of(owner.clone(), &id, &label, &|_| Device::Host)
     }
 
     /// The subject of `owner`; names that differ only in what a topic cannot carry are numbered.
-    fn of(&mut self, owner: Owner, id: &str, label: &str) -> Arc<Subject> {
+    fn of(
+        &mut self,
+        owner: Owner,
+        id: &str,
+        label: &str,
+        device: &dyn Fn(&str) -> Device,
+    ) -> Arc<Subject> {
         if let Some(known) = self.known.get(&owner) {
             return Arc::clone(known);
         }
         let ids = std::iter::once(id.to_owned()).chain((2..100).map(|n| format!("{id}-{n}")));
-        let mut subjects = ids.map(|id| Subject::of_host(Area::Power, &id, label));
+        let of = |id: &str| Subject::of_device(Area::Power, id, label, device(id));
+        let mut subjects = ids.map(|id| of(&id));
         let free = subjects.find(|one| !self.taken.contains(&one.id));
-        let subject = free.unwrap_or_else(|| Subject::of_host(Area::Power, id, label));
+        let subject = free.unwrap_or_else(|| of(id));
         self.taken.insert(subject.id.clone());
         self.known.insert(owner, Arc::clone(&subject));
         subject

@@ -598,9 +598,15 @@ fn wired(bus: &Bus, at: crate::model::Timestamp) {
         one(Area::Power, "meter-plug", 90.0, Source::Meter),
         one(Area::Health, "ups-office", 70.0, Source::Ups),
     ];
+    let apart = one(Area::Power, "meter-lamp", 5.0, Source::Meter);
+    let apart = Reading {
+        detail: Some(PowerSample::detail(&Scope::Apart, None)),
+        ..apart
+    };
+    let other = Reading::new(&Subject::of_host(Area::Health, "cpu", "CPU")).with(&USAGE, 6.0);
     let outcomes = vec![Outcome {
         collector: "test",
-        result: Ok(readings),
+        result: Ok(readings.into_iter().chain([apart, other]).collect()),
     }];
     bus.publish(Batch { at, outcomes });
 }

@@ -42,7 +42,8 @@ pub(super) fn advise(evidence: &Evidence) -> Vec<Advice> {
                 ),
                 todo: format!(
                     "Move its services here as containers or units and switch it off; keep it if it \
-                     is there to be apart (backups, another room, a radio stick). Where it must stay, \
+                     is there to be apart (backups, another room, a radio stick); a core there may be \
+                     faster than one here. Where it must stay, \
                      let {other_name} sleep when it is not needed."
                 ),
                 saving: Saving::energy(yearly(other.idle_w * SURE), yearly(other.idle_w)),
