@@ -292,10 +292,9 @@ impl Learned {
     /// The better of both estimates; `None` while too little was learnt.
     pub(super) fn at(&self, inputs: &Inputs) -> Option<Estimate> {
         let (by_usage, by_counter) = (self.by_usage(inputs), self.by_counter(inputs));
+        let is_better = |one: &Estimate, other: &Estimate| one.band.width() < other.band.width();
         match (by_usage, by_counter) {
-            (Some(usage), Some(counter)) if usage.band.width() < counter.band.width() => {
-                Some(usage)
-            }
+            (Some(usage), Some(counter)) if is_better(&usage, &counter) => Some(usage),
             (usage, counter) => counter.or(usage),
         }
     }

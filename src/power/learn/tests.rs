@@ -440,3 +440,22 @@ fn a_change_moves_what_was_learnt_at_loads_that_were_not_seen_since() {
         assert!((told / truth - 1.0).abs() < 0.05, "{load}: {told}");
     }
 }
+
+#[test]
+fn watts_by_use_are_preferred_where_the_counter_tells_nothing() {
+    let mut dice = Dice(31);
+    let mut learned = Learned::default();
+    for _ in 0..400 {
+        let usage = 100.0 * dice.roll();
+        let rapl = 5.0 * dice.roll();
+        learned.teach(usage, Some(rapl), 20.0 + 0.5 * usage);
+    }
+    for usage in [10.0, 50.0, 90.0] {
+        let told = learned.guess(usage, Some(2.0)).unwrap();
+        assert!(
+            (told.watts / (20.0 + 0.5 * usage) - 1.0).abs() < 0.02,
+            "{told:?}"
+        );
+        assert!(told.band.widest() < 0.06, "{told:?}");
+    }
+}
