@@ -1,0 +1,156 @@
+//! Containers, by an engine on a socket.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+
+use super::super::containers;
+use super::*;
+
+/// An engine that answers from what `answers` has for each path.
+fn engine(dir: &Path, answers: BTreeMap<String, String>) -> std::path::PathBuf {
+    let socket = dir.join("docker.sock");
+    drop(fs::remove_file(&socket));
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = [0; 1024];
+            let length = stream.read(&mut asked).unwrap();
+            let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+            let path = asked.split_whitespace().nth(1).unwrap();
+            let answer = match answers.get(path) {
+                Some(body) => {
+                    format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}")
+                }
+                None => {
+                    "HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"no such container\"}".to_owned()
+                }
+            };
+            // Who asked may be content with less.
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    socket
+}
+
+const LIST: &str = r#"[
+ {"Id":"a1","Names":["/jellyfin"],"Image":"jellyfin/jellyfin:10","State":"running","Status":"Up 2 hours (healthy)"},
+ {"Id":"b2","Names":["/db"],"Image":"postgres:17","State":"running","Status":"Up 3 days (unhealthy)"},
+ {"Id":"c3","Names":["/job"],"Image":"restic","State":"exited","Status":"Exited (1) 5 minutes ago"},
+ {"Id":"d4","Names":["/stopped"],"Image":"x","State":"exited","Status":"Exited (143) 2 days ago"},
+ {"Id":"e5e5e5e5e5e5e5e5","Names":[],"Image":"y","State":"dead","Status":"Dead"},
+ {"Id":"f6","Names":["/secret"],"Image":"z","State":"running","Status":"Up 1 second"}]"#;
+
+fn inspected(restarts: u32, code: i32, oom: bool) -> String {
+    format!(r#"{{"RestartCount":{restarts},"State":{{"ExitCode":{code},"OOMKilled":{oom}}}}}"#)
+}
+
+#[tokio::test]
+async fn containers_are_told_with_health_and_how_they_ended() {
+    let machine = Machine::new();
+    let answers = [
+        ("/containers/json?all=1", LIST.to_owned()),
+        ("/containers/a1/json", inspected(0, 0, false)),
+        ("/containers/b2/json", inspected(4, 0, true)),
+        ("/containers/c3/json", inspected(0, 1, false)),
+        ("/containers/d4/json", inspected(0, 143, false)),
+        ("/containers/e5e5e5e5e5e5e5e5/json", inspected(0, 0, false)),
+    ];
+    let answers = answers.map(|(path, body)| (path.to_owned(), body));
+    let socket = engine(machine.dir.path(), BTreeMap::from(answers));
+    machine.put("sys/fs/cgroup/docker/a1/memory.current", "4096\n");
+    let config = format!("socket = \"{}\"\nignore = [\"secret\"]", socket.display());
+    let (collector, told) = build(containers::ENTRY, &machine.host, &config);
+    assert_eq!(told, "");
+    let (collector, result) = sample(collector).await;
+    let readings = result.unwrap();
+    let rows: Vec<_> = readings
+        .iter()
+        .map(|one| {
+            let failed = number(one, "failed");
+            (
+                one.subject.id.as_str(),
+                text(one, "state"),
+                text(one, "health"),
+                failed,
+            )
+        })
+        .collect();
+    let want = [
+        (
+            "container-jellyfin",
+            Some("running"),
+            Some("healthy"),
+            Some(0.0),
+        ),
+        (
+            "container-db",
+            Some("running"),
+            Some("unhealthy"),
+            Some(0.0),
+        ),
+        ("container-job", Some("exited"), None, Some(1.0)),
+        ("container-stopped", Some("exited"), None, Some(0.0)),
+        ("container-e5e5e5e5e5e5", Some("dead"), None, Some(1.0)),
+    ];
+    assert_eq!(rows, want);
+    assert_eq!(number(&readings[0], "memory_bytes"), Some(4096.0));
+    assert_eq!(number(&readings[1], "memory_bytes"), None);
+    assert_eq!(number(&readings[1], "out_of_memory"), Some(1.0));
+    assert_eq!(number(&readings[1], "restarts"), Some(4.0));
+    assert_eq!(readings[2].detail.as_ref().unwrap()["exit_code"], 1);
+    assert_eq!(
+        readings[0].detail.as_ref().unwrap()["image"],
+        "jellyfin/jellyfin:10"
+    );
+    // Nothing has changed: what is known stands.
+    let again = sample(collector).await.1.unwrap();
+    assert_eq!(number(&again[2], "failed"), Some(1.0));
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_or_talks_nonsense_is_told() {
+    let machine = Machine::new();
+    let (collector, _) = build(containers::ENTRY, &machine.host, "");
+    let error = sample(collector).await.1.unwrap_err();
+    assert_eq!(
+        error,
+        CollectError::Absent("no Docker or Podman".to_owned())
+    );
+    let socket = machine.dir.path().join("docker.sock");
+    let config = format!("socket = \"{}\"", socket.display());
+    let ask = async || {
+        let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+        sample(collector).await.1.unwrap_err()
+    };
+    let error = ask().await;
+    assert!(
+        matches!(&error, CollectError::Absent(text) if text.contains("nobody answers")),
+        "{error}"
+    );
+    for (body, words) in [
+        (None, "404 Not Found"),
+        (Some("["), "EOF"),
+        (Some("3"), "invalid type"),
+    ] {
+        let answers = body.map(|body| ("/containers/json?all=1".to_owned(), body.to_owned()));
+        engine(machine.dir.path(), answers.into_iter().collect());
+        let error = ask().await;
+        assert!(
+            matches!(&error, CollectError::Transient(text) if text.contains(words)),
+            "{error}"
+        );
+    }
+    drop(fs::remove_file(&socket));
+    let listener = UnixListener::bind(&socket).unwrap();
+    let garbage = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Read first: to one that is gone already, nothing could be written.
+        let asked = stream.read(&mut [0; 1024]).unwrap();
+        assert_ne!(asked, 0);
+        stream.write_all(b"garbage").unwrap();
+    });
+    let error = ask().await;
+    garbage.join().unwrap();
+    assert!(error.to_string().contains("no HTTP"), "{error}");
+}

@@ -1,0 +1,138 @@
+//! Units of systemd.
+
+use super::super::flap::Flap;
+use super::super::units;
+use super::*;
+
+const SYSTEMCTL: &str = r#"
+case $1 in
+list-units) cat "$(dirname "$0")/failed" ;;
+show) shift 3; for unit; do cat "$(dirname "$0")/$unit" 2> /dev/null && echo; done ;;
+esac"#;
+
+fn unit(name: &str, state: &str, restarts: u32) -> String {
+    format!(
+        "Id={name}\nLoadState=loaded\nActiveState={state}\nSubState=sub\nResult=success\n\
+         NRestarts={restarts}\nMemoryCurrent=1048576\n"
+    )
+}
+
+#[tokio::test]
+async fn units_that_fail_are_told_and_those_that_are_watched() {
+    let mut machine = Machine::new();
+    machine.program("systemctl", SYSTEMCTL);
+    machine.put("failed", "");
+    machine.put("jellyfin.service", &unit("jellyfin.service", "active", 2));
+    machine.put(
+        "gone.service",
+        "Id=gone.service\nLoadState=not-found\nActiveState=inactive\n",
+    );
+    let (collector, told) = build(
+        units::ENTRY,
+        &machine.host,
+        "watch = [\"jellyfin\", \"gone\"]",
+    );
+    assert_eq!(told, "");
+    let (collector, readings) = settled(collector, |readings| readings.len() > 1).await;
+    let ids: Vec<_> = readings.iter().map(|one| one.subject.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["units", "unit-jellyfin"],
+        "one that is not there is no unit"
+    );
+    assert_eq!(number(&readings[0], "failed"), Some(0.0));
+    assert_eq!(text(&readings[1], "state"), Some("active"));
+    assert_eq!(number(&readings[1], "memory_bytes"), Some(1_048_576.0));
+    assert_eq!(number(&readings[1], "restart_loop"), Some(0.0));
+    assert_eq!(readings[1].detail.as_ref().unwrap()["sub_state"], "sub");
+    // Another one fails: it is told although nobody watches it, and how it recovers.
+    machine.put("failed", "backup.service loaded failed failed Backup\n");
+    let broken = unit("backup.service", "failed", 0).replace("1048576", "18446744073709551615");
+    machine.put("backup.service", &broken);
+    machine.put("jellyfin.service", &unit("jellyfin.service", "active", 7));
+    let (collector, readings) = settled(collector, |readings| readings.len() > 2).await;
+    assert_eq!(number(&readings[0], "failed"), Some(1.0));
+    assert_eq!(
+        readings[0].detail.as_ref().unwrap()["failed_units"][0],
+        "backup"
+    );
+    assert_eq!(number(&readings[1], "restart_loop"), Some(1.0));
+    assert_eq!(text(&readings[2], "state"), Some("failed"));
+    assert_eq!(
+        number(&readings[2], "memory_bytes"),
+        None,
+        "not accounted is unknown"
+    );
+    machine.put("failed", "");
+    machine.put("backup.service", &unit("backup.service", "inactive", 0));
+    let well = |readings: &[Reading]| number(&readings[0], "failed") == Some(0.0);
+    let (_, readings) = settled(collector, well).await;
+    assert_eq!(text(&readings[2], "state"), Some("inactive"));
+}
+
+#[tokio::test]
+async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
+    for (script, words, is_absent) in [
+        (
+            "echo 'System has not been booted with systemd as init system' >&2; exit 1",
+            "not been booted",
+            true,
+        ),
+        ("echo 'Access denied' >&2; exit 4", "Access denied", false),
+        ("exit 4", "systemctl failed", false),
+    ] {
+        let mut machine = Machine::new();
+        machine.program("systemctl", script);
+        let (mut collector, _) = build(units::ENTRY, &machine.host, "");
+        let mut result = Ok(Vec::new());
+        while let Ok(told) = &result {
+            assert!(told.is_empty());
+            (collector, result) = sample(collector).await;
+        }
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(
+            matches!(error, CollectError::Absent(_)),
+            is_absent,
+            "{error}"
+        );
+    }
+    let (collector, _) = build(
+        units::ENTRY,
+        &Host::captured(Path::new("/none"), Clock::Real),
+        "",
+    );
+    let error = sample(collector).await.1.unwrap_err();
+    assert!(matches!(error, CollectError::Absent(_)), "{error}");
+    let told = build(units::ENTRY, &Machine::new().host, "watch = [\"-H\"]").1;
+    assert!(
+        told.contains("collect.units.watch: must be names of units"),
+        "{told}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_restarts_in_a_quarter_of_an_hour_are_a_loop() {
+    let wait = |minutes| tokio::time::sleep(Duration::from_mins(minutes));
+    let mut flap = Flap::default();
+    assert!(
+        !flap.is_looping(40.0),
+        "what was before the start counts nothing"
+    );
+    wait(60).await;
+    assert!(!flap.is_looping(40.0));
+    for (count, loops) in [(41.0, false), (42.0, false), (43.0, true)] {
+        wait(4).await;
+        assert_eq!(flap.is_looping(count), loops, "{count}");
+    }
+    wait(20).await;
+    assert!(!flap.is_looping(43.0), "it is over");
+    for count in 44..60 {
+        wait(30).await;
+        assert!(
+            !flap.is_looping(f64::from(count)),
+            "now and then is no loop"
+        );
+    }
+    assert!(!flap.is_looping(0.0), "the count was reset");
+}
