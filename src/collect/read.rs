@@ -10,7 +10,7 @@ pub(super) fn cannot_read(path: &Path, error: &io::Error) -> CollectError {
     let text = format!("{}: {error}", path.display());
     let kind = error.kind();
     if kind == io::ErrorKind::NotFound {
-        CollectError::Absent(text)
+        CollectError::Absent(format!("no {}", path.display()))
     } else if kind == io::ErrorKind::PermissionDenied {
         CollectError::Broken(format!(
             "{text}; let the user that runs homewatch read this file"

@@ -135,3 +135,27 @@ def test_what_is_switched_off_is_taken_back(home, host):
     mqtt.wait("homewatch/box/alerts")
     mqtt.wait_for(lambda: not (mqtt.latest(topic) and mqtt.latest(topic)[topic].payload),
                   "the removal")
+
+
+DISK = "health/disk-wd-wcc7k0simula/selftest"
+
+
+def test_what_may_be_commanded_has_a_control_and_nothing_else(home):
+    service = home({"control": {"reboot": True}}).start("--simulate")
+    mqtt = service.mqtt("homeassistant/#", "homewatch/#")
+
+    def controls():
+        return {one["cmd_t"].replace("~/cmd/", ""): one for one in entities(mqtt).values()
+                if "cmd_t" in one and "/alert/" not in one["cmd_t"]}
+
+    mqtt.wait_for(lambda: {"fan/case/set", "host/reboot", DISK} <= set(controls()))
+    assert controls()["host/reboot"]["en"] is False, "nobody presses it by accident"
+    assert "host/shutdown" not in controls() and not any("wake" in one for one in controls())
+    pressed = mqtt.command(DISK, controls()[DISK]["pl_prs"])
+    assert pressed["ok"], pressed
+    mqtt.wait("homewatch/box/health/fancontrol-case", lambda m: m.json["mode"] == "curve")
+    assert mqtt.command("fan/case/set", '{"by":"Home Assistant","set":62}')["ok"]
+    mqtt.wait("homewatch/box/health/fancontrol-case", lambda m: m.json["set"] == "62 %")
+    service.configure({"control": {"reboot": False}, "fans": {"drive": {"case": {"commands": False}}}})
+    service.reload()
+    mqtt.wait_for(lambda: "host/reboot" not in controls() and "fan/case/set" not in controls())

@@ -156,10 +156,9 @@ impl Supplies {
         // server, and always if they were on their battery.
         for record in memory.keys("ups/") {
             let id = record.strip_prefix("ups/");
-            let Some(id) = id.and_then(|key| key.strip_suffix("/known")) else {
-                continue;
-            };
-            let Some(kept) = memory.get::<Kept>(&record) else {
+            let id = id.and_then(|key| key.strip_suffix("/known"));
+            let known = id.and_then(|id| Some((id, memory.get::<Kept>(&record)?)));
+            let Some((id, kept)) = known else {
                 continue;
             };
             let name = &kept.identity.server;

@@ -75,7 +75,7 @@ async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
     for (script, words, is_absent) in [
         (
             "echo 'System has not been booted with systemd as init system' >&2; exit 1",
-            "not been booted",
+            "systemd does not run here",
             true,
         ),
         ("echo 'Access denied' >&2; exit 4", "Access denied", false),

@@ -47,6 +47,39 @@ fn outages_are_counted_and_the_last_is_told_also_after_a_restart() {
 }
 
 #[test]
+fn a_server_that_is_restarted_in_an_outage_loses_nothing_of_it() {
+    let memory = Memory::default();
+    let (address, task) = server(vec![nut("rack", OUT)]);
+    let text = format!("[servers.nas]\naddress = '{address}'\ntls = 'off'");
+    let (mut supplies, _) = of_toml(&text, &memory);
+    assert!(is(&supplies.sample().unwrap()[0], "on_battery"));
+    task.join().unwrap();
+    let lost = supplies.sample().unwrap().remove(0);
+    assert!(is(&lost, "lost_on_battery"));
+    assert_eq!(figure(&lost, "charge_pct"), None, "nothing old is told");
+    let listener = TcpListener::bind(&address).unwrap();
+    let task = spawn(move || {
+        for variables in [OUT, IN, IN] {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&nut("rack", variables)).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let _rest = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let back = supplies.sample().unwrap().remove(0);
+    assert!(is(&back, "on_battery") && !is(&back, "lost_on_battery"));
+    assert_eq!(figure(&back, "outages"), Some(1.0), "it is the same one");
+    let after: Vec<_> = (0..2)
+        .map(|_| supplies.sample().unwrap().remove(0))
+        .collect();
+    assert!(!is(&after[1], "on_battery"));
+    task.join().unwrap();
+    let all = crate::power::outages(&memory);
+    let outage = all["ups-rack"].last().unwrap();
+    assert!(!outage.lasts(), "{outage:?}");
+}
+
+#[test]
 fn a_test_of_the_battery_is_no_outage_unless_the_mains_go_meanwhile() {
     let test = "ups.status: OB DISCHRG\nups.test.result: In progress\ninput.voltage: 230";
     let cut = "ups.status: OB DISCHRG\nups.test.result: In progress\ninput.voltage: 0";
