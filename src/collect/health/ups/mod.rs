@@ -157,8 +157,8 @@ impl Supplies {
         for record in memory.keys("ups/") {
             let id = record.strip_prefix("ups/");
             let id = id.and_then(|key| key.strip_suffix("/known"));
-            let known = id.and_then(|id| Some((id, memory.get::<Kept>(&record)?)));
-            let Some((id, kept)) = known else {
+            let found = id.and_then(|id| Some((id, memory.get::<Kept>(&record)?)));
+            let Some((id, kept)) = found else {
                 continue;
             };
             let name = &kept.identity.server;
