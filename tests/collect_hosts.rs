@@ -317,6 +317,7 @@ async fn chips_of_old_drivers_are_read_as_well() {
         ("power1_cap", "500000000"),
         ("energy1_input", "7200000000000"),
         ("curr1_crit", "9000"),
+        ("freq1_input", "500000000"),
         ("curr1_input", "1500"),
     ] {
         machine.write(&format!("{device}/{file}"), text);
@@ -337,6 +338,7 @@ async fn chips_of_old_drivers_are_read_as_well() {
     assert_eq!(told("energy", "energy_kwh"), Some(2.0));
     assert_eq!(told("current", "current_a"), Some(1.5));
     assert_eq!(told("current", "critical_a"), Some(9.0));
+    assert_eq!(told("clock", "frequency_mhz"), Some(500.0));
 }
 
 #[tokio::test(start_paused = true)]

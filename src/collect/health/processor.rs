@@ -238,8 +238,12 @@ mod tests {
             }
         }
         for (cpu, governor) in [(0, "powersave"), (2, "schedutil")] {
-            let path = format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor");
-            put(dir, &path, governor);
+            let folder = format!("sys/devices/system/cpu/cpu{cpu}/cpufreq");
+            put(dir, &format!("{folder}/scaling_governor"), governor);
+            let fast = if cpu == 0 { "4600000" } else { "3400000" };
+            put(dir, &format!("{folder}/scaling_max_freq"), fast);
+            put(dir, &format!("{folder}/scaling_min_freq"), "800000");
+            put(dir, &format!("{folder}/cpuinfo_max_freq"), "0");
         }
         put(dir, "sys/devices/system/cpu/cpufreq/boost", "1\n");
         let interrupts = "   0:  3  4  IO-APIC\n MCE:   0   2  Machine check exceptions\n";
@@ -260,6 +264,9 @@ mod tests {
         for (key, want) in [
             ("core_throttle_count", Some(Value::Number(10.0))),
             ("package_throttle_count", Some(Value::Number(7.0))),
+            ("frequency_limit_mhz", Some(Value::Number(4600.0))),
+            ("frequency_floor_mhz", Some(Value::Number(800.0))),
+            ("frequency_rated_mhz", None),
             ("throttled", Some(Value::Flag(false))),
             ("governor", Some(Value::from("powersave, schedutil"))),
             ("energy_preference", None),

@@ -302,4 +302,26 @@ mod tests {
         );
         assert!(readings[2].values.is_empty() && readings[4].values.is_empty());
     }
+
+    #[test]
+    fn a_card_whose_driver_is_unloaded_is_gone_and_comes_back_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let host = Host::captured(dir, Clock::Real);
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        let mut cards = build(&host, section);
+        card(dir, 1, "amdgpu", &AMD);
+        card(dir, 2, "i915", &[("gt_act_freq_mhz", "300\n")]);
+        assert_eq!(cards.sample().unwrap().len(), 2);
+        // The device stays, without a driver; what the driver showed of it goes.
+        fs::remove_file(dir.join("sys/devices/pci0000:00/0000:01:00.0/driver")).unwrap();
+        let left = cards.sample().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(figure(&left[0], "clock_mhz"), Some(300.0));
+        fs::remove_dir_all(dir.join("sys/class/drm")).unwrap();
+        assert!(matches!(cards.sample(), Err(CollectError::Absent(_))));
+        card(dir, 3, "amdgpu", &AMD);
+        assert_eq!(figure(&cards.sample().unwrap()[0], "usage_pct"), Some(37.0));
+    }
 }
