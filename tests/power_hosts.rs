@@ -19,7 +19,7 @@ use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::collect;
 use homewatch::config::Problems;
 use homewatch::host::{Clock, Host};
-use homewatch::model::{Batch, Value};
+use homewatch::model::{Area, Batch, Reading, Value};
 use homewatch::power::{PowerSample, Scope, SourceKind};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -108,8 +108,9 @@ fn value(batch: &Batch, id: &str, key: &str) -> Option<Value> {
         .outcomes
         .iter()
         .filter_map(|one| one.result.as_ref().ok());
-    let mut readings = readings.flatten().filter(|one| one.subject.id == id);
-    readings.next()?.value(key).cloned()
+    // What is told of the same thing as hardware is a subject of its own.
+    let own = |one: &&Reading| one.subject.area == Area::Power && one.subject.id == id;
+    readings.flatten().find(own)?.value(key).cloned()
 }
 
 fn zone(folder: &str, name: &str, energy: &str) -> [(String, String); 3] {
