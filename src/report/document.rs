@@ -448,30 +448,4 @@ pub(super) fn place(at: &Zoned, grain: Grain) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_people_write_them() {
-        let written = [(-0.001, 1), (-2.5, 1), (1234.0, 0), (0.5, 9)];
-        let written = written.map(|(value, decimals)| number(value, decimals));
-        assert_eq!(written, ["0.0", "−2.5", "1234", "0.500000"]);
-        assert_eq!(quantity(2.0, "", 0), "2");
-        assert_eq!(quantity(2.0, "kWh", 1), "2.0 kWh");
-        assert_eq!(
-            [0.4, -0.4, 7.2, -12.6].map(change),
-            ["±0 %", "±0 %", "+7 %", "−13 %"]
-        );
-        assert_eq!(harmless("a\u{1b}[2J\u{202e}b\nü"), "a�[2J�b�ü");
-    }
-
-    #[test]
-    fn what_is_not_known_is_no_figure_and_no_change() {
-        let figure = Figure::new("energy_kwh", "Energy", "kWh", 1);
-        let figure = figure.with(Some(3.0), Some(2.0), Some(f64::NAN));
-        assert_eq!(figure.change_pct(figure.before), Some(50.0));
-        assert_eq!(figure.change_pct(figure.last_year), None);
-        assert_eq!(figure.change_pct(Some(0.0)), None, "out of nothing");
-        assert_eq!(Cell::from(f64::INFINITY), Cell::Unknown);
-    }
-}
+mod tests;
