@@ -132,8 +132,8 @@ impl Figure {
             ("before", self.before),
             ("last_year", self.last_year),
         ];
-        let known = all.into_iter();
-        known.filter_map(|(key, value)| Some((key, value?)))
+        all.into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
     }
 
     /// What it was in the span that it is held against.
