@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use super::alerts::{self, AlertCard};
 use super::device::registry_id;
 use super::subject::SubjectCard;
-use super::{Component, Identity, offer};
-use crate::model::{Alert, AlertState, Area, Offer, Reading, Topic, Topics};
+use super::{Component, Identity};
+use crate::model::{Alert, AlertState, Area, Reading, Topic, Topics};
 
 /// How long the order to remove an entity stays in a configuration, so that a Home Assistant
 /// that is away for an hour still gets it.
@@ -63,8 +63,8 @@ pub struct Directory {
     announced: BTreeMap<String, Option<Bytes>>,
     /// Collectors that have reported in this run.
     reported: BTreeSet<&'static str>,
-    dirty: BTreeSet<String>,
-    now: Timestamp,
+    pub(super) dirty: BTreeSet<String>,
+    pub(super) now: Timestamp,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,33 +164,6 @@ impl Directory {
         self.subjects.insert(key.to_owned(), card);
         self.dirty.insert(format!("subject/{key}"));
         true
-    }
-
-    /// Takes in which commands about the host are allowed from now on; tells whether something is
-    /// to be announced.
-    pub fn offer(&mut self, at: Timestamp, offers: &[Offer]) -> bool {
-        self.now = at;
-        let entity = |offer: &Offer| {
-            let component = offer::entity(offer, "", &offer.name);
-            (format!("do_{}", offer.key), component)
-        };
-        let now: BTreeMap<String, Component> = offers.iter().map(entity).collect();
-        let before = std::mem::take(&mut self.offers);
-        let changed = before != now;
-        for (id, component) in &before {
-            if !now.contains_key(id) {
-                self.dirty.insert(format!("offer/{id}"));
-                self.remove_entities("", &BTreeMap::from([(id.clone(), component.clone())]));
-            }
-        }
-        for (id, component) in &now {
-            if before.get(id) != Some(component) {
-                self.dirty.insert(format!("offer/{id}"));
-            }
-            self.unremove("", id);
-        }
-        self.offers = now;
-        changed
     }
 
     /// Takes an alert's new state in. Tells whether something is to be announced, and gives the
@@ -342,7 +315,11 @@ impl Directory {
         topics
     }
 
-    fn remove_entities(&mut self, device: &str, components: &BTreeMap<String, Component>) {
+    pub(super) fn remove_entities(
+        &mut self,
+        device: &str,
+        components: &BTreeMap<String, Component>,
+    ) {
         for (id, component) in components {
             let platform = component
                 .get("p")
@@ -358,7 +335,7 @@ impl Directory {
         }
     }
 
-    fn unremove(&mut self, device: &str, component: &str) {
+    pub(super) fn unremove(&mut self, device: &str, component: &str) {
         let key = (device.to_owned(), component.to_owned());
         if self.gone.remove(&key).is_some() {
             self.dirty.insert(format!("gone/{device}/{component}"));

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::Component;
+use super::{Component, Directory};
 use crate::model::{Category, Form, Offer};
 
 /// Whose word a command from Home Assistant is.
@@ -81,4 +84,33 @@ pub(super) fn entity(offer: &Offer, topic: &str, name: &str) -> Component {
 /// Whether an entity gives commands.
 pub(super) fn is_one(component: &Component) -> bool {
     component.contains_key("cmd_t")
+}
+
+impl Directory {
+    /// Takes in which commands about the host are allowed from now on; tells whether something is
+    /// to be announced.
+    pub fn offer(&mut self, at: Timestamp, offers: &[Offer]) -> bool {
+        self.now = at;
+        let named = |offer: &Offer| {
+            let component = entity(offer, "", &offer.name);
+            (format!("do_{}", offer.key), component)
+        };
+        let now: BTreeMap<String, Component> = offers.iter().map(named).collect();
+        let before = std::mem::take(&mut self.offers);
+        let changed = before != now;
+        for (id, component) in &before {
+            if !now.contains_key(id) {
+                self.dirty.insert(format!("offer/{id}"));
+                self.remove_entities("", &BTreeMap::from([(id.clone(), component.clone())]));
+            }
+        }
+        for (id, component) in &now {
+            if before.get(id) != Some(component) {
+                self.dirty.insert(format!("offer/{id}"));
+            }
+            self.unremove("", id);
+        }
+        self.offers = now;
+        changed
+    }
 }
