@@ -255,13 +255,11 @@ impl Server {
             }
         }
         let zeros = "0 ".repeat(CORES);
-        let lines: String = (0..60)
-            .map(|irq| format!("{irq:4}: {zeros} IR-PCI-MSI edge\n"))
+        let mut lines: Vec<_> = (0..60)
+            .map(|irq| format!("{irq:4}: {zeros} IR-PCI-MSI edge"))
             .collect();
-        self.put(
-            "proc/interrupts",
-            &format!("{lines} MCE: {zeros} Machine check exceptions"),
-        );
+        lines.push(format!(" MCE: {zeros} Machine check exceptions"));
+        self.put("proc/interrupts", &lines.join("\n"));
     }
 
     fn process(&self, pid: u32, ticks: i64) {

@@ -7,8 +7,9 @@
 //! has these five figures. All else is assumed: how large counts are spread between and beyond
 //! (evenly over the logarithm, through both points), that a disk that lives on got its bad sectors
 //! on any day of its life (four years at most), a third of such disks in three goes within a
-//! fortnight and the others in one, that those of a disk that fails multiply up to its end. How many of the disks that fail have counts that stand still all the same is not known
-//! at all; so the verdict is scored for several such shares.
+//! fortnight and the others in one, that those of a disk that fails multiply up to its end. How many
+//! of the disks that fail have counts that stand still all the same is not known at all; so the
+//! verdict is scored for several such shares.
 
 use std::path::Path;
 use std::time::Instant;
@@ -43,6 +44,15 @@ struct Drive {
     counts: [u64; DAYS as usize],
 }
 
+/// What `at` says of each day.
+fn each_day(at: impl Fn(i64) -> u64) -> [u64; DAYS as usize] {
+    let mut day = -1;
+    std::array::from_fn(|_| {
+        day += 1;
+        at(day)
+    })
+}
+
 impl Drive {
     /// One that lives on for the 40 days at least.
     fn sound(random: &mut Random) -> Self {
@@ -60,13 +70,13 @@ impl Drive {
             }
             goes[1..].sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         }
-        let at = |day| {
+        let at = |day: i64| {
             let seen = goes.iter().find(|(since, _)| day >= *since);
             seen.map_or(0, |(_, count)| *count)
         };
         Self {
             pending,
-            counts: std::array::from_fn(|day| at(day as i64)),
+            counts: each_day(at),
         }
     }
 
@@ -88,7 +98,7 @@ impl Drive {
         };
         Self {
             pending,
-            counts: std::array::from_fn(|day| at(day as i64)),
+            counts: each_day(at),
         }
     }
 
