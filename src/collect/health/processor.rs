@@ -27,15 +27,26 @@ static HEADROOM: Metric = Metric::gauge("headroom_c", "Thermal headroom", Unit::
 static GOVERNOR: Metric = Metric::text("governor", "Governor").diagnostic();
 static PREFERENCE: Metric =
     Metric::text("energy_preference", "Energy performance preference").diagnostic();
-static LIMIT: Metric = frequency("frequency_limit_mhz", "Highest frequency allowed");
-static FLOOR: Metric = frequency("frequency_floor_mhz", "Lowest frequency allowed");
-static RATED: Metric = frequency("frequency_rated_mhz", "Highest frequency of the hardware");
+static LIMIT: Metric = Metric::gauge(
+    "frequency_limit_mhz",
+    "Highest frequency allowed",
+    Unit::Megahertz,
+)
+.hidden();
+static FLOOR: Metric = Metric::gauge(
+    "frequency_floor_mhz",
+    "Lowest frequency allowed",
+    Unit::Megahertz,
+)
+.hidden();
+static RATED: Metric = Metric::gauge(
+    "frequency_rated_mhz",
+    "Highest frequency of the hardware",
+    Unit::Megahertz,
+)
+.hidden();
 static MACHINE_CHECKS: Metric =
     Metric::total("machine_checks", "Machine check exceptions", Unit::None).diagnostic();
-
-const fn frequency(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::Megahertz).hidden()
-}
 
 /// Nothing here changes fast, and a machine of many cores has many files.
 pub(in crate::collect) const ENTRY: Entry = Entry {

@@ -35,15 +35,16 @@ static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
     .decimals(3)
     .dead_band(0.1)
     .hidden();
-static STORED: Metric = energy("stored_kwh", "Stored energy").dead_band(0.001);
-static FULL: Metric = energy("full_kwh", "Energy when full");
-static DESIGN: Metric = energy("design_kwh", "Energy when it was new");
-
-const fn energy(key: &'static str, name: &'static str) -> Metric {
-    Metric::gauge(key, name, Unit::KilowattHour)
-        .decimals(5)
-        .hidden()
-}
+static STORED: Metric = Metric::gauge("stored_kwh", "Stored energy", Unit::KilowattHour)
+    .decimals(5)
+    .dead_band(0.001)
+    .hidden();
+static FULL: Metric = Metric::gauge("full_kwh", "Energy when full", Unit::KilowattHour)
+    .decimals(5)
+    .hidden();
+static DESIGN: Metric = Metric::gauge("design_kwh", "Energy when it was new", Unit::KilowattHour)
+    .decimals(5)
+    .hidden();
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
