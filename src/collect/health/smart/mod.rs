@@ -89,6 +89,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         schedule,
         zone: zone(&host.root),
         scanned: None,
+        failed: None,
         disks: Vec::new(),
         running: None,
     })
@@ -104,6 +105,8 @@ struct Smart {
     zone: TimeZone,
     /// The kernel's disks at the last scan that succeeded.
     scanned: Option<Vec<String>>,
+    /// Why there has been no scan since: told until one succeeds, for a scan that hangs takes a while.
+    failed: Option<CollectError>,
     disks: Vec<Watched>,
     running: Option<Running>,
 }
@@ -134,9 +137,18 @@ impl Collect for Smart {
             };
             let polled = async { timeout_at(until, &mut running.answer).await };
             match handle.block_on(polled) {
-                Ok(answer) => self.take(running.task, answer)?,
+                Ok(answer) => {
+                    if let Err(error) = self.take(running.task, answer) {
+                        self.scanned = None;
+                        self.failed = Some(error);
+                        break;
+                    }
+                }
                 Err(_) => self.running = Some(running),
             }
+        }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
         }
         let mut seen = BTreeSet::new();
         let told = self.disks.iter().filter_map(Watched::told);
@@ -185,7 +197,6 @@ impl Smart {
     fn take(&mut self, task: Task, answer: Result<Output, ExecError>) -> Result<(), CollectError> {
         if let Err(ExecError::Absent(program)) = &answer {
             self.disks.clear();
-            self.scanned = None;
             return Err(CollectError::Absent(format!(
                 "{program} is missing: {MISSING}"
             )));
@@ -204,6 +215,7 @@ impl Smart {
                 }
                 self.meet(found, now, &bench);
                 self.scanned = Some(kernel);
+                self.failed = None;
             }
             Task::Test(begin) => self.begun(begin, &answer),
             Task::Disk(place) => {

@@ -285,6 +285,37 @@ async fn a_smartctl_that_cannot_be_run_fails_the_scan_only_for_now() {
     );
 }
 
+#[tokio::test]
+async fn a_scan_that_failed_is_told_until_one_succeeds_however_long_that_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = answer(&json!({"devices": []})).to_string();
+    let (failed, go) = (dir.path().join("failed"), dir.path().join("go"));
+    // It fails once, then hangs until it is let go.
+    let script = format!(
+        "test -e {0} || {{ touch {0}; echo no JSON; exit; }}\n\
+         until test -e {1}; do sleep 0.01; done; echo '{found}'",
+        failed.display(),
+        go.display()
+    );
+    let mut smart = made(&program(dir.path(), &script));
+    let done = tokio::task::spawn_blocking(move || {
+        let first = loop {
+            if let Err(error) = smart.sample() {
+                break error;
+            }
+        };
+        let while_it_hangs = [smart.sample(), smart.sample()];
+        std::fs::write(go, "").unwrap();
+        while smart.sample().is_err() {}
+        (first, while_it_hangs)
+    });
+    let (first, while_it_hangs) = done.await.unwrap();
+    assert!(matches!(first, CollectError::Broken(_)), "{first}");
+    for told in while_it_hangs {
+        assert_eq!(told.unwrap_err(), first);
+    }
+}
+
 #[test]
 fn without_a_runtime_nothing_can_be_run() {
     let root = Root::default();
