@@ -126,24 +126,30 @@ impl<'a> Look<'a> {
     pub(super) fn tell(&self, subject: &Arc<Subject>, status: &str, feeds: bool) -> Reading {
         let figure = |name: &str, least: f64, most: f64| figure(self.told, name, least, most);
         let text = |name: &str| self.told.text(name).filter(|text| !text.is_empty());
-        let is = |word: &str| self.words.has(word);
+        let state = self.words.state(self.testing);
+        // Where nothing is said of the power, a word that is not there denies nothing.
+        let is_told = state != "unknown";
+        let is = |word: &str| {
+            let is = self.words.has(word);
+            (is || is_told).then_some(is)
+        };
         let heat = figure("ups.temperature", -40.0, 120.0);
         // A full battery that lasts no second is a UPS that does not know.
         let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery);
         let mut reading = Reading::new(subject)
             // What there is room for on a phone comes first.
-            .with(&STATE, self.words.state(self.testing))
+            .with(&STATE, state)
             .with_known(&CHARGE, self.charge)
             .with_known(&RUNTIME, runtime)
             .with_known(&LOAD, self.load)
             .with_known(&POWER, self.watts)
             .with(&ON_BATTERY, self.on_battery)
-            .with(&LOW, is("LB"))
-            .with(&REPLACE, is("RB"))
-            .with(&OVERLOAD, is("OVER"))
-            .with(&ALARM, is("ALARM"))
+            .with_known(&LOW, is("LB"))
+            .with_known(&REPLACE, is("RB"))
+            .with_known(&OVERLOAD, is("OVER"))
+            .with_known(&ALARM, is("ALARM"))
             .with(&LOST, false)
-            .with(&CHARGING, is("CHRG"))
+            .with_known(&CHARGING, is("CHRG"))
             .with(&REGULATION, self.words.regulation())
             .with(&TOKENS, status)
             .with_known(&ALARM_TEXT, text("ups.alarm"))

@@ -183,6 +183,32 @@ fn the_status_is_a_set_of_words_in_any_order() {
 }
 
 #[test]
+fn a_status_that_says_nothing_of_the_power_denies_nothing() {
+    const FLAGS: [&str; 5] = [
+        "low_battery",
+        "replace_battery",
+        "overload",
+        "alarm",
+        "charging",
+    ];
+    for (status, told) in [
+        ("", &[][..]),
+        ("WAIT", &[]),
+        ("ALARM RB", &["replace_battery", "alarm"]),
+        ("OL", &FLAGS),
+        ("OFF", &FLAGS),
+        ("FSD", &FLAGS),
+    ] {
+        let reading = one(&format!("ups.status: {status}"));
+        let known = FLAGS.into_iter().filter(|key| reading.value(key).is_some());
+        assert_eq!(known.collect::<Vec<_>>(), told, "{status}");
+        let set = FLAGS.into_iter().filter(|key| is(&reading, key)).count();
+        let want = if status.contains("ALARM") { 2 } else { 0 };
+        assert_eq!(set, want, "{status}");
+    }
+}
+
+#[test]
 fn a_runtime_of_nothing_on_the_mains_is_none() {
     let reading = one("ups.status: OL\nbattery.runtime: 0\nbattery.charge: 100");
     assert_eq!(figure(&reading, "runtime_s"), None);
