@@ -163,7 +163,7 @@ impl Card {
         let power = [
             figure(cells.next()),
             figure(cells.next()),
-            figure(cells.next()),
+            figure(cells.next()).filter(|share| *share <= 100.0),
         ];
         let uuid = cells.next().filter(|uuid| uuid.starts_with("GPU-"));
         let mut figures = Figures {
@@ -261,6 +261,8 @@ mod tests {
         assert_eq!(figures.throttle, Some(throttle));
         assert_eq!((figures.corrected, figures.lanes), (None, Some(16.0)));
         assert_eq!(card.readings().len(), 2);
+        let card = Card::parse("00000000:01:00.0, GT 710, 9, 19, 400").unwrap();
+        assert_eq!(card.power, [Some(9.0), Some(19.0), None], "more than all");
         let line = "00000000:01:00.0, GT 710, [N/A], [Not Supported], 0";
         let card = Card::parse(line).unwrap();
         assert_eq!(card.power, [None, None, Some(0.0)]);

@@ -3,6 +3,8 @@
 
 pub(in crate::collect) mod drm;
 
+use std::ops::RangeInclusive;
+
 use super::quantity::TEMPERATURE;
 use crate::collect::card::card;
 use crate::model::{Area, Device, FlagMeaning, Metric, Reading, Subject, Unit};
@@ -43,6 +45,11 @@ static GENERATION: Metric =
     Metric::gauge("pcie_generation", "PCIe generation", Unit::None).hidden();
 static WIDTH: Metric = Metric::gauge("pcie_lanes", "PCIe lanes", Unit::None).diagnostic();
 
+/// Percent that can be.
+const SHARE: RangeInclusive<f64> = 0.0..=100.0;
+/// Temperatures that can be, °C.
+const DEGREES: RangeInclusive<f64> = -40.0..=150.0;
+
 /// What is known of a card.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::collect) struct Figures {
@@ -74,7 +81,8 @@ pub(in crate::collect) struct Figures {
     pub(in crate::collect) lanes: Option<f64>,
 }
 
-/// What is told of the card at `place`; `uuid` is what its maker knows it by.
+/// What is told of the card at `place`; `uuid` is what its maker knows it by. Figures that cannot be
+/// are left out.
 pub(in crate::collect) fn reading(
     place: &str,
     name: &str,
@@ -90,14 +98,21 @@ pub(in crate::collect) fn reading(
     let mut reading = Reading::new(&subject);
     let share = figures.memory_used.zip(figures.memory_total);
     let share = share.filter(|(_, total)| *total > 0.0);
+    let within = |figure: Option<f64>, range: RangeInclusive<f64>| {
+        figure.filter(|figure| range.contains(figure))
+    };
+    let share = share.map(|(used, total)| used / total * 100.0);
     for (metric, value) in [
-        (&TEMPERATURE, figures.temperature),
-        (&MEMORY_TEMPERATURE, figures.memory_temperature),
-        (&LOAD, figures.load),
-        (&FAN, figures.fan),
+        (&TEMPERATURE, within(figures.temperature, DEGREES)),
+        (
+            &MEMORY_TEMPERATURE,
+            within(figures.memory_temperature, DEGREES),
+        ),
+        (&LOAD, within(figures.load, SHARE)),
+        (&FAN, within(figures.fan, SHARE)),
         (&CLOCK, figures.clock),
         (&MEMORY_CLOCK, figures.memory_clock),
-        (&MEMORY_PCT, share.map(|(used, total)| used / total * 100.0)),
+        (&MEMORY_PCT, within(share, SHARE)),
         (&MEMORY_USED, figures.memory_used),
         (&MEMORY_TOTAL, figures.memory_total),
         (&CORRECTED, figures.corrected),
@@ -117,4 +132,44 @@ pub(in crate::collect) fn reading(
         reading.push(&REASON, Some(text.as_str()));
     }
     reading
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    #[test]
+    fn figures_that_cannot_be_are_left_out() {
+        const KEYS: [&str; 5] = [
+            "temperature_c",
+            "memory_temperature_c",
+            "usage_pct",
+            "fan_pct",
+            "memory_used_pct",
+        ];
+        for (degrees, share, can_be) in [
+            (-40.0, 0.0, true),
+            (150.0, 100.0, true),
+            (151.0, 101.0, false),
+            (-41.0, -1.0, false),
+            (f64::NAN, f64::NAN, false),
+        ] {
+            let figures = Figures {
+                temperature: Some(degrees),
+                memory_temperature: Some(degrees),
+                load: Some(share),
+                fan: Some(share),
+                memory_used: Some(share),
+                memory_total: Some(100.0),
+                ..Figures::default()
+            };
+            let told = reading("0000-01-00-0", "Card", "Maker", None, &figures);
+            let want = can_be.then_some([degrees, degrees, share, share, share]);
+            for (place, key) in KEYS.into_iter().enumerate() {
+                let figure = told.value(key).and_then(Value::as_number);
+                assert_eq!(figure, want.map(|want| want[place]), "{key} {degrees}");
+            }
+        }
+    }
 }

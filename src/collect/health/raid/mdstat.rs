@@ -140,7 +140,8 @@ fn work(line: &str) -> Option<Work<'_>> {
         let found = words
             .iter()
             .find_map(|word| word.strip_prefix(key)?.strip_suffix(end));
-        found.and_then(|number| number.parse::<f64>().ok())
+        let figure = found.and_then(|number| number.parse::<f64>().ok());
+        figure.filter(|figure| (0.0..f64::INFINITY).contains(figure))
     };
     // The kernel's percentage has one digit; its blocks are exact.
     let blocks = words.iter().find_map(|word| {
@@ -149,7 +150,7 @@ fn work(line: &str) -> Option<Work<'_>> {
     });
     Some(Work {
         what,
-        progress: blocks,
+        progress: blocks.filter(|share| *share <= 100.0),
         minutes: after("finish=", "min"),
         kib_per_s: after("speed=", "K/sec"),
     })

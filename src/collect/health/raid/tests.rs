@@ -141,6 +141,25 @@ fn only_arrays_are_arrays() {
 }
 
 #[test]
+fn figures_that_cannot_be_are_left_out() {
+    for (figures, want) in [
+        (
+            "(100/100) finish=0.0min speed=0K/sec",
+            [Some(100.0), Some(0.0), Some(0.0)],
+        ),
+        ("(300/100) finish=-1min speed=-1K/sec", [None; 3]),
+        ("(0/0) finish=NaNmin speed=infK/sec", [None; 3]),
+    ] {
+        let text =
+            format!("md0 : active raid1 a[0]\n  1 blocks [2/1] [U_]\n  recovery = 9% {figures}");
+        let arrays = parse(&text);
+        let work = arrays[0].work.as_ref().unwrap();
+        let told = [work.progress, work.minutes, work.kib_per_s];
+        assert_eq!(told, want, "{figures}");
+    }
+}
+
+#[test]
 fn an_array_s_figures_are_told_and_a_machine_without_any_lacks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let md = dir.path().join("sys/block/md0/md");
