@@ -5,12 +5,15 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Span as Step, Timestamp, ToSpan as _, Zoned};
+use jiff::{SignedDuration, Span as Step, Timestamp, ToSpan as _, Zoned};
 
 /// What is told of a period that cannot be read.
 const FORMS: &str = "a period is day, week, month or year (so far), yesterday, last-week, \
                      last-month or last-year, a date such as 2026-05-31, 2026-05 or 2026, or \
                      FROM..TO such as 2026-05-01..2026-05-31";
+
+/// The longest period: hourly figures are kept for ten years, and one more is under way.
+const LONGEST: SignedDuration = SignedDuration::from_hours(11 * 366 * 24);
 
 /// Why there is no such period.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +27,9 @@ pub enum PeriodError {
     /// It has not begun.
     #[error("the period lies in the future")]
     Future,
+    /// It is longer than anything is kept.
+    #[error("a report covers eleven years at most")]
+    Long,
     /// The calendar does not reach that far.
     #[error("the period lies outside of the calendar")]
     Calendar,
@@ -206,7 +212,7 @@ impl Period {
     /// Places it, as of `now`.
     ///
     /// # Errors
-    /// [`PeriodError::Future`], [`PeriodError::Calendar`].
+    /// [`PeriodError::Future`], [`PeriodError::Long`], [`PeriodError::Calendar`].
     pub fn place(&self, now: Timestamp, time_zone: &TimeZone) -> Result<Frame, PeriodError> {
         let today = now.to_zoned(time_zone.clone()).date();
         let (from, to, length) = match *self {
@@ -272,9 +278,13 @@ fn so_far(whole: Span, now: Timestamp) -> Result<Span, PeriodError> {
     if whole.from >= now {
         return Err(PeriodError::Future);
     }
+    let to = whole.to.min(now);
+    if to.duration_since(whole.from) > LONGEST {
+        return Err(PeriodError::Long);
+    }
     Ok(Span {
         from: whole.from,
-        to: whole.to.min(now),
+        to,
     })
 }
 

@@ -79,8 +79,9 @@ pub struct Reports(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     basis: Mutex<Basis>,
-    /// One at a time: a report over a year costs seconds on a small machine.
-    busy: Mutex<()>,
+    /// One at a time: a report over a year costs seconds on a small machine, and who asks must
+    /// not take the threads that the collectors need.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Basis {
@@ -109,7 +110,7 @@ impl Reports {
     pub fn new(basis: Basis) -> Self {
         Self(Arc::new(Inner {
             basis: Mutex::new(basis),
-            busy: Mutex::new(()),
+            turn: Arc::default(),
         }))
     }
 
@@ -137,7 +138,6 @@ impl Reports {
         let basis = self.basis();
         let now = basis.clock.now();
         let frame = asked.period.place(now, &time_zone(&basis.config))?;
-        let _turn = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
         (entry.make)(&Question {
             store: &basis.store,
             book: &basis.book,
@@ -161,7 +161,13 @@ impl Reports {
         show: impl FnOnce(&Document) -> T + Send + 'static,
     ) -> Result<T, ReportError> {
         let (reports, name) = (self.clone(), name.to_owned());
-        let make = move || reports.make(&name, &asked).map(|document| show(&document));
+        // Waited for here, where it takes no thread: who gives up while waiting costs nothing.
+        let turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let make = move || {
+            let shown = reports.make(&name, &asked).map(|document| show(&document));
+            drop(turn);
+            shown
+        };
         tokio::task::spawn_blocking(make)
             .await
             .map_err(|error| ReportError::Failed(error.to_string()))?
@@ -172,4 +178,45 @@ impl Reports {
 pub(super) fn time_zone(config: &Config) -> TimeZone {
     let tariff = config.power.tariff.as_ref();
     tariff.map_or_else(TimeZone::system, |tariff| tariff.time_zone.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn however_many_ask_for_reports_threads_are_left_for_the_others() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(2)
+            .build()
+            .unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::set_to("2026-05-01T12:00:00Z".parse().unwrap());
+        let reports = Reports::new(Basis::plain(&Store::open(dir.path()).unwrap(), clock));
+        runtime.block_on(async {
+            let (release, released) = mpsc::channel::<()>();
+            let released = Arc::new(Mutex::new(released));
+            let asked: Vec<_> = (0..8)
+                .map(|_| {
+                    let (reports, released) = (reports.clone(), Arc::clone(&released));
+                    // As slow as the history of a year on a small machine.
+                    let show = move |_: &Document| released.lock().unwrap().recv().unwrap();
+                    tokio::spawn(
+                        async move { reports.answer("power", Asked::default(), show).await },
+                    )
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            let collector = tokio::task::spawn_blocking(|| 7);
+            assert_eq!(collector.await.unwrap(), 7);
+            for _ in &asked {
+                release.send(()).unwrap();
+            }
+            for answer in asked {
+                answer.await.unwrap().unwrap();
+            }
+        });
+    }
 }

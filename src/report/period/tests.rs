@@ -153,9 +153,26 @@ fn what_is_no_period_is_told_with_what_would_be_one() {
     let future: Period = "2027".parse().unwrap();
     let placed = future.place(at("2026-05-01T00:00"), &TimeZone::UTC);
     assert_eq!(placed, Err(PeriodError::Future));
-    let first: Period = "-009999-01-03T00:00:00Z..2026-01-01T00:00:00Z"
-        .parse()
-        .unwrap();
-    let placed = first.place(at("2026-05-01T00:00"), &TimeZone::UTC);
-    assert_eq!(placed, Err(PeriodError::Calendar));
+    for (text, fault) in [
+        (
+            "-009999-01-03T00:00:00Z..-009999-01-05T00:00:00Z",
+            PeriodError::Calendar,
+        ),
+        // Years that nobody keeps would only cost time.
+        (
+            "-009999-01-03T00:00:00Z..2026-01-01T00:00:00Z",
+            PeriodError::Long,
+        ),
+        ("1970-01-01..2026-04-30", PeriodError::Long),
+    ] {
+        let period: Period = text.parse().unwrap();
+        let placed = period.place(at("2026-05-01T00:00"), &TimeZone::UTC);
+        assert_eq!(placed, Err(fault), "{text}");
+    }
+    let ten_years: Period = "2016-05-01..2026-04-30".parse().unwrap();
+    assert!(
+        ten_years
+            .place(at("2026-05-01T00:00"), &TimeZone::UTC)
+            .is_ok()
+    );
 }
