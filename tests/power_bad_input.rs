@@ -457,6 +457,10 @@ fn faults_of_the_configuration_are_told_with_what_would_be_right() {
             "[power.meters.a]\ntasmota = \"x\"\npower = \"y\"",
             "power.meters.a.power: is not a known key",
         ),
+        (
+            "[power.meters.a]\nmqtt = \"x\"\npower = \"{{ value_json.x | float / 1000 }}\"",
+            "is for power_unit, energy_unit and scale",
+        ),
         ("[power.meters.a]\nesphome = \"x\"", "by power or energy"),
         (
             "[power.meters.a]\nesphome = \"x\"\npower = \"\"",

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Section;
-use crate::model::{slug, valid_topic};
+use crate::model::{Place, slug, valid_topic};
 
 /// `[health]`: what of the house is watched besides this machine's parts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -53,7 +53,11 @@ impl AmbientConfig {
         if !section.has("topic") {
             section.fault_here("needs a topic");
         }
-        let value = section.text("value");
+        let must = "a JSON pointer such as \"/temperature\", a key, or a template for one value \
+            such as \"{{ value_json.temperature }}\"";
+        let value = section.parsed("value", must, |text| {
+            Place::is_one(text).then(|| text.to_owned())
+        });
         let fahrenheit = section.choice("unit", &[("c", false), ("f", true)]);
         let range = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
         let silent_after = section.duration("silent_after", range);
@@ -109,6 +113,10 @@ mod tests {
             (
                 "[ambient.a]\ntopic = \"a\"\nsilent_after = \"1s\"",
                 "a duration",
+            ),
+            (
+                "[ambient.a]\ntopic = \"a\"\nvalue = \"{{ value_json.t - 2 }}\"",
+                "a template for one value",
             ),
             (
                 "[ambient.a]\ntopic = \"a\"\nvalues = \"/x\"",

@@ -10,6 +10,26 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// Whether `text` says one place and no more: what would have to be evaluated (arithmetic, other
+    /// filters, functions) is not understood and must not be ignored.
+    pub(crate) fn is_one(text: &str) -> bool {
+        let text = text.trim();
+        if text.starts_with('/') {
+            let mut escapes = text.split('~').skip(1);
+            return escapes.all(|after| after.starts_with(['0', '1']));
+        }
+        let Some(inner) = text.strip_prefix("{{") else {
+            return !text.contains(['{', '}', '|', '(', '*', '+', '/']);
+        };
+        let Some(inner) = inner.strip_suffix("}}") else {
+            return false;
+        };
+        let mut parts = inner.split('|').map(str::trim);
+        let path = parts.next().unwrap_or_default();
+        let is_path = path == "value" || path.strip_prefix("value_json").is_some_and(is_path);
+        is_path && parts.all(is_filter)
+    }
+
     /// Reads a pointer, a template of Home Assistant's for one value, or nothing for the whole
     /// payload. Anything else is taken as the name of a key.
     pub(crate) fn parse(text: &str) -> Self {
@@ -64,6 +84,43 @@ impl Place {
     }
 }
 
+/// Whether `text` is a path of a template: `.key`, `['key']` or `[0]`, any number of them.
+fn is_path(text: &str) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('.') {
+            let end = after.find(['.', '[']).unwrap_or(after.len());
+            let (key, behind) = after.split_at(end);
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            if key.is_empty() || !key.chars().all(is_word) {
+                return false;
+            }
+            rest = behind;
+        } else {
+            let Some((inside, behind)) = rest.strip_prefix('[').and_then(|r| r.split_once(']'))
+            else {
+                return false;
+            };
+            let quoted = ['\'', '"'].iter().any(|quote| {
+                let key = inside.strip_prefix(*quote);
+                key.is_some_and(|key| key.len() > 1 && key.ends_with(*quote))
+            });
+            if !quoted && inside.parse::<u32>().is_err() {
+                return false;
+            }
+            rest = behind;
+        }
+    }
+    true
+}
+
+/// Whether a filter changes nothing that matters here: a figure is read as a number anyway, and one
+/// that is not there is not known, whatever would stand for it.
+fn is_filter(text: &str) -> bool {
+    let name = text.split('(').next().unwrap_or(text);
+    ["float", "int", "round", "default"].contains(&name) && (name == text || text.ends_with(')'))
+}
+
 /// A JSON text; one with bare `nan` or `inf`, as some firmware prints, with `null` in their place.
 pub(crate) fn json(payload: &str) -> Option<Json> {
     if let Ok(value) = serde_json::from_str(payload) {
@@ -90,6 +147,41 @@ pub(crate) fn number(value: &Json) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_have_to_be_evaluated_is_no_place() {
+        for text in [
+            "",
+            "power",
+            "emeters.0.power",
+            "/a/1/b",
+            "/a~1b",
+            "{{ value }}",
+            "{{ value | float }}",
+            "{{value_json}}",
+            "{{ value_json.ENERGY.Power | float(0) | round(1) }}",
+            "{{ value_json['a b'][0][\"c\"] | default(0) }}",
+        ] {
+            assert!(Place::is_one(text), "{text}");
+        }
+        for text in [
+            "/a~2",
+            "{{ value_json.x",
+            "{{ value_json.x | float / 1000 }}",
+            "{{ value_json.x | evil }}",
+            "{{ value_json.x | round(1 }}",
+            "{{ value_json.x * 1000 }}",
+            "{{ value_json. }}",
+            "{{ value_json[x] }}",
+            "{{ value_json['x }}",
+            "{{ value_json['] }}",
+            "{{ states('x') }}",
+            "{% if true %}1{% endif %}",
+            "x / 1000",
+        ] {
+            assert!(!Place::is_one(text), "{text}");
+        }
+    }
 
     #[test]
     fn figures_are_found_by_pointer_template_key_or_as_the_whole() {

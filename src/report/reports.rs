@@ -184,6 +184,8 @@ pub(super) fn time_zone(config: &Config) -> TimeZone {
 mod tests {
     use std::sync::mpsc;
 
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[test]
@@ -198,24 +200,21 @@ mod tests {
         runtime.block_on(async {
             let (release, released) = mpsc::channel::<()>();
             let released = Arc::new(Mutex::new(released));
-            let asked: Vec<_> = (0..8)
-                .map(|_| {
-                    let (reports, released) = (reports.clone(), Arc::clone(&released));
-                    // As slow as the history of a year on a small machine.
-                    let show = move |_: &Document| released.lock().unwrap().recv().unwrap();
-                    tokio::spawn(
-                        async move { reports.answer("power", Asked::default(), show).await },
-                    )
-                })
-                .collect();
+            let mut asked = JoinSet::new();
+            for _ in 0..8 {
+                let (reports, released) = (reports.clone(), Arc::clone(&released));
+                // As slow as the history of a year on a small machine.
+                let show = move |_: &Document| released.lock().unwrap().recv().unwrap();
+                asked.spawn(async move { reports.answer("power", Asked::default(), show).await });
+            }
             tokio::task::yield_now().await;
             let collector = tokio::task::spawn_blocking(|| 7);
             assert_eq!(collector.await.unwrap(), 7);
-            for _ in &asked {
+            for _ in 0..8 {
                 release.send(()).unwrap();
             }
-            for answer in asked {
-                answer.await.unwrap().unwrap();
+            while let Some(answer) = asked.join_next().await {
+                answer.unwrap().unwrap();
             }
         });
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::config::Section;
-use crate::model::{slug, valid_filter, valid_topic};
+use crate::model::{Place, slug, valid_filter, valid_topic};
 
 /// `[power.meters.<name>]`: one meter or plug. Its name is a slug and becomes the subject
 /// `power/meter-<name>`.
@@ -366,8 +366,17 @@ impl Fields {
     /// Names must not be empty; of the rest, an empty text is the whole payload.
     fn read(section: &mut Section<'_>, names: bool) -> Self {
         let mut field = |key: &str| {
-            section.parsed(key, "where that figure is found, as text", |text| {
-                (!names || !text.is_empty()).then(|| text.to_owned())
+            if names {
+                return section.parsed(key, "where that figure is found, as text", |text| {
+                    (!text.is_empty()).then(|| text.to_owned())
+                });
+            }
+            let must = "a JSON pointer such as \"/apower\" or a template for one value such as \
+                \"{{ value_json.apower }}\"; what is to be reckoned is for power_unit, energy_unit \
+                and scale";
+            section.parsed(key, must, |text| {
+                let place = text.rsplit_once('#').map_or(text, |(_, place)| place);
+                Place::is_one(place).then(|| text.to_owned())
             })
         };
         let fields = Self {
