@@ -213,10 +213,11 @@ impl Announced {
     }
 }
 
-/// So long a prediction is no longer made before it is withdrawn, s: trends of days may waver.
+/// So long a prediction is no longer made before it is withdrawn, s: trends of days may waver, while an
+/// array is whole or it is not.
 const fn patience(kind: Kind) -> i64 {
     match kind {
-        Kind::Raid => 2 * 3_600,
+        Kind::Raid => 0,
         Kind::Fan => 12 * 3_600,
         Kind::Cooling | Kind::Disk | Kind::Wear | Kind::Space | Kind::Battery | Kind::Memory => {
             36 * 3_600

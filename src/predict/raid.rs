@@ -11,6 +11,9 @@ use super::trend::real;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Raid {
     degraded: bool,
+    /// A device is being filled in for the one that is missing.
+    #[serde(default)]
+    rebuilding: bool,
     /// Disks by what speaks against them.
     ill: Vec<String>,
     old: usize,
@@ -23,6 +26,8 @@ const OLD: f64 = 35_000.0;
 const NAMED: usize = 4;
 const ADVICE: &str = "bring the backup up to date before anything else, then replace the device \
                       that is missing";
+const ADVICE_REBUILDING: &str = "bring the backup up to date before anything else, and spare the \
+                                 array until it is rebuilt";
 
 impl Tracker for Raid {
     const KIND: Kind = Kind::Raid;
@@ -32,14 +37,22 @@ impl Tracker for Raid {
     }
 
     fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
-        self.degraded = seen.is("degraded");
-        self.ill.clear();
-        (self.old, self.disks) = (0, 0);
-        if !self.degraded {
+        if !seen.is("degraded") {
+            *self = Self::default();
             return;
         }
+        self.degraded = true;
+        self.rebuilding = seen.word("state") == Some("rebuilding");
         let disks = scene.seen.iter().filter(|one| one.of("disk-"));
-        for (disk, verdict) in disks.filter_map(|disk| Some((disk, disk.word("verdict")?))) {
+        let disks = disks.filter_map(|disk| Some((disk, disk.word("verdict")?)));
+        let mut disks = disks.peekable();
+        // While nothing is told of the disks, what was told of them holds.
+        if disks.peek().is_none() {
+            return;
+        }
+        self.ill.clear();
+        (self.old, self.disks) = (0, 0);
+        for (disk, verdict) in disks {
             self.disks += 1;
             if ["watch", "warning", "failing"].contains(&verdict) && self.ill.len() < NAMED {
                 self.ill.push(format!("{}: {verdict}", disk.subject.label));
@@ -71,7 +84,11 @@ impl Tracker for Raid {
             pressing: true,
             confidence: if self.ill.is_empty() { 40 } else { 60 },
             evidence: Vec::new(),
-            advice: ADVICE,
+            advice: if self.rebuilding {
+                ADVICE_REBUILDING
+            } else {
+                ADVICE
+            },
         };
         let case = case.shown_by(
             "disks on for more than four years",

@@ -32,7 +32,7 @@ pub(super) static METRICS: [Metric; 14] = [
     Metric::gauge("load_pct", "", Unit::Percent),
     Metric::gauge("battery_health_pct", "", Unit::Percent),
 ];
-static MORE: [Metric; 7] = [
+static MORE: [Metric; 8] = [
     Metric::gauge("used_bytes", "", Unit::Byte),
     Metric::gauge("free_bytes", "", Unit::Byte),
     Metric::gauge("corrected_errors", "", Unit::None),
@@ -40,6 +40,7 @@ static MORE: [Metric; 7] = [
     Metric::flag("read_only", "", FlagMeaning::Problem),
     Metric::flag("on_battery", "", FlagMeaning::Problem),
     Metric::state("verdict", "", &["ok", "watch", "warning", "failing"]),
+    Metric::state("state", "", &["degraded", "rebuilding"]),
 ];
 
 /// A reading of the health of `id` with some figures.
@@ -64,6 +65,11 @@ pub(super) fn reading<const N: usize>(id: &str, figures: [(&str, f64); N]) -> Re
 /// The same with a verdict.
 pub(super) fn judged(reading: Reading, verdict: &str) -> Reading {
     reading.with(&MORE[6], verdict)
+}
+
+/// The same with a state.
+pub(super) fn in_state(reading: Reading, state: &str) -> Reading {
+    reading.with(&MORE[7], state)
 }
 
 pub(super) fn seen(readings: &[Reading]) -> Vec<Seen<'_>> {

@@ -1,4 +1,4 @@
-use super::{at, reading, seen};
+use super::{at, judged, reading, seen};
 use crate::host::Memory;
 use crate::model::Reading;
 use crate::predict::{Foresight, Nearness, Told};
@@ -127,6 +127,23 @@ fn what_holds_for_a_moment_only_is_not_announced_but_a_fan_that_stands_is_at_onc
     // Patience with a fan is half a day.
     let told = watch.hours(13, &fan(900.0));
     assert_eq!(told.predictions[0].0.outlook, Nearness::Withdrawn);
+}
+
+#[test]
+fn the_risk_of_an_array_is_withdrawn_as_soon_as_it_is_whole() {
+    let mut watch = Watch::new();
+    let array = |degraded: f64| {
+        let disk = reading("disk-a", [("power_on_hours", 9e3)]);
+        [
+            reading("raid-md0", [("degraded", degraded)]),
+            judged(disk, "failing"),
+        ]
+    };
+    for (degraded, want) in [(1.0, Nearness::Near), (0.0, Nearness::Withdrawn)] {
+        let told = watch.step(10.0, &array(degraded)).predictions;
+        let raid = told.iter().find(|(one, _)| one.id == "raid-raid-md0");
+        assert_eq!(raid.unwrap().0.outlook, want);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{Lab, judged, reading};
+use super::{Lab, in_state, judged, reading};
 use crate::model::Reading;
 use crate::predict::raid::Raid;
 
@@ -41,4 +41,29 @@ fn an_array_without_all_of_its_devices_cannot_afford_disks_that_are_ill_or_old()
         lab.step(&machine(0.0, verdicts));
         lab.is_clear();
     }
+}
+
+#[test]
+fn what_is_advised_while_it_is_rebuilt_fits_that() {
+    for (state, advice) in [
+        ("degraded", "replace the device"),
+        ("rebuilding", "until it is rebuilt"),
+    ] {
+        let mut machine = machine(1.0, &[("failing", 9e4)]);
+        let raid = in_state(machine.remove(0), state);
+        machine.insert(0, raid);
+        let mut lab = Lab::<Raid>::new();
+        lab.step(&machine);
+        assert!(lab.case().advice.contains(advice), "{state}");
+    }
+}
+
+#[test]
+fn while_nothing_is_told_of_the_disks_what_was_told_of_them_holds() {
+    let mut lab = Lab::<Raid>::new();
+    lab.step(&machine(1.0, &[("failing", 9e4)]));
+    lab.step(&machine(1.0, &[]));
+    assert_eq!(lab.case().confidence, 60);
+    lab.step(&machine(1.0, &[("ok", 9e3)]));
+    lab.is_clear();
 }
