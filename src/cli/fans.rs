@@ -27,12 +27,12 @@ pub(super) fn run(args: &FansArgs, sources: &Sources, out: &mut dyn Write) -> Re
     let host = app::host(&config.host);
     let mut record = Record::open(&config.data_dir, &host.root);
     let mut failed = false;
-    for (file, result) in record.release() {
+    for (output, result) in record.release() {
         match result {
-            Ok(()) => writeln!(out, "{}: given back", file.display())?,
+            Ok(()) => writeln!(out, "{output}: given back")?,
             Err(error) => {
                 failed = true;
-                writeln!(out, "{}: cannot be given back: {error}", file.display())?;
+                writeln!(out, "{output}: cannot be given back: {error}")?;
             }
         }
     }

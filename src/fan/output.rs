@@ -2,10 +2,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::regulator::{Deed, Seen};
 use crate::collect::Chip;
 use crate::config::OutputAddress;
 use crate::host::Root;
+use crate::model::slug;
 
 /// `pwmN_enable`: driven by hand. 0 is full speed, above 1 are the chip's own automatics (kernel
 /// documentation of hwmon's sysfs interface).
@@ -17,17 +20,60 @@ pub(super) struct Output {
     root: Root,
     address: OutputAddress,
     tacho: u32,
-    /// Where it was found last, and how it was before it was taken.
+    /// How it was before it was taken.
     taken: Option<Taken>,
-    /// What was written, and what was read back after it: some chips know few steps only.
-    echo: Option<(u8, u8)>,
+    echo: Option<Echo>,
+}
+
+/// What was written, and what was read back after it: some chips know few steps only.
+#[derive(Debug)]
+struct Echo {
+    /// Where; under another number the chip's driver has begun anew.
+    file: PathBuf,
+    set: u8,
+    read: u8,
+}
+
+/// Which output of the machine it is, whatever number its chip has today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Spot {
+    /// The driver's name for the chip.
+    chip: String,
+    /// The path of the chip's device.
+    device: PathBuf,
+    /// The number of the output.
+    channel: u32,
+}
+
+impl Spot {
+    /// The file of its drive now.
+    fn file(&self, root: &Root) -> io::Result<PathBuf> {
+        let chips = Chip::all(root).unwrap_or_default();
+        let found = chips
+            .iter()
+            .find(|chip| chip.name == self.chip && chip.device == self.device);
+        let found = found.ok_or_else(|| absent(&self.chip))?;
+        Ok(drive_file(
+            &fs::canonicalize(root.sys(&found.dir()))?,
+            self.channel,
+        ))
+    }
+}
+
+impl std::fmt::Display for Spot {
+    /// As the configuration calls it, with the chip's place.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = self.device.file_name().unwrap_or_default();
+        let place = slug(&place.to_string_lossy());
+        write!(f, "{}@{place}/{}", self.chip, self.channel)
+    }
 }
 
 /// How an output was before homewatch took it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Taken {
-    /// The file of its drive.
-    pub(super) file: PathBuf,
+    /// Which it is.
+    pub(super) spot: Spot,
     /// Its mode then; `None` if the driver has none.
     pub(super) mode: Option<u8>,
 }
@@ -35,11 +81,12 @@ pub(super) struct Taken {
 impl Taken {
     /// Gives it back: to the chip's automatic if it had one, else fully driven. Best effort on
     /// both files; the error is the last one.
-    pub(super) fn release(&self) -> io::Result<()> {
+    pub(super) fn release(&self, root: &Root) -> io::Result<()> {
+        let file = self.spot.file(root)?;
         match self.mode {
-            Some(mode) if mode != MANUAL => fs::write(mode_file(&self.file), mode.to_string())?,
+            Some(mode) if mode != MANUAL => fs::write(mode_file(&file), mode.to_string())?,
             // It has no automatic: loud is better than hot.
-            Some(_) | None => fs::write(&self.file, "255")?,
+            Some(_) | None => fs::write(&file, "255")?,
         }
         Ok(())
     }
@@ -62,18 +109,15 @@ impl Output {
         self.taken.as_ref()
     }
 
-    /// The folder of its chip now; the numbers of chips may change while this runs.
-    fn dir(&self) -> io::Result<PathBuf> {
+    /// Its chip now; the numbers of chips may change while this runs.
+    fn chip(&self) -> io::Result<Chip> {
         let chips = Chip::all(&self.root).unwrap_or_default();
         let place = self.address.place.as_deref();
         let mut fitting = chips
-            .iter()
+            .into_iter()
             .filter(|chip| chip.name == self.address.chip)
             .filter(|chip| place.is_none_or(|place| chip.place() == place));
-        let found = fitting.next().ok_or_else(|| {
-            let text = format!("there is no chip {}", self.address.chip);
-            io::Error::new(io::ErrorKind::NotFound, text)
-        })?;
+        let found = fitting.next().ok_or_else(|| absent(&self.address.chip))?;
         if fitting.next().is_some() {
             let text = format!(
                 "there are several chips {0}: say which, such as \"{0}@{1}/{2}\"",
@@ -83,23 +127,29 @@ impl Output {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        fs::canonicalize(self.root.sys(&found.dir()))
+        Ok(found)
+    }
+
+    /// The folder of its chip now.
+    fn dir(&self, chip: &Chip) -> io::Result<PathBuf> {
+        fs::canonicalize(self.root.sys(&chip.dir()))
     }
 
     fn file(&self) -> io::Result<PathBuf> {
-        Ok(self.dir()?.join(format!("pwm{}", self.address.channel)))
+        let dir = self.dir(&self.chip()?)?;
+        Ok(drive_file(&dir, self.address.channel))
     }
 
     /// What there is to see of it.
     pub(super) fn see(&self, hottest_c: Option<f64>) -> io::Result<Seen> {
-        let dir = self.dir()?;
+        let dir = self.dir(&self.chip()?)?;
         let rpm = number(&dir.join(format!("fan{}_input", self.tacho))).ok();
-        let file = dir.join(format!("pwm{}", self.address.channel));
+        let file = drive_file(&dir, self.address.channel);
         let drive = byte(&file)?;
         let manual =
             byte(&mode_file(&file)).is_ok_and(|mode| mode == MANUAL) || !mode_file(&file).exists();
-        let drive_pct = match self.echo {
-            Some((set, read)) if read == drive => percent(set),
+        let drive_pct = match &self.echo {
+            Some(echo) if echo.read == drive => percent(echo.set),
             Some(_) | None => percent(drive),
         };
         Ok(Seen {
@@ -109,20 +159,27 @@ impl Output {
         })
     }
 
-    /// Does it. `keep` is told how the output was, before it is touched for the first time.
-    pub(super) fn carry_out(&mut self, deed: Deed, keep: impl FnOnce(&Taken)) -> io::Result<()> {
+    /// Does it. `keep` is told how the output is, before it is touched for the first time, and
+    /// answers how it was when it was taken first.
+    pub(super) fn carry_out(
+        &mut self,
+        deed: Deed,
+        keep: impl FnOnce(Taken) -> Taken,
+    ) -> io::Result<()> {
         let Deed::Drive(pct) = deed else {
             return self.release();
         };
-        let file = self.file()?;
+        let chip = self.chip()?;
+        let file = drive_file(&self.dir(&chip)?, self.address.channel);
         let mode = mode_file(&file);
-        if self.taken.as_ref().is_none_or(|taken| taken.file != file) {
-            let taken = Taken {
-                mode: byte(&mode).ok(),
-                file: file.clone(),
-            };
-            keep(&taken);
-            self.taken = Some(taken);
+        let spot = Spot {
+            chip: chip.name,
+            device: chip.device,
+            channel: self.address.channel,
+        };
+        if self.taken.as_ref().is_none_or(|taken| taken.spot != spot) {
+            let mode = byte(&mode).ok();
+            self.taken = Some(keep(Taken { spot, mode }));
             self.echo = None;
         }
         if mode.exists() && byte(&mode)? != MANUAL {
@@ -130,9 +187,11 @@ impl Output {
             self.echo = None;
         }
         let set = raw(pct);
-        if self.echo.is_none_or(|(before, _)| before != set) {
+        let done = |echo: &Echo| echo.set == set && echo.file == file;
+        if !self.echo.as_ref().is_some_and(done) {
             fs::write(&file, set.to_string())?;
-            self.echo = Some((set, byte(&file)?));
+            let read = byte(&file)?;
+            self.echo = Some(Echo { file, set, read });
         }
         Ok(())
     }
@@ -143,7 +202,7 @@ impl Output {
         let Some(taken) = &self.taken else {
             return Ok(());
         };
-        let result = taken.release();
+        let result = taken.release(&self.root);
         if result.is_ok() {
             self.taken = None;
         }
@@ -187,6 +246,14 @@ pub fn writable(root: &Root, address: &OutputAddress) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(false),
         Err(error) => Err(told(&file, &error)),
     }
+}
+
+fn absent(chip: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no chip {chip}"))
+}
+
+fn drive_file(dir: &Path, channel: u32) -> PathBuf {
+    dir.join(format!("pwm{channel}"))
 }
 
 fn mode_file(file: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::output::Taken;
+use super::output::{Spot, Taken};
 use crate::host::Root;
 
 /// The file in the data folder that says which outputs are taken and how they were before, for
@@ -12,25 +12,19 @@ use crate::host::Root;
 #[derive(Debug)]
 pub struct Record {
     file: PathBuf,
+    root: Root,
     boot: String,
-    taken: Vec<Entry>,
+    taken: Vec<Taken>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     boot: String,
-    taken: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry {
-    file: PathBuf,
-    mode: Option<u8>,
+    taken: Vec<Taken>,
 }
 
 impl Record {
-    /// What was taken since the machine was started; before that it is no matter any more, and the
-    /// names of files may mean others. Blocks.
+    /// What was taken since the machine was started; before that it is no matter any more. Blocks.
     pub fn open(data_dir: &Path, root: &Root) -> Self {
         let file = data_dir.join("fans.json");
         let boot = Root::read_trimmed(&root.proc("sys/kernel/random/boot_id")).unwrap_or_default();
@@ -39,26 +33,28 @@ impl Record {
         let taken = kept.filter(|kept| kept.boot == boot).map(|kept| kept.taken);
         Self {
             file,
+            root: root.clone(),
             boot,
             taken: taken.unwrap_or_default(),
         }
     }
 
-    /// Notes that it is taken, before it is touched.
-    pub(super) fn add(&mut self, taken: &Taken) {
-        if !self.taken.iter().any(|entry| entry.file == taken.file) {
-            self.taken.push(Entry {
-                file: taken.file.clone(),
-                mode: taken.mode,
-            });
-            self.write();
+    /// Notes that it is taken, before it is touched; answers how it was when it was taken first,
+    /// which is not always how it is now: a chip that comes back is still driven by hand.
+    pub(super) fn add(&mut self, taken: Taken) -> Taken {
+        let known = self.taken.iter().find(|one| one.spot == taken.spot);
+        if let Some(first) = known {
+            return first.clone();
         }
+        self.taken.push(taken.clone());
+        self.write();
+        taken
     }
 
     /// Notes that it was given back.
-    pub(super) fn remove(&mut self, file: &Path) {
+    pub(super) fn remove(&mut self, spot: &Spot) {
         let before = self.taken.len();
-        self.taken.retain(|entry| entry.file != file);
+        self.taken.retain(|one| one.spot != *spot);
         if self.taken.len() != before {
             self.write();
         }
@@ -79,17 +75,16 @@ impl Record {
         }
     }
 
-    /// Gives back everything that is taken; tells which, and what went wrong.
-    pub fn release(&mut self) -> Vec<(PathBuf, io::Result<()>)> {
-        let all: Vec<Entry> = self.taken.clone();
+    /// Gives back everything that is taken; tells which, as `chip@place/number`, and what went
+    /// wrong.
+    pub fn release(&mut self) -> Vec<(String, io::Result<()>)> {
         let mut told = Vec::new();
-        for Entry { file, mode } in all {
-            let taken = Taken { file, mode };
-            let result = taken.release();
+        for taken in self.taken.clone() {
+            let result = taken.release(&self.root);
             if result.is_ok() {
-                self.remove(&taken.file);
+                self.remove(&taken.spot);
             }
-            told.push((taken.file, result));
+            told.push((taken.spot.to_string(), result));
         }
         told
     }

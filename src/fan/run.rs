@@ -142,9 +142,9 @@ impl Fans {
     fn new(setup: Setup, bus: Bus) -> Self {
         let mut record = Record::open(&setup.data_dir, &setup.host.root);
         // What a run that was killed has left as it happened to be.
-        for (file, result) in record.release() {
+        for (output, result) in record.release() {
             if let Err(error) = result {
-                tracing::error!("{} cannot be given back: {error}", file.display());
+                tracing::error!("{output} cannot be given back: {error}");
             }
         }
         let memory = &setup.host.memory;
@@ -394,10 +394,10 @@ impl Fan {
     }
 
     fn carry_out(&mut self, deed: Deed, record: &mut Record) {
-        let before = self.output.taken().map(|taken| taken.file.clone());
+        let before = self.output.taken().map(|taken| taken.spot.clone());
         let result = self.output.carry_out(deed, |taken| record.add(taken));
-        if let (Some(file), None) = (before, self.output.taken()) {
-            record.remove(&file);
+        if let (Some(spot), None) = (before, self.output.taken()) {
+            record.remove(&spot);
         }
         if let Err(error) = result {
             let text = format!("{} cannot be set: {error}", self.config.output);

@@ -65,6 +65,71 @@ async fn what_a_killed_run_has_left_is_given_back() {
     house.stop().await;
 }
 
+/// The board's chip gets another number, as when its driver is loaded again.
+fn renumber(dir: &Path, from: u32, to: u32) {
+    let class = dir.join("sys/class/hwmon");
+    let chips = dir.join("sys/devices/platform/nct6775.656/hwmon");
+    let (old, new) = (format!("hwmon{from}"), format!("hwmon{to}"));
+    fs::remove_file(class.join(&old)).unwrap();
+    fs::rename(chips.join(&old), chips.join(&new)).unwrap();
+    symlink(chips.join(&new), class.join(&new)).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chip_with_another_number_is_given_back_as_it_was_before_the_first_take() {
+    let dir = machine();
+    let machine = host(&dir);
+    let mut house = House::new(dir, machine.clone(), config());
+    house.mode("curve").await;
+    renumber(house.dir.path(), 1, 6);
+    let moved = "sys/devices/platform/nct6775.656/hwmon/hwmon6";
+    let moved = house.dir.path().join(moved);
+    let said = |file: &str| Root::read(&moved.join(file)).unwrap();
+    house.warm("90000");
+    house.mode("full").await;
+    assert_eq!(
+        (said("pwm2_enable"), said("pwm2")),
+        ("1".into(), "255".into())
+    );
+    let kept = fs::read(house.dir.path().join("fans.json")).unwrap();
+    let dir = house.stop().await;
+    assert_eq!(said("pwm2_enable"), "5", "the board's mode, not ours");
+    // As after a `kill -9`, and renumbered before anybody gives back.
+    fs::write(moved.join("pwm2_enable"), "1").unwrap();
+    fs::write(dir.path().join("fans.json"), &kept).unwrap();
+    renumber(dir.path(), 6, 1);
+    let told = Record::open(dir.path(), &machine.root).release();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(one, end)| (&**one, end.is_ok()))
+        .collect();
+    assert_eq!(told, [("nct6775@nct6775-656/2", true)]);
+    assert_eq!(super::said(&dir, "pwm2_enable"), "5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_could_not_be_given_back_keeps_its_first_mode() {
+    let dir = machine();
+    let machine = host(&dir);
+    let mut house = House::new(dir, machine.clone(), config());
+    house.mode("curve").await;
+    // Its driver is gone at the stop and at the next start.
+    let link = house.dir.path().join("sys/class/hwmon/hwmon1");
+    let chip = fs::read_link(&link).unwrap();
+    fs::remove_file(&link).unwrap();
+    let dir = house.stop().await;
+    let told = Record::open(dir.path(), &machine.root).release();
+    let error = told[0].1.as_ref().unwrap_err().to_string();
+    assert_eq!(error, "there is no chip nct6775");
+    let mut house = House::new(dir, machine, config());
+    house.mode("blind").await;
+    symlink(chip, &link).unwrap();
+    house.mode("curve").await;
+    assert_eq!(said(&house.dir, "pwm2_enable"), "1");
+    let dir = house.stop().await;
+    assert_eq!(said(&dir, "pwm2_enable"), "5");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_board_without_an_automatic_runs_the_fan_fully_afterwards() {
     for mode in [None, Some("1")] {
