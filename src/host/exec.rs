@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Of each stream of a program so many bytes are kept.
@@ -10,7 +11,7 @@ const MAX_OUTPUT: u64 = 4 << 20;
 /// How outside programs are run.
 #[derive(Debug, Clone)]
 pub enum Exec {
-    /// As children, with a time-out; killed when it passes.
+    /// As children, with a time-out; killed with all they have started when it passes.
     Real,
     /// Answers are files in this folder: `<program>[ <arguments>]` with `/` as `_`, its first
     /// line the exit code; a longer name is cut at 250 bytes. For captured machines.
@@ -102,22 +103,52 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .env("LC_ALL", "C")
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(io)?;
+    let mut group = Group::of(&child);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let whole = async { tokio::try_join!(head(out), head(err), child.wait()) };
     match tokio::time::timeout(limit, whole).await {
-        Ok(Ok((stdout, stderr, status))) => Ok(Output {
-            code: status.code(),
-            stdout,
-            stderr,
-        }),
+        Ok(Ok((stdout, stderr, status))) => {
+            // What it has left running on purpose is none of ours.
+            group.leader = None;
+            Ok(Output {
+                code: status.code(),
+                stdout,
+                stderr,
+            })
+        }
         Ok(Err(cause)) => Err(io(cause)),
         Err(_) => Err(ExecError::TimeOut {
             program: program.to_owned(),
             limit,
         }),
+    }
+}
+
+/// A program and what it has started, ended together if nobody waits for the program any more.
+struct Group {
+    leader: Option<Pid>,
+}
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self {
+            leader: id.and_then(Pid::from_raw),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.leader.map(|one| kill_process_group(one, Signal::KILL))
+            && error != rustix::io::Errno::SRCH
+        {
+            tracing::warn!("a program cannot be ended: {error}");
+        }
     }
 }
 
@@ -163,6 +194,35 @@ mod tests {
         let script = sh("head -c 9000000 /dev/zero");
         let floods = Exec::Real.run(&script, LIMIT).await.unwrap();
         assert_eq!((floods.code, floods.stdout.len()), (Some(0), 4 << 20));
+    }
+
+    #[tokio::test]
+    async fn what_a_program_that_hangs_has_started_is_ended_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let script = format!("sleep 600 & echo $! >{}; wait", file.display());
+        let text = |path: &std::path::Path| {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).trim().to_owned()
+        };
+        let mut limit = Duration::from_millis(100);
+        // A busy machine may not come so far at once.
+        while text(&file).is_empty() {
+            let end = Exec::Real.run(&sh(&script), limit).await.unwrap_err();
+            assert!(matches!(end, ExecError::TimeOut { .. }), "{end}");
+            limit *= 2;
+        }
+        let stat = PathBuf::from(format!("/proc/{}/stat", text(&file)));
+        let lives = || {
+            let stat = text(&stat);
+            !stat.is_empty() && !stat.contains(") Z") && !stat.contains(") X")
+        };
+        let ended = async {
+            while lives() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, ended).await.unwrap();
     }
 
     #[tokio::test]
