@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::host::Root;
-use crate::model::{Device, slug};
+use crate::model::{Device, line, slug};
 
 /// Who a disk is, whatever the kernel calls it today.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Disk {
         let id = serial.clone().or_else(world_wide).or_else(uuid);
         let id = slug(id.as_deref().unwrap_or(name));
         let label = match &model {
-            Some(model) => format!("{model} ({name})"),
+            Some(model) => line(&format!("{model} ({name})")),
             None => name.to_owned(),
         };
         // ATA disks say "ATA" where SCSI disks say who made them.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bus::{State, SubjectState};
-use crate::model::{Alert, Category, Value, figure};
+use crate::model::{Alert, Category, Value, figure, line};
 
 /// The service's state, as `homewatch status` shows it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,14 +65,18 @@ impl Status {
             node: node.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             simulated,
-            alerts: alerts.iter().map(|alert| Alert::clone(alert)).collect(),
+            alerts: alerts
+                .iter()
+                .map(|alert| Alert {
+                    summary: line(&alert.summary),
+                    ..Alert::clone(alert)
+                })
+                .collect(),
             failing: failing
                 .filter_map(|(name, error)| {
                     let name = name.to_owned();
-                    Some(PartLine {
-                        name,
-                        error: error?,
-                    })
+                    let error = line(&error?);
+                    Some(PartLine { name, error })
                 })
                 .collect(),
             subjects: state.subjects().iter().map(subject_line).collect(),
@@ -115,7 +119,7 @@ fn subject_line(state: &SubjectState) -> SubjectLine {
                     Value::Number(number) => figure(Some(metric), *number),
                     Value::Flag(true) => "yes".to_owned(),
                     Value::Flag(false) => "no".to_owned(),
-                    Value::Text(text) => text.to_string(),
+                    Value::Text(text) => line(text),
                     Value::Moment(at) => format!("{at:.0}"),
                 };
                 (metric.name.to_owned(), text)

@@ -26,7 +26,7 @@ async fn open(dir: &Path) -> (Bus, JoinSet<()>) {
             },
             Outcome {
                 collector: "network",
-                result: Err("no such file".to_owned()),
+                result: Err("no such\u{1b}[31m\nfile".to_owned()),
             },
         ],
     };
@@ -67,7 +67,11 @@ async fn the_state_is_told_as_people_read_it() {
     let figures = [("Temperature".to_owned(), "44.0 °C".to_owned())];
     assert_eq!(cpu.figures, figures);
     assert_eq!(status.failing[0].name, "network");
-    assert_eq!(status.failing[0].error, "no such file");
+    let error = "no such [31m file";
+    assert_eq!(
+        status.failing[0].error, error,
+        "no escape reaches a terminal"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::slug;
+use super::{line, slug};
 
 /// The part of the house a subject belongs to; the topic segment after the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,31 @@ impl Area {
     /// The area of a topic segment.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|area| area.as_str() == text)
+    }
+}
+
+impl Device {
+    /// Without anything in its texts that is no text.
+    fn plain(self) -> Self {
+        match self {
+            Self::Host => Self::Host,
+            Self::Part {
+                id,
+                name,
+                manufacturer,
+                model,
+                serial,
+            } => {
+                let plain = |text: Option<String>| text.as_deref().map(line);
+                Self::Part {
+                    id,
+                    name: line(&name),
+                    manufacturer: plain(manufacturer),
+                    model: plain(model),
+                    serial: plain(serial),
+                }
+            }
+        }
     }
 }
 
@@ -82,15 +107,15 @@ impl Subject {
         Self::of_device(area, id, label, Device::Host)
     }
 
-    /// A subject of `device`. `id` is made a slug.
+    /// A subject of `device`. `id` is made a slug, names are made a [`line`] each.
     pub fn of_device(area: Area, id: &str, label: &str, device: Device) -> Arc<Self> {
         let id = slug(id);
         let key = format!("{area}/{id}");
         Arc::new(Self {
             area,
             id,
-            label: label.to_owned(),
-            device,
+            label: line(label),
+            device: device.plain(),
             key,
         })
     }
@@ -98,5 +123,31 @@ impl Subject {
     /// `<area>/<id>`: unique in a node, used in series names, topics and rules.
     pub fn key(&self) -> &str {
         &self.key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_devices_carry_no_control_characters() {
+        let device = Device::Part {
+            id: "disk-a".to_owned(),
+            name: "WD\u{1b}[31m".to_owned(),
+            manufacturer: Some("W\nD".to_owned()),
+            model: Some("WD\u{1b}[31m".to_owned()),
+            serial: Some("1\r2".to_owned()),
+        };
+        let subject = Subject::of_device(Area::Health, "disk-a", "WD\u{1b}[31m\n(sda)", device);
+        assert_eq!(subject.label, "WD [31m (sda)");
+        let want = Device::Part {
+            id: "disk-a".to_owned(),
+            name: "WD [31m".to_owned(),
+            manufacturer: Some("W D".to_owned()),
+            model: Some("WD [31m".to_owned()),
+            serial: Some("1 2".to_owned()),
+        };
+        assert_eq!(subject.device, want);
     }
 }

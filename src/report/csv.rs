@@ -3,11 +3,12 @@
 
 use super::document::{Cell, Chart, Document, Figure, Part, Table};
 use super::json::moment;
+use crate::model::line;
 
 /// The document as CSV with a line of names first.
 pub(super) fn csv(document: &Document) -> String {
     let mut out = "part,item,figure,value,unit\n".to_owned();
-    let mut line = |fields: [&str; 5]| {
+    let mut put = |fields: [&str; 5]| {
         let fields = fields.map(field);
         out.push_str(&fields.join(","));
         out.push('\n');
@@ -18,31 +19,31 @@ pub(super) fn csv(document: &Document) -> String {
         ("from", moment(&document.from)),
         ("to", moment(&document.to)),
     ] {
-        line(["report", document.report, figure, &value, ""]);
+        put(["report", document.report, figure, &value, ""]);
     }
     for part in &document.parts {
         match part {
             Part::Figures(group) => {
                 for one in &group.figures {
-                    figure(one, &mut line);
+                    figure(one, &mut put);
                 }
             }
-            Part::Table(one) => table(one, &mut line),
-            Part::Chart(one) => chart(one, &mut line),
-            Part::Note(note) => line(["note", "", "text", &note.text, ""]),
+            Part::Table(one) => table(one, &mut put),
+            Part::Chart(one) => chart(one, &mut put),
+            Part::Note(note) => put(["note", "", "text", &note.text, ""]),
         }
     }
     out
 }
 
-fn figure(figure: &Figure, line: &mut impl FnMut([&str; 5])) {
+fn figure(figure: &Figure, put: &mut impl FnMut([&str; 5])) {
     for (name, value) in figure.values() {
         let value = plain(value, figure.decimals);
-        line(["figure", &figure.key, name, &value, &figure.unit]);
+        put(["figure", &figure.key, name, &value, &figure.unit]);
     }
 }
 
-fn table(table: &Table, line: &mut impl FnMut([&str; 5])) {
+fn table(table: &Table, put: &mut impl FnMut([&str; 5])) {
     for row in &table.rows {
         let name = match row.first() {
             Some(Cell::Text(name)) => name.as_str(),
@@ -54,18 +55,18 @@ fn table(table: &Table, line: &mut impl FnMut([&str; 5])) {
                 Cell::Number(value) => plain(*value, column.decimals),
                 Cell::Unknown => continue,
             };
-            line([table.id, name, &column.key, &value, &column.unit]);
+            put([table.id, name, &column.key, &value, &column.unit]);
         }
     }
 }
 
-fn chart(chart: &Chart, line: &mut impl FnMut([&str; 5])) {
+fn chart(chart: &Chart, put: &mut impl FnMut([&str; 5])) {
     for series in &chart.series {
         for (at, value) in chart.at.iter().zip(&series.values) {
             if let Some(value) = value {
                 let value = plain(*value, chart.decimals);
                 let id = format!("chart {}", chart.id);
-                line([&id, &moment(at), &series.label, &value, &chart.unit]);
+                put([&id, &moment(at), &series.label, &value, &chart.unit]);
             }
         }
     }
@@ -75,16 +76,17 @@ fn plain(value: f64, decimals: u8) -> String {
     format!("{:.*}", usize::from(decimals.min(6)), value + 0.0)
 }
 
-/// A field as spreadsheets read it back. A text that a spreadsheet would take for a formula is
-/// marked as text; numbers are not touched.
+/// A field as spreadsheets read it back, in one line. A text that a spreadsheet would take for a
+/// formula is marked as text; numbers are not touched.
 fn field(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = line(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
     let marked = if is_formula && text.parse::<f64>().is_err() {
         format!("'{text}")
     } else {
-        text.to_owned()
+        text
     };
-    if marked.contains(['"', ',', '\n', '\r']) {
+    if marked.contains(['"', ',']) {
         format!("\"{}\"", marked.replace('"', "\"\""))
     } else {
         marked
@@ -97,13 +99,22 @@ mod tests {
 
     #[test]
     fn a_field_is_quoted_where_it_must_be_and_never_a_formula() {
-        let fields = ["plain", "-2.5", "=HYPERLINK(\"x\")", "a,b", "-rf"].map(field);
+        let fields = [
+            "plain",
+            "-2.5",
+            "=HYPERLINK(\"x\")",
+            "a,b",
+            "-rf",
+            "\t=1\u{1b}[2J\n2",
+        ]
+        .map(field);
         let want = [
             "plain",
             "-2.5",
             "\"'=HYPERLINK(\"\"x\"\")\"",
             "\"a,b\"",
             "'-rf",
+            "'=1 [2J 2",
         ];
         assert_eq!(fields, want);
     }
