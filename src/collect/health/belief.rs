@@ -7,6 +7,8 @@ use super::quantity::Quantity;
 /// No part gets hotter or colder by more than this from one tick to the next, °C; a processor
 /// that starts to work comes near to it.
 const LEAP: f64 = 50.0;
+/// What is warmer than this does not come to exactly 0 from one tick to the next, °C.
+const WARM: f64 = 10.0;
 /// So many leaps within an hour that led nowhere are a fault.
 const LEAPS: usize = 3;
 const HOUR: Duration = Duration::from_hours(1);
@@ -42,6 +44,7 @@ impl Belief {
     ) -> Result<f64, String> {
         match quantity {
             Quantity::Temperature => {
+                self.falls(value)?;
                 self.leaps(value, now)?;
                 self.rests(value, now)?;
             }
@@ -59,6 +62,17 @@ impl Belief {
         }
         self.last = Some(value);
         Ok(value)
+    }
+
+    /// Chips that lose their sensor tell exactly 0, for good: a second word proves nothing there.
+    fn falls(&self, value: f64) -> Result<(), String> {
+        let warm = self.last.filter(|last| *last > WARM);
+        match warm {
+            Some(last) if value.abs() < f64::EPSILON => {
+                Err(format!("has fallen from {last} to exactly 0 °C"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn leaps(&mut self, value: f64, now: Instant) -> Result<(), String> {
@@ -145,6 +159,21 @@ mod tests {
         assert_eq!(sensor.after(10, 21.0), Ok(21.0), "it is so");
         assert!(sensor.after(10, 99.0).is_err());
         assert_eq!(sensor.after(10, 22.0), Ok(22.0), "it was not so");
+    }
+
+    #[test]
+    fn a_warm_part_is_never_at_exactly_nothing_however_often_that_is_said() {
+        let mut sensor = Sensor::new();
+        assert!(sensor.after(0, 45.0).is_ok());
+        for _ in 0..3 {
+            let text = sensor.after(10, 0.0).unwrap_err();
+            assert!(text.contains("from 45 to exactly 0"), "{text}");
+        }
+        assert_eq!(sensor.after(10, 44.0), Ok(44.0), "it is back");
+        let mut outside = Sensor::new();
+        for degrees in [4.0, 0.5, 0.0, 0.0, -1.0] {
+            assert_eq!(outside.after(10, degrees), Ok(degrees), "a frosty night");
+        }
     }
 
     #[test]
