@@ -66,4 +66,8 @@ def pytest_json_modifyreport(json_report):
         for phase in ("setup", "call", "teardown"):
             if test.get(phase, {}).get("outcome") == "passed":
                 del test[phase]
+            # What left a test out is told from the root of the project.
+            told = test.get(phase, {})
+            if isinstance(told.get("longrepr"), str):
+                told["longrepr"] = told["longrepr"].replace(f"{PROJECT}/", "")
         test.pop("lineno", None)
