@@ -23,7 +23,7 @@ pub struct SubjectState {
     /// Keys that are no series.
     pub detail: Option<Map<String, Json>>,
     /// The commands about it that are allowed.
-    pub offers: Vec<Offer>,
+    pub offers: Arc<[Offer]>,
     /// When they were read.
     pub at: Timestamp,
     /// Whether they still hold.
@@ -167,7 +167,7 @@ impl State {
             values: values.clone(),
             source: reading.source,
             detail: reading.detail.clone(),
-            offers: reading.offers.clone(),
+            offers: Arc::clone(&reading.offers),
             at,
             available: true,
             published: payload,

@@ -14,7 +14,7 @@ pub(super) fn batch(state: &State, at: Timestamp) -> Batch {
                 values: subject.values.clone(),
                 source: subject.source,
                 detail: None,
-                offers: Vec::new(),
+                offers: std::sync::Arc::default(),
             })
             .collect()
     };

@@ -65,7 +65,7 @@ struct Fan {
     measuring: Option<Measuring>,
     kept: Kept,
     told: Told,
-    offers: Vec<Offer>,
+    offers: Arc<[Offer]>,
 }
 
 /// How a fan stood at the last step.
@@ -168,7 +168,7 @@ impl Fans {
                 measuring: None,
                 kept,
                 told: Told::default(),
-                offers: offers(&config, &curves),
+                offers: offers(&config, &curves).into(),
                 config,
             }
         };

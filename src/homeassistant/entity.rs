@@ -106,7 +106,13 @@ pub fn component(metric: &Metric, topic: &str, name: &str) -> Component {
     put("name", json!(name));
     put("stat_t", json!(topic));
     put("val_tpl", json!(template));
-    match metric.category {
+    place(metric.category, &mut put);
+    out
+}
+
+/// Where an entity stands on the page of its device.
+pub(super) fn place(category: Category, put: &mut impl FnMut(&str, Json)) {
+    match category {
         Category::Primary => {}
         Category::Diagnostic => put("ent_cat", json!("diagnostic")),
         Category::Hidden => {
@@ -114,7 +120,6 @@ pub fn component(metric: &Metric, topic: &str, name: &str) -> Component {
             put("en", json!(false));
         }
     }
-    out
 }
 
 fn number(metric: &Metric, total: bool, put: &mut impl FnMut(&str, Json), template: &mut String) {

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
+use super::entity::place;
 use super::{Component, Directory};
-use crate::model::{Category, Form, Offer};
+use crate::model::{Form, Offer};
 
 /// Whose word a command from Home Assistant is.
 const BY: &str = "Home Assistant";
@@ -70,14 +71,7 @@ pub(super) fn entity(offer: &Offer, topic: &str, name: &str) -> Component {
             );
         }
     }
-    match offer.category {
-        Category::Primary => {}
-        Category::Diagnostic => put("ent_cat", json!("diagnostic")),
-        Category::Hidden => {
-            put("ent_cat", json!("diagnostic"));
-            put("en", json!(false));
-        }
-    }
+    place(offer.category, &mut put);
     out
 }
 

@@ -38,7 +38,7 @@ pub(super) struct SubjectCard {
 struct Live {
     subject: Arc<Subject>,
     metrics: Vec<&'static Metric>,
-    offers: Vec<Offer>,
+    offers: Arc<[Offer]>,
 }
 
 impl SubjectCard {
@@ -132,7 +132,7 @@ impl SubjectCard {
             }
             !is_offer
         });
-        for one in &reading.offers {
+        for one in reading.offers.iter() {
             let id = format!("{}_{}_{}", subject.area, subject.id, one.key);
             let name = entity_name(subject, &one.name);
             withdrawn.remove(&id);
@@ -142,7 +142,7 @@ impl SubjectCard {
         self.live = Some(Live {
             subject: Arc::clone(subject),
             metrics,
-            offers: reading.offers.clone(),
+            offers: Arc::clone(&reading.offers),
         });
         withdrawn
     }

@@ -108,7 +108,7 @@ pub struct Reading {
     /// More keys for the JSON object that are no series (lists, names), if any.
     pub detail: Option<serde_json::Map<String, serde_json::Value>>,
     /// The commands about it that the configuration allows; all of them, each time.
-    pub offers: Vec<Offer>,
+    pub offers: Arc<[Offer]>,
 }
 
 impl Reading {
@@ -119,7 +119,7 @@ impl Reading {
             values: Vec::new(),
             source: None,
             detail: None,
-            offers: Vec::new(),
+            offers: Arc::default(),
         }
     }
 

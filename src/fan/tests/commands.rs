@@ -44,7 +44,7 @@ async fn without_leave_no_command_is_obeyed() {
     let mut house = House::new(dir, machine, other);
     house.mode("curve").await;
     let told = house.bus.state().subject("health/fancontrol-case").unwrap();
-    assert_eq!(told.offers, []);
+    assert_eq!(told.offers[..], []);
     let command = Command::parse("fan/case/set", b"auto", Origin::Push).unwrap();
     let (respond, _answer) = tokio::sync::oneshot::channel();
     let request = Request { command, respond };

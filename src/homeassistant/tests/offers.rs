@@ -34,7 +34,7 @@ fn fan_offers() -> Vec<Offer> {
 fn fan(offers: Vec<Offer>) -> Reading {
     let subject = Subject::of_host(Area::Health, "fancontrol-case", "Fan control Case");
     let mut reading = Reading::new(&subject).with(&USAGE, 40.0);
-    reading.offers = offers;
+    reading.offers = offers.into();
     reading
 }
 
@@ -48,7 +48,7 @@ fn entities(directory: &mut Directory, topic: &str) -> Json {
 fn what_is_allowed_of_a_thing_stands_on_its_device() {
     let mut directory = empty();
     let mut reading = Reading::new(&disk()).with(&TEMPERATURE, 41.0);
-    reading.offers = vec![selftest()];
+    reading.offers = [selftest()].into();
     assert!(directory.observe(at(0), "disk", &reading));
     assert!(!directory.observe(at(1), "disk", &reading), "nothing new");
     let of_disk = entities(&mut directory, DISK);

@@ -228,14 +228,18 @@ mod tests {
         ("device/product_name", "Radeon RX 6600\n"),
     ];
 
+    fn cards(dir: &Path) -> Box<dyn Collect> {
+        let host = Host::captured(dir, Clock::Real);
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        build(&host, section)
+    }
+
     #[test]
     fn cards_are_told_by_their_drivers() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut cards = build(&host, section);
+        let mut cards = cards(dir);
         assert!(matches!(cards.sample(), Err(CollectError::Absent(_))));
         card(dir, 3, "amdgpu", &AMD);
         card(
@@ -307,10 +311,7 @@ mod tests {
     fn a_card_whose_driver_is_unloaded_is_gone_and_comes_back_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut cards = build(&host, section);
+        let mut cards = cards(dir);
         card(dir, 1, "amdgpu", &AMD);
         card(dir, 2, "i915", &[("gt_act_freq_mhz", "300\n")]);
         assert_eq!(cards.sample().unwrap().len(), 2);

@@ -56,6 +56,7 @@ impl Judge {
             memory: self.memory.clone(),
             known: BTreeMap::new(),
             now,
+            by_command: false,
         };
         self.disk.take(&Ok(output), &bench);
         self.disk.verdict().map(|verdict| Opinion {

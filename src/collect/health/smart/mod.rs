@@ -154,14 +154,7 @@ impl Collect for Smart {
         let told = self.disks.iter().filter_map(Watched::told);
         // One disk by two ways is one disk.
         let told = told.filter(|reading| seen.insert(reading.subject.key().to_owned()));
-        let offered = |reading: &Reading| {
-            let mut reading = reading.clone();
-            if self.schedule.by_command {
-                reading.offers = selftest::offers(&reading.subject.id);
-            }
-            reading
-        };
-        Ok(told.map(offered).collect())
+        Ok(told.cloned().collect())
     }
 }
 
@@ -202,7 +195,7 @@ impl Smart {
             )));
         }
         let now = Instant::now();
-        let bench = Bench::new(&self.host, self.known.clone());
+        let bench = Bench::new(&self.host, self.known.clone(), self.schedule.by_command);
         match task {
             Task::Scan(kernel) => {
                 let output = answer.map_err(|error| CollectError::Transient(error.to_string()))?;

@@ -1,5 +1,6 @@
 //! When a disk is to test itself. Pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,7 +44,7 @@ impl Length {
 }
 
 /// The commands that begin a test of the disk `id`, or end it.
-pub(super) fn offers(id: &str) -> Vec<Offer> {
+pub(super) fn offers(id: &str) -> Arc<[Offer]> {
     [
         ("short", "Short self-test"),
         ("long", "Long self-test"),

@@ -9,6 +9,7 @@ use super::known::Known;
 use super::log::Test;
 use super::report::Report;
 use super::scan::{Found, subject_of};
+use super::selftest;
 use super::trend::Trend;
 use super::verdict::{Growth, Level, Verdict};
 use crate::host::{ExecError, Host, Memory, Output};
@@ -21,15 +22,18 @@ pub(super) struct Bench {
     /// What is known of disks, by id.
     pub(super) known: BTreeMap<String, Known>,
     pub(super) now: Timestamp,
+    /// Whether commands may test disks.
+    pub(super) by_command: bool,
 }
 
 impl Bench {
     /// With what the host remembers.
-    pub(super) fn new(host: &Host, known: BTreeMap<String, Known>) -> Self {
+    pub(super) fn new(host: &Host, known: BTreeMap<String, Known>, by_command: bool) -> Self {
         Self {
             memory: host.memory.clone(),
             known,
             now: host.clock.now(),
+            by_command,
         }
     }
 
@@ -160,7 +164,11 @@ impl Watched {
             self.verdict = Some(after(known, fresh));
         }
         let (report, verdict) = (self.report.as_ref(), self.verdict.as_ref());
-        self.told = Some(reading(&subject, report, verdict, self.asleep));
+        let mut told = reading(&subject, report, verdict, self.asleep);
+        if bench.by_command {
+            told.offers = selftest::offers(&subject.id);
+        }
+        self.told = Some(told);
     }
 
     /// What has grown, over restarts as well.

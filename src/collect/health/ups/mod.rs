@@ -24,6 +24,7 @@ mod wire;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -196,7 +197,8 @@ impl Supplies {
                 .entry(id.clone())
                 .or_insert_with(|| Supply::new(&id, server, &one.name, &self.memory));
             let mut reading = supply.tell(one, feeds, now);
-            reading.offers = offers(&id, tests);
+            let allowed = || offers(&id, tests).into();
+            reading.offers = Arc::clone(supply.offers.get_or_insert_with(allowed));
             readings.push(reading);
             ids.insert(id);
         }

@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::status::Steady;
 use super::{Told, learned};
 use crate::host::Memory;
-use crate::model::{Reading, Subject};
+use crate::model::{Offer, Reading, Subject};
 use crate::power::{Outage, OutageLook, Outages};
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ pub(super) struct Supply {
     outages: Outages,
     seen: Option<Instant>,
     memory: Memory,
+    /// The commands about it that are allowed, once it was heard.
+    pub(super) offers: Option<Arc<[Offer]>>,
 }
 
 /// What must be known of it after a restart.
@@ -54,6 +56,7 @@ impl Supply {
             outages: Outages::of(memory, id),
             seen: None,
             memory: memory.clone(),
+            offers: None,
         }
     }
 

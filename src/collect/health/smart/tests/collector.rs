@@ -18,7 +18,7 @@ async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
     let mut disk = Watched::new(found, None, Instant::now());
     assert!(disk.told().is_none());
     let (program, limit) = ("smartctl".to_owned(), LIMIT);
-    let bench = Bench::new(&Host::real(), BTreeMap::new());
+    let bench = Bench::new(&Host::real(), BTreeMap::new(), false);
     disk.take(&Err(ExecError::TimeOut { program, limit }), &bench);
     let reading = disk.told().unwrap();
     assert_eq!(told(reading, "verdict"), "unreadable");

@@ -45,7 +45,7 @@ const NIGHTLY: &str = "[selftest]\nshort = \"7d\"";
 #[tokio::test(start_paused = true)]
 async fn a_command_begins_a_test_only_where_that_is_allowed_and_makes_sense() {
     let mut forbidding = machine("");
-    assert_eq!(forbidding.now().await[0].offers, []);
+    assert_eq!(forbidding.now().await[0].offers[..], []);
     let done = ask(&forbidding, "disk-s-sda", None);
     forbidding.now().await;
     let refused = done.await.unwrap().unwrap_err();
