@@ -178,6 +178,7 @@ impl Output {
             channel: self.address.channel,
         };
         if self.taken.as_ref().is_none_or(|taken| taken.spot != spot) {
+            // Not every chip has a mode: such a fan is given back at full speed.
             let mode = byte(&mode).ok();
             self.taken = Some(keep(Taken { spot, mode }));
             self.echo = None;

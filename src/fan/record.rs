@@ -23,13 +23,25 @@ struct Kept {
     taken: Vec<Taken>,
 }
 
+/// What the file says; `None` without one.
+fn read(file: &Path) -> io::Result<Option<Kept>> {
+    match fs::read(file) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Record {
     /// What was taken since the machine was started; before that it is no matter any more. Blocks.
     pub fn open(data_dir: &Path, root: &Root) -> Self {
         let file = data_dir.join("fans.json");
         let boot = Root::read_trimmed(&root.proc("sys/kernel/random/boot_id")).unwrap_or_default();
-        let kept = fs::read(&file).ok();
-        let kept = kept.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        let kept = read(&file).unwrap_or_else(|error| {
+            // Whoever drove a fan by hand before cannot be known any more.
+            tracing::warn!("{} cannot be read: {error}", file.display());
+            None
+        });
         let taken = kept.filter(|kept| kept.boot == boot).map(|kept| kept.taken);
         Self {
             file,
@@ -87,5 +99,26 @@ impl Record {
             told.push((taken.spot.to_string(), result));
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Clock, Host};
+
+    #[test]
+    fn a_record_that_cannot_be_read_ends_nothing_and_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Host::captured(dir.path(), Clock::Real).root;
+        let file = dir.path().join("fans.json");
+        for damage in ["{", "[]", ""] {
+            fs::write(&file, damage).unwrap();
+            assert!(read(&file).is_err(), "{damage}");
+            let mut record = Record::open(dir.path(), &root);
+            assert!(record.release().is_empty());
+            record.write();
+            assert!(read(&file).unwrap().is_some());
+        }
     }
 }

@@ -35,7 +35,6 @@ pub(super) async fn outages(
             items.extend(outages.newest().map(|one| item(&api, &ups, one)));
         }
     }
-    items.sort_by(|(before, _), (after, _)| before.cmp(after));
     let body = page.of(items, &api.cursor(api.bus.state().revision()), true);
     Ok(answer::once(&headers, answer::json(&body)))
 }

@@ -231,13 +231,18 @@ async fn restore(meters: &Meters, clock: &Clock, store: &Store) {
             .meters
             .iter_mut()
             .find(|meter| meter.config.name == name);
-        let kept = serde_json::from_slice::<Kept>(&text).ok();
-        if let (Some(meter), Some(kept)) = (meter, kept)
-            && kept.of == meter.identity()
-        {
-            meter
-                .track
-                .restore(&kept.record, clock.now(), Instant::now());
+        let Some(meter) = meter else { continue };
+        match serde_json::from_slice::<Kept>(&text) {
+            Ok(kept) if kept.of == meter.identity() => {
+                meter
+                    .track
+                    .restore(&kept.record, clock.now(), Instant::now());
+            }
+            // Another device has its name now.
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(name, %error, "its counter makes no sense and begins anew");
+            }
         }
     }
 }

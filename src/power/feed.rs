@@ -124,7 +124,7 @@ impl Feed {
         } else {
             let shown: String = text.chars().take(SHOWN).collect();
             let what = if number.is_some() {
-                "cannot be"
+                "cannot be; see to its unit"
             } else {
                 "is neither a number nor a list of times with a figure each"
             };

@@ -59,13 +59,20 @@ pub(super) struct KeptFeeds {
 /// The counters of what the house feeds in, by meter.
 pub(super) type Returned = BTreeMap<String, f64>;
 
+/// The most that a kWh can cost where the listed price is `listed`: exchanges let it come to some ten
+/// times that, and whoever takes EUR/MWh for EUR/kWh is a thousand times off.
+fn dearest(listed: Option<f64>) -> f64 {
+    let listed = listed.filter(|price| *price > 0.0);
+    listed.map_or(DEAREST, |price| (price * 30.0).clamp(10.0, DEAREST))
+}
+
 impl Feeds {
     fn new(tariff: Option<&TariffConfig>, co2: Option<&Co2Config>) -> Self {
         let prices = |of: fn(&Terms) -> Option<&DynamicConfig>| {
             let terms = tariff.into_iter().flat_map(|tariff| &tariff.terms);
             let prices = terms.filter_map(|terms| {
                 let dynamic = of(terms)?;
-                let most = DEAREST / dynamic.scale;
+                let most = dearest(terms.rates.price) / dynamic.scale;
                 Some((terms.since, Feed::new(dynamic.feed.clone(), -most..=most)))
             });
             prices.collect()

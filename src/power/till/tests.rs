@@ -85,6 +85,23 @@ async fn a_dynamic_price_is_used_while_it_is_known_and_told_as_a_fallback_when_n
 }
 
 #[tokio::test]
+async fn a_price_that_is_told_in_another_unit_is_not_believed() {
+    let mut terms = terms();
+    terms.dynamic.as_mut().unwrap().scale = 1.0;
+    let mut till = till(terms);
+    let noon = at("2026-05-01T12:00:00Z");
+    // EUR/MWh where EUR/kWh was said, beside a listed price of 0.5.
+    say(&mut till, "p", "85.3", noon);
+    assert!(till.trouble().unwrap().contains("see to its unit"));
+    assert_eq!(till.quote(noon).unwrap().basis, Basis::Fallback);
+    // The dearest hour that an exchange allows is one.
+    say(&mut till, "p", "4", noon);
+    assert_eq!(till.quote(noon).unwrap().basis, Basis::Dynamic);
+    // Without a listed price, in a currency of small coins perhaps, hardly anything is too much.
+    assert!((dearest(None) - DEAREST).abs() < 1e-9);
+}
+
+#[tokio::test]
 async fn the_next_hours_are_told_as_far_as_a_list_goes() {
     let mut till = till(terms());
     let now = at("2026-05-01T12:10:00Z");
