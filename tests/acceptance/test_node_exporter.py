@@ -135,7 +135,11 @@ class Comparison:
         self.names = {(labels["chip"], labels["sensor"]): labels["label"]
                       for name, labels, _ in samples if name == "node_hwmon_sensor_label"}
         for name, labels, value in samples:
-            self.look(name, labels, value)
+            try:
+                self.look(name, labels, value)
+            except KeyError as absent:
+                # A subject may not be told yet.
+                self.want(False, name, labels, value, absent)
 
     def want(self, is_there, *what):
         self.compared += 1
