@@ -302,6 +302,11 @@ fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
                 .append(&batch(day * 86_400 + tick * 1_800, 1.0))
                 .unwrap();
         }
+        // One hour a day has six samples, one of which is high.
+        for (place, value) in [1.0, 1.0, 1.0, 7.0].into_iter().enumerate() {
+            let second = day * 86_400 + 7_300 + i64::try_from(place).unwrap();
+            store.append(&batch(second, value)).unwrap();
+        }
     }
     let days = |store: &Store| {
         let mut days = Vec::new();
@@ -324,4 +329,27 @@ fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
     let first = all(&store, SERIES)[0].0;
     // Old days are there by the hour: at a quarter past.
     assert_eq!((1_790_000_000 + first) % 3_600, 900);
+    // With the mean that they had, and how many samples it is of.
+    let mut hours = Vec::new();
+    store
+        .each_known(SERIES, at(0), at(86_399), |one| hours.push(one))
+        .unwrap();
+    assert!(hours.iter().all(|one| one.is_hour), "{hours:?}");
+    assert_eq!(hours.iter().map(|one| one.samples).sum::<u32>(), 52);
+    let high = hours.iter().find(|one| one.greatest > 1.0).unwrap();
+    assert_eq!((high.least, high.mean, high.greatest), (1.0, 2.0, 7.0));
+    // Of the last days every sample is known.
+    let mut samples = Vec::new();
+    store
+        .each_known(SERIES, at(7 * 86_400), at(8 * 86_400 - 1), |one| {
+            samples.push(one);
+        })
+        .unwrap();
+    assert_eq!((samples.len(), samples[0].is_hour), (52, false));
+    assert_eq!((samples[0].least, samples[0].mean), (1.0, 1.0));
+    assert!(
+        store
+            .each_known("health/none", at(0), at(1), |_| {})
+            .is_err()
+    );
 }

@@ -14,6 +14,8 @@ const FORMS: &str = "a period is day, week, month or year (so far), yesterday, l
 
 /// The longest period: hourly figures are kept for ten years, and one more is under way.
 const LONGEST: SignedDuration = SignedDuration::from_hours(11 * 366 * 24);
+/// The hours of [`LONGEST`] and some more.
+const MOST_BINS: usize = 100_000;
 
 /// Why there is no such period.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -351,11 +353,11 @@ impl Frame {
     }
 
     /// `span` cut by `grain` in local time, in order; the first and last may be shorter. No more
-    /// than 1,000.
+    /// than [`MOST_BINS`].
     pub fn bins(&self, span: Span, grain: Grain) -> Vec<Span> {
         let mut bins = Vec::new();
         let mut from = span.from;
-        while from < span.to && bins.len() < 1000 {
+        while from < span.to && bins.len() < MOST_BINS {
             let to = self.next(from, grain).unwrap_or(span.to).min(span.to);
             bins.push(Span { from, to });
             from = to;

@@ -55,7 +55,7 @@ pub use backup::restore;
 pub use export::ExportFormat;
 pub use history::HistoryHealth;
 pub use medium::Medium;
-pub use query::Payload;
+pub use query::{Known, Payload};
 pub use records::{Change, Collection};
 pub use run::run;
 pub use series::{SeriesInfo, SeriesKind};

@@ -121,6 +121,34 @@ impl Store {
         })
     }
 
+    /// Hands what is known of a series from `from` to `to` to `visit`, in order: every sample, and
+    /// of days whose samples are gone each hour as a whole.
+    pub fn each_known(
+        &self,
+        series: &str,
+        from: Timestamp,
+        to: Timestamp,
+        mut visit: impl FnMut(Known),
+    ) -> Result<(), StoreError> {
+        let (scan, _, _) = self.scan(series, from, to)?;
+        let transaction = self.db().begin_read()?;
+        let table = chunks(&transaction)?;
+        let mut from = Level::Day.start(scan.from);
+        while let Some(day) = next_day(table.as_ref(), &scan, from)? {
+            let known = match coarse_hours(table.as_ref(), &scan, day)? {
+                Some(hours) => hours,
+                None => day_samples(table.as_ref(), &scan, day)?
+                    .into_iter()
+                    .filter_map(|(at, value)| Known::sample(at, value))
+                    .collect(),
+            };
+            let wanted = |one: &Known| (scan.from..=scan.to).contains(&one.at.as_millisecond());
+            known.into_iter().filter(wanted).for_each(&mut visit);
+            from = day + Level::Day.span();
+        }
+        Ok(())
+    }
+
     fn scan(
         &self,
         series: &str,
@@ -162,11 +190,7 @@ impl Store {
 
     fn read(&self, scan: &Scan, mut visit: impl FnMut(i64, f64) -> bool) -> Result<(), StoreError> {
         let transaction = self.db().begin_read()?;
-        let table = match transaction.open_table(CHUNKS) {
-            Ok(table) => Some(table),
-            Err(redb::TableError::TableDoesNotExist(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let table = chunks(&transaction)?;
         let mut from = Level::Day.start(scan.from);
         while let Some(day) = next_day(table.as_ref(), scan, from)? {
             for (at, value) in day_samples(table.as_ref(), scan, day)? {
@@ -177,6 +201,47 @@ impl Store {
             from = day + Level::Day.span();
         }
         Ok(())
+    }
+}
+
+/// What is known of a series for a while: a sample, or an hour whose samples are gone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known {
+    /// The time of the sample, or the begin of the hour.
+    pub at: Timestamp,
+    /// Whether it is an hour.
+    pub is_hour: bool,
+    /// Of how many samples.
+    pub samples: u32,
+    /// The least, in the series' unit.
+    pub least: f64,
+    /// The mean.
+    pub mean: f64,
+    /// The greatest.
+    pub greatest: f64,
+}
+
+impl Known {
+    fn sample(at: i64, value: f64) -> Option<Self> {
+        Some(Self {
+            at: Timestamp::from_millisecond(at).ok()?,
+            is_hour: false,
+            samples: 1,
+            least: value,
+            mean: value,
+            greatest: value,
+        })
+    }
+
+    fn hour(hour: &hourly::Hour, decimals: u8) -> Option<Self> {
+        Some(Self {
+            at: Timestamp::from_millisecond(hour.start).ok()?,
+            is_hour: true,
+            samples: u32::try_from(hour.count).unwrap_or(u32::MAX),
+            least: unscale(hour.min, decimals),
+            mean: unscale(hour.mean, decimals),
+            greatest: unscale(hour.max, decimals),
+        })
     }
 }
 
@@ -193,16 +258,52 @@ impl Store {
     /// What the history takes in the database; reads all of it.
     pub fn payload_bytes(&self) -> Result<Payload, StoreError> {
         let transaction = self.db().begin_read()?;
-        let table = match transaction.open_table(CHUNKS) {
-            Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Payload::default()),
-            Err(error) => return Err(error.into()),
+        let Some(table) = chunks(&transaction)? else {
+            return Ok(Payload::default());
         };
         Ok(Payload {
             samples: pack::bytes(&table, Level::Day)? + pack::bytes(&table, Level::Block)?,
             hourly: pack::bytes(&table, Level::Hourly)?,
         })
     }
+}
+
+/// The folded history; `None` while there is none.
+fn chunks(
+    transaction: &redb::ReadTransaction,
+) -> Result<Option<redb::ReadOnlyTable<Key, &'static [u8]>>, StoreError> {
+    match transaction.open_table(CHUNKS) {
+        Ok(table) => Ok(Some(table)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The hours of a day of which there is nothing else.
+fn coarse_hours(
+    table: Option<&impl ReadableTable<Key, &'static [u8]>>,
+    scan: &Scan,
+    day: i64,
+) -> Result<Option<Vec<Known>>, StoreError> {
+    let Some(table) = table else { return Ok(None) };
+    let end = day + Level::Day.span();
+    let mut newest = scan.pending.points.iter();
+    let mut is_fine = newest.any(|(at, _)| (day..end).contains(at))
+        || pack::chunk(table, Level::Day, day, scan.number)?.is_some();
+    for start in (day..end).step_by(10_800_000) {
+        is_fine = is_fine || pack::chunk(table, Level::Block, start, scan.number)?.is_some();
+    }
+    if is_fine {
+        return Ok(None);
+    }
+    let chunk = pack::chunk(table, Level::Hourly, day, scan.number)?;
+    Ok(chunk.map(|chunk| {
+        let (decimals, hours) = hourly::decode(&chunk, day);
+        let hours = hours.iter();
+        hours
+            .filter_map(|hour| Known::hour(hour, decimals))
+            .collect()
+    }))
 }
 
 /// The first day from `from` on that has anything of any series.

@@ -106,7 +106,11 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
         if let Some(now) = charge(frame.span) {
             let figure = Figure::new(format!("standing_{lower}"), "Standing charge", code, 2);
             let last_year = frame.last_year.and_then(charge);
-            figures.push(figure.with(Some(now), charge(frame.before), last_year));
+            // Of a time before there was anything to pay for, nothing is held against it.
+            let was = |usage: Option<&Usage>| usage.is_some_and(|one| one.energy_kwh.is_some());
+            let before = charge(frame.before).filter(|_| was(Some(&known.before)));
+            let last_year = last_year.filter(|_| was(known.last_year.as_ref()));
+            figures.push(figure.with(Some(now), before, last_year));
         }
     }
     let mean = Figure::new("mean_w", "Mean power", "W", 1);
@@ -143,8 +147,7 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
     Ok(figures)
 }
 
-/// Kilograms of CO₂: by the hour where a feed tells it and the span is short enough, else by the
-/// day.
+/// Kilograms of CO₂: by the hour where a feed tells it, else by the day.
 fn carbon(question: &Question<'_>, usage: &Usage, span: Span) -> Result<Option<f64>, ReportError> {
     let (Some(co2), Some(_)) = (&question.config.power.co2, usage.energy_kwh) else {
         return Ok(None);
@@ -158,7 +161,7 @@ fn carbon(question: &Question<'_>, usage: &Usage, span: Span) -> Result<Option<f
             .collect::<Vec<_>>();
         (bins, energy)
     };
-    let (bins, energy) = if co2.feed.is_some() && span.hours() <= 960.0 {
+    let (bins, energy) = if co2.feed.is_some() {
         let bins = question.frame.bins(span, Grain::Hour);
         let energy = past::counted(question.store, "power/host/energy_kwh", &bins)?;
         // Days that only the book knows count all the same.

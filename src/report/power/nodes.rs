@@ -10,9 +10,6 @@ use crate::model::Timestamp;
 use crate::power::{Bill, Stretch};
 use crate::report::{Cell, Column, Document, Figure, Grain, Question, ReportError, Span, Table};
 
-/// Up to so many hours energy is priced by the hour; more by the day.
-const BY_HOUR: f64 = 40.0 * 24.0;
-
 /// The meters of each other node, by its name.
 fn known<'a>(question: &Question<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut nodes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -56,12 +53,8 @@ impl Node<'_> {
 
     fn spent(&self, span: Span) -> Result<Spent, ReportError> {
         let question = self.question;
-        let grain = if span.hours() > BY_HOUR {
-            Grain::Day
-        } else {
-            Grain::Hour
-        };
-        let bins = question.frame.bins(span, grain);
+        // However long the span: by the day a price of the night would be that of the evening too.
+        let bins = question.frame.bins(span, Grain::Hour);
         let energy = self.energy(&bins)?;
         let sum = energy.iter().flatten().copied().reduce(|a, b| a + b);
         let Some(tariff) = question

@@ -6,34 +6,11 @@ use crate::model::Timestamp;
 use crate::report::Span;
 use crate::store::{Store, StoreError};
 
-/// A span of more hours is read by the hour where the history has that.
-const LONG: f64 = 60.0 * 24.0;
-/// Points that a long span is read as: each stretch of them keeps its least and greatest, so that
-/// a counter loses nothing.
-const POINTS: usize = 4000;
+/// Seconds of an hour.
+const HOUR_S: f64 = 3600.0;
 
-/// Hands each sample of `series` in `span` to `visit`, in order. A series that never was has none.
-fn each(
-    store: &Store,
-    series: &str,
-    span: Span,
-    mut visit: impl FnMut(Timestamp, f64),
-) -> Result<(), StoreError> {
-    let read = if span.hours() > LONG {
-        store
-            .query(series, span.from, span.to, Some(POINTS))
-            .map(|points| {
-                let known = points
-                    .into_iter()
-                    .filter_map(|one| Some((one.at, one.value?)));
-                known.for_each(|(at, value)| visit(at, value));
-            })
-    } else {
-        store.each_sample(series, span.from, span.to, |at, value| {
-            visit(at, value);
-            true
-        })
-    };
+/// A series that never was tells nothing.
+fn known(read: Result<(), StoreError>) -> Result<(), StoreError> {
     match read {
         Err(StoreError::NoSeries(_)) => Ok(()),
         read => read,
@@ -62,7 +39,7 @@ pub(in crate::report) fn counted(
     };
     let mut before = None;
     let mut places = bins.iter().zip(&mut counted).peekable();
-    each(store, series, span, |at, value| {
+    known(store.each_sample(series, span.from, span.to, |at, value| {
         let went = before.replace(value).map(|before| value - before);
         while places.next_if(|(bin, _)| bin.to < at).is_some() {}
         if let (Some((bin, sum)), Some(went)) = (places.peek_mut(), went)
@@ -70,7 +47,8 @@ pub(in crate::report) fn counted(
         {
             **sum = Some(sum.unwrap_or(0.0) + went.max(0.0));
         }
-    })?;
+        true
+    }))?;
     Ok(counted)
 }
 
@@ -87,8 +65,9 @@ pub(in crate::report) struct Watts {
     pub(in crate::report) peak_w: Option<f64>,
 }
 
-/// The watts of `series` in `span`; what lies further apart than three times `interval` is a gap,
-/// but for the hours of a past whose single samples are gone.
+/// The watts of `series` in `span`; what lies further apart than three times `interval`,
+/// or than what came before, is a gap.
+/// An hour of a past whose single samples are gone counts as a whole.
 ///
 /// # Errors
 /// Those of the store.
@@ -100,19 +79,26 @@ pub(in crate::report) fn watts(
 ) -> Result<Watts, StoreError> {
     let (mut found, mut energy) = (Watts::default(), 0.0);
     let mut before: Option<Timestamp> = None;
-    let limit = interval.as_secs_f64() * 3.0;
-    each(store, series, span, |at, value| {
-        found.min_w = Some(found.min_w.map_or(value, |least: f64| least.min(value)));
-        found.peak_w = Some(found.peak_w.map_or(value, |most: f64| most.max(value)));
-        if let Some(before) = before.replace(at) {
-            let passed = at.duration_since(before).as_secs_f64();
-            let by_hour = (passed - 1800.0).abs() < 1.0 || (passed - 3600.0).abs() < 1.0;
-            if passed <= limit || by_hour {
-                found.watched_s += passed;
-                energy += passed * value;
-            }
-        }
-    })?;
+    // The interval may have been another one then: the step before tells.
+    let (usual, mut step) = (interval.as_secs_f64(), 0.0_f64);
+    known(store.each_known(series, span.from, span.to, |one| {
+        let least = found.min_w.map_or(one.least, |least| least.min(one.least));
+        let most = found
+            .peak_w
+            .map_or(one.greatest, |most| most.max(one.greatest));
+        (found.min_w, found.peak_w) = (Some(least), Some(most));
+        let before = before.replace(one.at);
+        let passed = before.map_or(0.0, |before| one.at.duration_since(before).as_secs_f64());
+        let limit = (usual.max(step) * 3.0).min(HOUR_S);
+        step = passed;
+        let passed = match one.is_hour {
+            true => HOUR_S,
+            false if passed <= limit => passed,
+            false => 0.0,
+        };
+        found.watched_s += passed;
+        energy += passed * one.mean;
+    }))?;
     if found.watched_s > 0.0 {
         found.mean_w = energy / found.watched_s;
     }
@@ -132,18 +118,15 @@ pub(in crate::report) fn means(
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
         return Ok(Vec::new());
     };
-    let span = Span {
-        from: first.from,
-        to: last.to,
-    };
     let mut places = bins.iter().zip(&mut sums).peekable();
-    each(store, series, span, |at, value| {
-        while places.next_if(|(bin, _)| bin.to <= at).is_some() {}
+    known(store.each_known(series, first.from, last.to, |one| {
+        while places.next_if(|(bin, _)| bin.to <= one.at).is_some() {}
         if let Some((_, (sum, count))) = places.peek_mut() {
-            *sum += value;
-            *count += 1.0;
+            let samples = f64::from(one.samples);
+            *sum += one.mean * samples;
+            *count += samples;
         }
-    })?;
+    }))?;
     let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
     Ok(sums.into_iter().map(mean).collect())
 }
@@ -167,7 +150,7 @@ pub(in crate::report) fn all_of(
     Ok(sums)
 }
 
-/// Every value of `series` in `span`.
+/// Every value of `series` in `span`; of hours whose single samples are gone the mean.
 ///
 /// # Errors
 /// Those of the store.
@@ -177,6 +160,6 @@ pub(in crate::report) fn values(
     span: Span,
 ) -> Result<Vec<f64>, StoreError> {
     let mut values = Vec::new();
-    each(store, series, span, |_, value| values.push(value))?;
+    known(store.each_known(series, span.from, span.to, |one| values.push(one.mean)))?;
     Ok(values)
 }

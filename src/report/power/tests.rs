@@ -1,5 +1,7 @@
 //! A house of made-up days: what the report says of them is worked out by hand.
 
+mod years;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -151,12 +151,13 @@ impl Usage {
         ];
         let mut parts = BTreeMap::new();
         for (owner, sum) in services.chain(rest) {
-            if sum.energy_kwh > 0.0 {
+            if sum.energy_kwh * share > 0.0 {
                 parts.insert(owner.clone(), sum.energy_kwh * share);
                 gather(self.parts.entry(owner).or_default(), sum, share);
             }
         }
-        for (owner, sum) in day.processes {
+        let processes = day.processes.into_iter();
+        for (owner, sum) in processes.filter(|(_, sum)| sum.energy_kwh * share > 0.0) {
             gather(self.processes.entry(owner).or_default(), sum, share);
         }
         parts
@@ -210,10 +211,12 @@ struct Part {
 impl Part {
     fn of(day: &Day) -> Self {
         let host = day.host;
+        let is_known = host.watched_s > 0.0 || host.energy_kwh > 0.0;
         Self {
-            energy_kwh: (host.watched_s > 0.0 || host.energy_kwh > 0.0).then_some(host.energy_kwh),
+            energy_kwh: is_known.then_some(host.energy_kwh),
             cost: host.cost,
-            currency: day.currency.clone(),
+            // What is not known has cost nothing that could be told.
+            currency: day.currency.clone().filter(|_| is_known),
             mean_w: host.mean_w,
             min_w: host.min_w,
             peak_w: host.peak_w,
