@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::Gap;
+
 /// So many looks are compared: an hour at a look every ten seconds.
 const WINDOW: usize = 360;
 /// Fewer looks in common tell nothing.
@@ -11,8 +13,6 @@ const LEAST: u32 = 60;
 const LAGS: i32 = 6;
 /// It is worked out once in so many looks.
 const EVERY: usize = 6;
-/// After a longer gap the window begins anew.
-const LONGEST_GAP: Duration = Duration::from_mins(5);
 /// A figure that is told rarely holds for so many looks.
 const HOLDS: usize = 4;
 /// Watts that move by less are called steady, W (standard deviation).
@@ -56,6 +56,8 @@ pub struct Ties {
 /// A rolling window of measured watts and what was done meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Correlation {
+    /// After a longer time the window begins anew.
+    gap: Gap,
     looks: VecDeque<Look>,
     /// The last figure of graphics cards, and how many looks ago it was told.
     graphics: Option<(f64, usize)>,
@@ -72,12 +74,20 @@ struct Look {
 }
 
 impl Correlation {
+    /// The ties of who looks rarely: what counts as a gap.
+    pub fn new(gap: Gap) -> Self {
+        Self {
+            gap,
+            ..Self::default()
+        }
+    }
+
     /// Takes in what was measured at the monotonic time `up`; `power_w` is `None` when it was
     /// not: an estimate follows the processor by its making and proves nothing.
     pub fn step(&mut self, up: Duration, power_w: Option<f64>, mut doings: Doings) -> Ties {
         let last = self.looks.back().map(|look| look.up);
-        if last.is_some_and(|last| up <= last || up.saturating_sub(last) > LONGEST_GAP) {
-            *self = Self::default();
+        if last.is_some_and(|last| up <= last || self.gap.is(up.saturating_sub(last))) {
+            *self = Self::new(self.gap);
         }
         self.graphics = match (doings.graphics, self.graphics) {
             (Some(gpu), _) => Some((gpu, 0)),

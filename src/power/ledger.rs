@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roll::{Entry, Roll};
 use super::shares::{Above, Watts};
-use super::{Draw, Owner, Shares, Spent};
-
-/// Longer than this between two looks and the shares of the last one tell nothing of it.
-const LONGEST_GAP: Duration = Duration::from_mins(5);
+use super::{Draw, Gap, Owner, Shares, Spent};
 
 /// What one of the parts has used up since its account was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -66,6 +63,8 @@ pub struct Terms {
     pub processes: usize,
     /// What a disk at full work draws above one at rest, W, where that is known beforehand.
     pub disk_w: Option<f64>,
+    /// Of what lies further apart the shares of the last look tell nothing.
+    pub gap: Gap,
 }
 
 /// Splits watts and keeps the accounts.
@@ -181,7 +180,7 @@ impl Ledger {
         self.shares = Shares::of(draw.power_w, &watts);
         if let Some((then, before)) = last {
             let gap = up.saturating_sub(then);
-            if gap <= LONGEST_GAP {
+            if !self.terms.gap.is(gap) {
                 let seconds = gap.as_secs_f64();
                 self.shares.seconds = seconds;
                 self.waiting.add(&watts, seconds);
@@ -192,7 +191,7 @@ impl Ledger {
             }
             let counted = (draw.energy_kwh - before).max(0.0);
             if counted > 0.0 {
-                let known = gap <= LONGEST_GAP;
+                let known = !self.terms.gap.is(gap);
                 let cost = cost_of(counted);
                 self.book(counted, cost, known);
             }

@@ -179,8 +179,10 @@ pub async fn run(
 
 impl Works {
     fn new(setup: Setup, kept: Kept) -> Self {
+        let gap = setup.terms.gap;
         let node = NodePower::new(setup.curve, kept.energy_kwh)
-            .with_learned(kept.learned, kept.learned_shared);
+            .with_learned(kept.learned, kept.learned_shared)
+            .with_gap(gap);
         Self {
             node,
             ledger: Ledger::new(setup.terms, kept.accounts),
@@ -194,7 +196,7 @@ impl Works {
             habits: Habits::default(),
             setup,
             subjects: Subjects::default(),
-            correlation: Correlation::default(),
+            correlation: Correlation::new(gap),
             guide: Guide::default(),
             calibrated: kept.calibrated,
             is_new: false,

@@ -5,7 +5,7 @@ use super::outlook::{Case, Due, Finding, Kind};
 use super::profile::{Profile, Regime};
 use super::scene::{Room, Scene, Seen};
 use super::tracker::Tracker;
-use super::trend::{line, median, tidy};
+use super::trend::{median, pace, tidy};
 
 /// Dust and dried paste: what load adds to a temperature, held against what it added at first.
 ///
@@ -201,7 +201,7 @@ impl Cooling {
 
     /// Degrees a day by which the hottest load gets hotter: hardly less, likely, hardly more.
     fn rate(&self, standing: &Standing) -> Option<[f64; 3]> {
-        let line = line(self.above.weeks()).filter(|line| line.slope > 0.0)?;
+        let line = pace(self.above.weeks()).filter(|line| line.slope > 0.0)?;
         let rate = |slope: f64| slope * standing.first;
         Some([
             rate(line.least.max(line.slope / 4.0)),
@@ -216,7 +216,7 @@ impl Cooling {
             Some(Room::Coolest(_)) => 70,
             Some(Room::Unknown) | None => 55,
         };
-        let sure = line(self.above.weeks()).is_some_and(|line| line.rises());
+        let sure = pace(self.above.weeks()).is_some_and(|line| line.rises());
         known + if sure { 10 } else { 0 }
             - if standing.ratio < self.worse() + 0.05 {
                 10

@@ -5,7 +5,7 @@ use super::outlook::{Case, Due, Finding, Kind};
 use super::profile::{Profile, Regime};
 use super::scene::{Scene, Seen};
 use super::tracker::Tracker;
-use super::trend::{line, median};
+use super::trend::{median, pace};
 
 /// A fan against itself: its speed by its drive, or by the processor's temperature where the
 /// drive is not known, held against what it was at first.
@@ -98,7 +98,7 @@ impl Tracker for Fan {
         else {
             return Finding::Clear(None);
         };
-        let falls = line(self.speed.weeks()).filter(|line| line.slope < 0.0);
+        let falls = pace(self.speed.weeks()).filter(|line| line.slope < 0.0);
         let due = falls.and_then(|line| {
             let days = |slope: f64| (ratio - DONE).max(0.0) / -slope;
             let most = line.most.min(line.slope / 4.0);

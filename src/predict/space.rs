@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::{Case, Due, Finding, Kind};
-use super::scene::{Scene, Seen};
+use super::scene::{self, Scene, Seen};
 use super::tracker::Tracker;
 use super::trend::{Line, line, real};
 
@@ -80,18 +80,25 @@ impl Tracker for Space {
             return Finding::Clear(None);
         };
         let left = (self.room - used).max(0.0);
-        let days = left / fit.slope;
-        let due = Due::within(now, days, left / fit.most, left / fit.least);
+        // The least of today, as that of each day, is from its begin where it grows.
+        let passed = (scene::days(now) - self.today).clamp(0.0, 1.0);
+        let within = |pace: f64| (left / pace - passed).max(0.0);
+        let days = within(fit.slope);
+        let due = Due::within(now, days, within(fit.most), within(fit.least));
         if days > NEAR || days > self.reach() * AHEAD || self.has_been_there(used, fit.slope) {
             return Finding::Clear(due.filter(|_| days > NEAR));
         }
         let steady = fit.slope * fit.span > 10.0 * fit.scatter;
         let case = Case {
-            text: format!(
-                "it is full at this pace: {} a day more for {:.0} days",
-                size(fit.slope),
-                fit.span
-            ),
+            text: if left > 0.0 {
+                format!(
+                    "it is full at this pace: {} a day more for {:.0} days",
+                    size(fit.slope),
+                    fit.span
+                )
+            } else {
+                "it is full".to_owned()
+            },
             due,
             pressing: days < PRESSING,
             confidence: if steady { 90 } else { 70 },
@@ -115,7 +122,10 @@ impl Space {
 
     /// A trend that two spans agree on, the shorter of them, and what is in use now.
     fn trend(&self) -> Option<(Line, f64)> {
-        let last = self.days.back()?.0;
+        // What is full grows no more: then what led there counts.
+        let full = self.least >= Some(self.room);
+        let grows = move |(_, used): &&(f64, f64)| !full || *used < self.room;
+        let last = self.days.iter().rfind(grows)?.0;
         let reach = self.reach();
         let fits: Vec<Option<Line>> = SPANS
             .iter()
@@ -123,7 +133,8 @@ impl Space {
             // A longer span that has hardly more days than the one before says nothing new.
             .filter(|(_, shorter)| reach >= **shorter + 3.0)
             .map(|(span, _)| {
-                let within = self.days.iter().filter(|(day, _)| day + span > last);
+                let days = self.days.iter().filter(grows);
+                let within = days.filter(|(day, _)| day + span > last);
                 line(within.copied()).filter(Line::rises)
             })
             .collect();

@@ -2,6 +2,8 @@
 
 /// No fit is made of more points; the newest count.
 const POINTS: usize = 120;
+/// So many of the newest tell the pace of now.
+const NEWEST: usize = 8;
 
 /// The middle of some figures; of an even count the mean of the two in the middle.
 pub(super) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
@@ -74,6 +76,18 @@ pub(super) fn line(points: impl DoubleEndedIterator<Item = (f64, f64)>) -> Optio
     })
 }
 
+/// The pace of now: that of the newest points where they surely go the same way faster than all of
+/// them, since what ages begins to at some time; else that of all.
+pub(super) fn pace(points: impl DoubleEndedIterator<Item = (f64, f64)> + Clone) -> Option<Line> {
+    let all = line(points.clone())?;
+    let mut newest: Vec<_> = points.rev().take(NEWEST).collect();
+    newest.reverse();
+    let newest = line(newest.into_iter())?;
+    let rises = newest.rises() && newest.slope > all.slope;
+    let falls = newest.falls() && newest.slope < all.slope;
+    Some(if rises || falls { newest } else { all })
+}
+
 impl Line {
     /// Whether it surely rises, and by more than what its points scatter.
     pub(super) fn rises(&self) -> bool {
@@ -142,6 +156,23 @@ mod tests {
         assert!(!line.rises() && !line.falls(), "{line:?}");
         let falling = (0..9).map(|day| (f64::from(day), -f64::from(day)));
         assert!(super::line(falling).unwrap().falls());
+    }
+
+    #[test]
+    fn what_begins_late_has_the_pace_of_now() {
+        let late = |sign: f64| {
+            let figure = move |day: u8| sign * 0.02 * f64::from(day.saturating_sub(20));
+            (0..30_u8).map(move |day| (f64::from(day), figure(day) + 0.001 * f64::from(day % 2)))
+        };
+        for sign in [1.0, -1.0] {
+            let now = pace(late(sign)).unwrap();
+            assert!((now.slope - sign * 0.02).abs() < 0.001, "{now:?}");
+            assert!(line(late(sign)).unwrap().slope.abs() < 0.018);
+        }
+        // What has slowed down, or wavers, is judged by all of it.
+        let slowed = (0..30).map(|day| (f64::from(day), f64::from(day.min(20))));
+        assert_eq!(pace(slowed.clone()), line(slowed));
+        assert_eq!(pace([(1.0, 1.0); 4].into_iter()), None);
     }
 
     #[test]

@@ -144,10 +144,31 @@ impl Figure {
         }
     }
 
-    /// How much more it is than `then`, %; `None` if that says nothing.
-    pub fn change_pct(&self, then: Option<f64>) -> Option<f64> {
+    /// How much more it is than `then`, %, or of what is a share itself in points of it; `None` if
+    /// that says nothing.
+    pub fn change(&self, then: Option<f64>) -> Option<f64> {
         let (now, then) = (self.value?, then?);
-        known(Some((now - then) / then.abs() * 100.0))
+        known(Some(if self.is_share() {
+            now - then
+        } else {
+            (now - then) / then.abs() * 100.0
+        }))
+    }
+
+    fn is_share(&self) -> bool {
+        self.unit == "%"
+    }
+
+    /// [`Self::change`] with its sign and unit.
+    pub(super) fn changed(&self, then: Option<f64>) -> Option<String> {
+        let change = self.change(then)?;
+        let unit = if self.is_share() { "points" } else { "%" };
+        let text = number(change, 0);
+        Some(match (&*text, change > 0.0) {
+            ("0", _) => format!("±0 {unit}"),
+            (text, true) => format!("+{text} {unit}"),
+            (text, false) => format!("{text} {unit}"),
+        })
     }
 }
 
@@ -412,18 +433,6 @@ pub fn quantity(value: f64, unit: &str, decimals: u8) -> String {
         number
     } else {
         format!("{number} {unit}")
-    }
-}
-
-/// A change in per cent with its sign.
-pub(super) fn change(percent: f64) -> String {
-    let text = number(percent, 0);
-    if text == "0" {
-        "±0 %".to_owned()
-    } else if percent > 0.0 {
-        format!("+{text} %")
-    } else {
-        format!("{text} %")
     }
 }
 

@@ -1,8 +1,8 @@
 //! A report as one HTML file: no script, nothing from elsewhere, light or dark as the reader's
 //! system is, for a screen, a phone or paper.
 
+use super::document::number;
 use super::document::{Cell, Chart, Column, Document, Figure, Figures, Part, Table};
-use super::document::{change, number};
 use super::draw;
 use super::sheet::{Sheet, escape};
 
@@ -138,15 +138,14 @@ fn compared(figure: &Figure, document: &Document, page: &mut Sheet) {
         let Some(then) = figure.then(one) else {
             continue;
         };
-        let told = figure.change_pct(Some(then));
-        let class = match told {
+        let class = match figure.change(Some(then)) {
             Some(change) if change >= 0.5 => "more",
             Some(change) if change <= -0.5 => "less",
             _ => "same",
         };
         page.put(format_args!(
             "<dd class=\"small\"><span class=\"{class}\">{}</span> {}: {}</dd>\n",
-            told.map(change).unwrap_or_default(),
+            figure.changed(Some(then)).unwrap_or_default(),
             if one.key == "before" {
                 "before"
             } else {

@@ -3,7 +3,7 @@
 mod table;
 
 use super::document::{Chart, Document, Figure, Part, Shape};
-use super::document::{change, harmless, number, place, quantity};
+use super::document::{harmless, number, place, quantity};
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
@@ -80,7 +80,7 @@ fn figures(figures: &[Figure], document: &Document, lines: &mut Vec<String>) {
             };
             let column = if one.key == "before" { 40 } else { 60 };
             line = pad(&line, column);
-            let changed = figure.change_pct(Some(then)).map(change);
+            let changed = figure.changed(Some(then));
             let then = quantity(then, &figure.unit, figure.decimals);
             let cell = format!("{then} {:>6}", changed.unwrap_or_default());
             line.push_str(&right(&cell, 20));

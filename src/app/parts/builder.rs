@@ -300,6 +300,7 @@ impl Builder<'_> {
                 services: config.power.services,
                 processes: config.power.processes,
                 disk_w: config.power.disk_w,
+                gap: power::Gap::at(config.node.interval),
             },
             tariff: config.power.tariff.clone(),
             calibration: ground.calibration.clone(),

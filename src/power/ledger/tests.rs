@@ -343,6 +343,7 @@ fn processes_have_what_their_service_has_and_the_busiest_are_told() {
         services: 5,
         processes: 2,
         disk_w: None,
+        ..Terms::default()
     };
     let mut ledger = Ledger::new(terms, Accounts::default());
     let cpu = processes(
@@ -396,6 +397,7 @@ fn graphics_and_disks_go_to_who_used_them_and_the_sum_stays() {
         services: 5,
         processes: 5,
         disk_w: Some(8.0),
+        ..Terms::default()
     };
     let mut ledger = Ledger::new(terms, Accounts::default());
     let spent = Spent {
@@ -455,6 +457,7 @@ fn what_a_meter_has_taught_of_disks_holds_where_nothing_is_configured() {
             services: 5,
             processes: 0,
             disk_w: configured,
+            ..Terms::default()
         };
         let mut ledger = Ledger::new(terms, Accounts::default());
         ledger.learn_disk_w(learned);

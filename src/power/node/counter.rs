@@ -1,15 +1,14 @@
 use std::time::Duration;
 
-/// Longer than this between two looks and nothing is known of the time between: a suspended
-/// machine, a stopped clock. No energy is made up for it.
-const LONGEST_GAP: Duration = Duration::from_mins(5);
+use crate::power::Gap;
 
 /// The node's own energy counter. Where the source has a counter of its own that leads, otherwise
-/// watts are summed up over the time that was watched. Nothing is added for times of which
+/// watts are summed up over the time that was watched, never over a gap. Nothing is added for times of which
 /// nothing is known.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
     energy_kwh: f64,
+    gap: Gap,
     last: Option<Last>,
 }
 
@@ -23,9 +22,10 @@ struct Last {
 
 impl Counter {
     /// Goes on from `energy_kwh`.
-    pub(super) const fn new(energy_kwh: f64) -> Self {
+    pub(super) const fn new(energy_kwh: f64, gap: Gap) -> Self {
         Self {
             energy_kwh,
+            gap,
             last: None,
         }
     }
@@ -46,7 +46,7 @@ impl Counter {
             let gap = up.saturating_sub(last.up);
             self.energy_kwh += match (&last.counter, &counter) {
                 (Some((old, from)), Some((new, to))) if old == new => (to - from).max(0.0),
-                _ if gap <= LONGEST_GAP => {
+                _ if !self.gap.is(gap) => {
                     let mean_w = f64::midpoint(last.power_w, power_w);
                     mean_w * gap.as_secs_f64() / 3_600_000.0
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::dispute::Dispute;
 use super::learn::Learned;
 use super::work::{Inputs, rapl};
-use super::{Curve, PowerSample, Prior, Scope, SourceKind, Work};
+use super::{Curve, Gap, PowerSample, Prior, Scope, SourceKind, Work};
 use crate::model::Source;
 use counter::Counter;
 use teacher::Teacher;
@@ -80,7 +80,7 @@ impl NodePower {
             prior: None,
             teacher: Teacher::default(),
             dispute: Dispute::default(),
-            counter: Counter::new(energy_kwh),
+            counter: Counter::new(energy_kwh, Gap::default()),
         }
     }
 
@@ -89,6 +89,13 @@ impl NodePower {
     #[must_use]
     pub fn with_learned(mut self, own: Learned, shared: Learned) -> Self {
         self.teacher = Teacher::new(own.checked(), shared.checked());
+        self
+    }
+
+    /// The same for who looks rarely: what counts as a gap.
+    #[must_use]
+    pub fn with_gap(mut self, gap: Gap) -> Self {
+        self.counter = Counter::new(self.energy_kwh(), gap);
         self
     }
 

@@ -59,6 +59,7 @@ impl House {
                 services: 2,
                 processes: 1,
                 disk_w: Some(3.0),
+                ..super::Terms::default()
             },
             tariff: Some(tariff()),
             co2: Some(Co2Config {

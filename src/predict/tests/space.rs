@@ -39,6 +39,39 @@ fn a_filesystem_that_fills_has_a_date() {
 }
 
 #[test]
+fn the_date_is_the_same_at_every_time_of_the_day() {
+    let mut lab = Lab::<Space>::new();
+    let start = lab.day;
+    let full = start + 80.0;
+    lab.days(40, |day| used(600.0 + day * 5.0));
+    for _ in 0..40 {
+        let now = used(600.0 + (lab.day - start) * 5.0);
+        lab.step(&now);
+        let (_, likely, _) = lab.left();
+        assert!(
+            (lab.day + likely - full).abs() < 0.05,
+            "{likely} on {}",
+            lab.day
+        );
+    }
+}
+
+#[test]
+fn what_is_full_is_not_called_over_until_there_is_room() {
+    let mut lab = Lab::<Space>::new();
+    lab.days(60, |day| used((600.0 + day * 10.0).min(1_000.0)));
+    let case = lab.case();
+    assert_eq!((case.text.as_str(), case.pressing), ("it is full", true));
+    assert!(lab.left().1 < 0.1);
+    lab.days(5, |_| used(700.0));
+    lab.is_clear();
+    // Full since ever: made so.
+    let mut lab = Lab::<Space>::new();
+    lab.days(30, |_| used(1_000.0));
+    lab.is_clear();
+}
+
+#[test]
 fn what_is_not_clear_has_no_date() {
     // A saw: cleaned every so often.
     for period in [3.0, 7.0, 30.0, 45.0] {

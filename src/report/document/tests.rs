@@ -7,10 +7,6 @@ fn numbers_are_written_as_people_write_them() {
     assert_eq!(written, ["0.0", "−2.5", "1234", "0.500000"]);
     assert_eq!(quantity(2.0, "", 0), "2");
     assert_eq!(quantity(2.0, "kWh", 1), "2.0 kWh");
-    assert_eq!(
-        [0.4, -0.4, 7.2, -12.6].map(change),
-        ["±0 %", "±0 %", "+7 %", "−13 %"]
-    );
     assert_eq!(harmless("a\u{1b}[2J\u{202e}b\nü"), "a�[2J�b�ü");
 }
 
@@ -18,8 +14,19 @@ fn numbers_are_written_as_people_write_them() {
 fn what_is_not_known_is_no_figure_and_no_change() {
     let figure = Figure::new("energy_kwh", "Energy", "kWh", 1);
     let figure = figure.with(Some(3.0), Some(2.0), Some(f64::NAN));
-    assert_eq!(figure.change_pct(figure.before), Some(50.0));
-    assert_eq!(figure.change_pct(figure.last_year), None);
-    assert_eq!(figure.change_pct(Some(0.0)), None, "out of nothing");
+    assert_eq!(figure.change(figure.before), Some(50.0));
+    assert_eq!(figure.change(figure.last_year), None);
+    assert_eq!(figure.change(Some(0.0)), None, "out of nothing");
+    let told = |unit: &str, value: f64| {
+        let figure = Figure::new("one", "One", unit, 1);
+        let figure = figure.with(Some(value), Some(100.0), None);
+        figure.changed(figure.before).unwrap()
+    };
+    assert_eq!(
+        [100.4, 99.6, 107.2, 87.4].map(|value| told("kWh", value)),
+        ["±0 %", "±0 %", "+7 %", "−13 %"]
+    );
+    // Three per cent more of a share might be taken for a third more.
+    assert_eq!(told("%", 97.0), "−3 points");
     assert_eq!(Cell::from(f64::INFINITY), Cell::Unknown);
 }
