@@ -4,17 +4,22 @@ use super::{Finding, Verdict};
 use crate::collect::{self, CollectError, Sampled};
 use crate::config::Config;
 use crate::host::Host;
+use crate::local::Status;
 use crate::model::{Reading, Unit, Value, figure};
 
 const CHAPTER: &str = "Sensors and collectors";
 /// So many sensors are named; the rest is counted.
 const NAMED: usize = 12;
 
-pub(super) async fn examine(host: &Host, config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(
+    host: &Host,
+    config: &Config,
+    service: Option<&Status>,
+) -> Vec<Finding> {
     let (host, tables) = (host.clone(), config.collect.clone());
     let sample = move || collect::sample_once(&host, &tables);
     match tokio::task::spawn_blocking(sample).await {
-        Ok(sampled) => tell(&sampled),
+        Ok(sampled) => tell(&sampled, service),
         Err(error) => vec![Finding::new(
             CHAPTER,
             Verdict::Broken,
@@ -23,8 +28,8 @@ pub(super) async fn examine(host: &Host, config: &Config) -> Vec<Finding> {
     }
 }
 
-fn tell(sampled: &[Sampled]) -> Vec<Finding> {
-    let mut findings: Vec<_> = sampled.iter().map(one).collect();
+fn tell(sampled: &[Sampled], service: Option<&Status>) -> Vec<Finding> {
+    let mut findings: Vec<_> = sampled.iter().map(|sample| one(sample, service)).collect();
     let readings = sampled
         .iter()
         .filter_map(|(_, result)| result.as_ref().ok())
@@ -33,7 +38,7 @@ fn tell(sampled: &[Sampled]) -> Vec<Finding> {
     findings
 }
 
-fn one((name, result): &Sampled) -> Finding {
+fn one((name, result): &Sampled, service: Option<&Status>) -> Finding {
     match result {
         Ok(readings) if readings.is_empty() => Finding::new(
             CHAPTER,
@@ -41,7 +46,8 @@ fn one((name, result): &Sampled) -> Finding {
             format!("{name}: nothing of that kind here"),
         ),
         Ok(readings) => {
-            if let Some((what, help)) = readings.iter().find_map(lack) {
+            let lacks = |reading: &&Reading| !has_it(reading, service);
+            if let Some((what, help)) = readings.iter().filter(lacks).find_map(lack) {
                 let text = format!("{name}: {what}");
                 return Finding::new(CHAPTER, Verdict::Hint, text).with(help);
             }
@@ -65,6 +71,15 @@ fn one((name, result): &Sampled) -> Finding {
             Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {text}"))
         }
     }
+}
+
+/// Whether the running service has what is perhaps lacking to this user.
+fn has_it(reading: &Reading, service: Option<&Status>) -> bool {
+    let key = reading.subject.key();
+    service.is_some_and(|status| {
+        status.subjects.iter().any(|line| line.key == key)
+            && !status.lacking.iter().any(|one| one == key)
+    })
 }
 
 /// What a reading says that it lacks, and the remedy.
@@ -101,4 +116,43 @@ fn sensors<'a>(readings: impl Iterator<Item = &'a Reading>) -> Finding {
         Verdict::Fine,
         format!("temperatures: {}", all.join(", ")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::SubjectLine;
+    use crate::model::{Area, Subject};
+
+    #[test]
+    fn what_the_service_may_read_is_fine_though_this_user_may_not() {
+        let subject = Subject::of_host(Area::Health, "kernel", "Kernel");
+        let mut reading = Reading::new(&subject);
+        let detail = [("log", "not permitted"), ("remedy", "a drop-in")];
+        let detail = detail.map(|(key, text)| (key.to_owned(), text.into()));
+        reading.detail = Some(detail.into_iter().collect());
+        let sample = ("kernel", Ok(vec![reading]));
+        let line = SubjectLine {
+            key: subject.key().to_owned(),
+            label: "Kernel".to_owned(),
+            available: true,
+            source: None,
+            figures: Vec::new(),
+        };
+        let runs = |lacking: &[&str]| Status {
+            subjects: vec![line.clone()],
+            lacking: lacking.iter().map(|key| (*key).to_owned()).collect(),
+            ..Status::default()
+        };
+        for (service, verdict) in [
+            (None, Verdict::Hint),
+            (Some(Status::default()), Verdict::Hint),
+            (Some(runs(&["health/kernel"])), Verdict::Hint),
+            (Some(runs(&[])), Verdict::Fine),
+        ] {
+            let finding = one(&sample, service.as_ref());
+            assert_eq!(finding.verdict, verdict, "{service:?}");
+            assert_eq!(finding.remedy.is_some(), verdict == Verdict::Hint);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use config::Value;
 use super::{Finding, Verdict};
 use crate::collect::smart;
 use crate::host::{ExecError, Host};
+use crate::local::Status;
 
 const CHAPTER: &str = "Disks";
 /// Looking for disks opens each of them; a bad one may take its time.
@@ -14,10 +15,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 const PERMIT: &str = "sudo install -m 644 -D packaging/smart.conf \
                       /etc/systemd/system/homewatch.service.d/smart.conf && sudo systemctl \
                       daemon-reload && sudo systemctl restart homewatch";
+/// The same for NVMe, whose controllers belong to root alone.
+const PERMIT_NVME: &str = "sudo install -m 644 packaging/60-homewatch-nvme.rules \
+                           /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm \
+                           trigger -s nvme -c add && sudo install -m 644 -D packaging/smart.conf \
+                           /etc/systemd/system/homewatch.service.d/smart.conf && sudo systemctl \
+                           daemon-reload && sudo systemctl restart homewatch";
 /// Brings a smartctl that speaks JSON.
 const UPGRADE: &str = "sudo apt update && sudo apt install --only-upgrade smartmontools";
 
-pub(super) async fn examine(host: &Host, tables: &BTreeMap<String, Value>) -> Vec<Finding> {
+pub(super) async fn examine(
+    host: &Host,
+    tables: &BTreeMap<String, Value>,
+    service: Option<&Status>,
+) -> Vec<Finding> {
     if is_off(tables) {
         let off = "not watched: collect.smart.enabled is false";
         return vec![Finding::new(CHAPTER, Verdict::Absent, off)];
@@ -52,7 +63,10 @@ pub(super) async fn examine(host: &Host, tables: &BTreeMap<String, Value>) -> Ve
             vec![Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT)]
         }
         (false, _) => {
-            let mut findings: Vec<Finding> = found.iter().map(one).collect();
+            let mut findings: Vec<Finding> = found
+                .iter()
+                .map(|disk| one(disk, verdict(host, disk, service)))
+                .collect();
             findings.extend(tests(tables));
             findings
         }
@@ -64,12 +78,30 @@ fn none() -> Finding {
     Finding::new(CHAPTER, Verdict::Absent, text)
 }
 
-fn one(disk: &smart::Found) -> Finding {
+/// The running service's verdict on a disk: it may have rights that whoever examines has not.
+fn verdict<'a>(host: &Host, disk: &smart::Found, service: Option<&'a Status>) -> Option<&'a str> {
+    let key = smart::key(&host.root, disk)?;
+    let mut lines = service?.subjects.iter();
+    let line = lines.find(|line| line.key == key && line.available)?;
+    let (_, verdict) = line.figures.first()?;
+    (verdict != "unreadable").then_some(verdict)
+}
+
+fn one(disk: &smart::Found, told: Option<&str>) -> Finding {
     let name = format!("{} ({})", disk.name, disk.kind);
-    match &disk.error {
-        None => Finding::new(CHAPTER, Verdict::Fine, format!("{name} can be asked")),
-        Some(error) => {
-            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {error}")).with(PERMIT)
+    let permit = if disk.kind == "nvme" {
+        PERMIT_NVME
+    } else {
+        PERMIT
+    };
+    match (&disk.error, told) {
+        (None, _) => Finding::new(CHAPTER, Verdict::Fine, format!("{name} can be asked")),
+        (Some(_), Some(verdict)) => {
+            let text = format!("{name} is asked by the running homewatch, verdict {verdict}");
+            Finding::new(CHAPTER, Verdict::Fine, text)
+        }
+        (Some(error), None) => {
+            Finding::new(CHAPTER, Verdict::Hint, format!("{name}: {error}")).with(permit)
         }
     }
 }
@@ -95,9 +127,10 @@ fn is_off(tables: &BTreeMap<String, Value>) -> bool {
 mod tests {
     use super::*;
     use crate::host::Clock;
+    use crate::local::SubjectLine;
 
     /// What is found on a machine with these disks, whose smartctl answers `scan`.
-    async fn found(disks: &[&str], scan: Option<&str>) -> Vec<Finding> {
+    async fn found(disks: &[&str], scan: Option<&str>, service: Option<&Status>) -> Vec<Finding> {
         let dir = tempfile::tempdir().unwrap();
         for name in disks {
             std::fs::create_dir_all(dir.path().join("sys/block").join(name)).unwrap();
@@ -107,11 +140,16 @@ mod tests {
             let file = dir.path().join("exec/smartctl --json --scan-open");
             std::fs::write(file, format!("0\n{scan}")).unwrap();
         }
-        examine(&Host::captured(dir.path(), Clock::Real), &BTreeMap::new()).await
+        examine(
+            &Host::captured(dir.path(), Clock::Real),
+            &BTreeMap::new(),
+            service,
+        )
+        .await
     }
 
     async fn only(disks: &[&str], scan: Option<&str>) -> (Verdict, String, Option<String>) {
-        let mut all = found(disks, scan).await;
+        let mut all = found(disks, scan, None).await;
         assert_eq!(all.len(), 1, "{all:#?}");
         let one = all.remove(0);
         (one.verdict, one.text, one.remedy)
@@ -131,12 +169,40 @@ mod tests {
         assert_eq!((verdict, remedy.as_deref()), (Verdict::Hint, Some(PERMIT)));
         let scan = r#"{"smartctl": {}, "devices": [{"name": "/dev/sda", "type": "sat"},
             {"name": "/dev/sdb", "type": "sat", "open_error": "Permission denied"}]}"#;
-        let findings = found(&["sda", "sdb"], Some(scan)).await;
+        let findings = found(&["sda", "sdb"], Some(scan), None).await;
         let verdicts: Vec<_> = findings.iter().map(|one| one.verdict).collect();
         assert_eq!(verdicts, [Verdict::Fine, Verdict::Hint, Verdict::Hint]);
         assert!(findings[2].text.contains("self-tests"));
         assert_eq!(findings[1].remedy.as_deref(), Some(PERMIT));
         assert_eq!(findings[0].text, "/dev/sda (sat) can be asked");
+    }
+
+    #[tokio::test]
+    async fn what_the_service_may_ask_is_fine_though_this_user_may_not() {
+        let scan = r#"{"smartctl": {}, "devices": [
+            {"name": "/dev/sda", "type": "scsi", "open_error": "Permission denied"},
+            {"name": "/dev/sdb", "type": "scsi", "open_error": "Permission denied"},
+            {"name": "/dev/nvme0", "type": "nvme", "open_error": "Permission denied"}]}"#;
+        let line = |id: &str, verdict: &str| SubjectLine {
+            key: format!("health/disk-{id}"),
+            label: id.to_owned(),
+            available: true,
+            source: None,
+            figures: vec![("Verdict".to_owned(), verdict.to_owned())],
+        };
+        let status = Status {
+            subjects: vec![line("sda", "ok"), line("nvme0n1", "unreadable")],
+            ..Status::default()
+        };
+        let findings = found(&["sda", "sdb", "nvme0n1"], Some(scan), Some(&status)).await;
+        let told: Vec<_> = findings
+            .iter()
+            .map(|one| (one.verdict, one.remedy.as_deref()))
+            .collect();
+        assert_eq!(told[0], (Verdict::Fine, None));
+        assert_eq!(told[1], (Verdict::Hint, Some(PERMIT)));
+        assert_eq!(told[2], (Verdict::Hint, Some(PERMIT_NVME)));
+        assert!(findings[0].text.contains("by the running homewatch"));
     }
 
     #[tokio::test]
@@ -155,11 +221,11 @@ mod tests {
         let argv = vec![dir.path().display().to_string()];
         host.commands = std::sync::Arc::new([("smartctl".to_owned(), argv)].into());
         let mut tables = BTreeMap::new();
-        let findings = examine(&host, &tables).await;
+        let findings = examine(&host, &tables, None).await;
         assert_eq!(findings[0].verdict, Verdict::Hint);
         let table = config::Map::from_iter([("enabled".to_owned(), Value::new(None, false))]);
         tables.insert("smart".to_owned(), Value::new(None, table));
-        let findings = examine(&host, &tables).await;
+        let findings = examine(&host, &tables, None).await;
         assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Absent));
     }
 }

@@ -1,19 +1,14 @@
 use super::{Finding, Verdict};
 use crate::config::Config;
-use crate::local::{self, Request, Status};
+use crate::local::Status;
 
 const CHAPTER: &str = "Meters";
 
 /// Meters speak when they like, so it is the running service that knows of them.
-pub(super) async fn examine(config: &Config) -> Vec<Finding> {
-    let data_dir = config.data_dir.clone();
-    let ask = move || {
-        let dir = local::find(&data_dir)?;
-        local::ask(&dir, &Request::Status)
-    };
-    match tokio::task::spawn_blocking(ask).await {
-        Ok(Ok(Some(status))) => tell(&status),
-        Ok(Ok(None) | Err(_)) | Err(_) => vec![unknown(config.power.meters.len())],
+pub(super) fn examine(config: &Config, service: Option<&Status>) -> Vec<Finding> {
+    match service {
+        Some(status) => tell(status),
+        None => vec![unknown(config.power.meters.len())],
     }
 }
 

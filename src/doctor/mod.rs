@@ -13,6 +13,7 @@ mod store;
 use crate::app;
 use crate::config::Config;
 use crate::host::Host;
+use crate::local::{self, Request, Status};
 
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,20 +62,33 @@ impl Finding {
 /// Examines everything that `config` names; with `test_push` a message is sent to the phone.
 pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
     let host = app::host(&config.host);
-    let mut findings = collectors::examine(&host, config).await;
-    findings.extend(disks::examine(&host, &config.collect).await);
+    let service = service(config).await;
+    let service = service.as_ref();
+    let mut findings = collectors::examine(&host, config, service).await;
+    findings.extend(disks::examine(&host, &config.collect, service).await);
     findings.extend(fans::examine(&host, config));
     findings.extend(network::examine(&host));
     findings.extend(mqtt::examine(config).await);
-    findings.extend(meters::examine(config).await);
+    findings.extend(meters::examine(config, service));
     findings.extend(store::examine(config));
     findings.extend(push::examine(&host, config, test_push).await);
     findings
 }
 
+/// What the running service says: it may have rights that whoever examines has not, and hears what
+/// takes a while.
+async fn service(config: &Config) -> Option<Status> {
+    let data_dir = config.data_dir.clone();
+    let ask = move || {
+        let dir = local::find(&data_dir)?;
+        local::ask(&dir, &Request::Status)
+    };
+    tokio::task::spawn_blocking(ask).await.ok()?.ok()?
+}
+
 /// Whether the service runs on the store of `config`: its own ports are then taken by itself.
 fn is_running(config: &Config) -> bool {
-    crate::local::find(&config.data_dir).is_ok()
+    local::find(&config.data_dir).is_ok()
 }
 
 /// The name that the node of `config` has.

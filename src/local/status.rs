@@ -25,6 +25,9 @@ pub struct Status {
     /// watched.
     #[serde(default)]
     pub offers: Vec<String>,
+    /// The keys of subjects that lack a permission, or something else that has a remedy.
+    #[serde(default)]
+    pub lacking: Vec<String>,
 }
 
 /// A part that fails.
@@ -82,6 +85,7 @@ impl Status {
             subjects: state.subjects().iter().map(subject_line).collect(),
             meters,
             offers,
+            lacking: state.subjects().iter().filter_map(lacking).collect(),
         }
     }
 }
@@ -97,6 +101,12 @@ fn meters(state: &State) -> Option<(Fares, Vec<String>)> {
     let offers = detail.get("found")?.as_array()?.iter();
     let offers = offers.filter_map(|line| line.as_str().map(str::to_owned));
     Some((fares.collect(), offers.collect()))
+}
+
+fn lacking(state: &SubjectState) -> Option<String> {
+    let detail = state.detail.as_ref()?;
+    let key = || state.subject.key().to_owned();
+    detail.contains_key("remedy").then(key)
 }
 
 fn subject_line(state: &SubjectState) -> SubjectLine {

@@ -17,12 +17,15 @@ async fn open(dir: &Path) -> (Bus, JoinSet<()>) {
     let store = Store::open(dir).unwrap();
     let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
     let subject = Subject::of_host(Area::Health, "temp-cpu", "CPU");
+    let mut denied = Reading::new(&Subject::of_host(Area::Health, "kernel", "Kernel"));
+    let remedy = ("remedy".to_owned(), "grant it".into());
+    denied.detail = Some([remedy].into_iter().collect());
     let batch = Batch {
         at: "2026-05-01T00:00:00Z".parse().unwrap(),
         outcomes: vec![
             Outcome {
                 collector: "hwmon",
-                result: Ok(vec![Reading::new(&subject).with(&HOT, 44.0)]),
+                result: Ok(vec![Reading::new(&subject).with(&HOT, 44.0), denied]),
             },
             Outcome {
                 collector: "network",
@@ -62,7 +65,9 @@ async fn the_state_is_told_as_people_read_it() {
     let status = asked(move || ask(&at, &Request::Status)).await.unwrap();
     let status = status.unwrap();
     assert_eq!((status.node.as_str(), status.simulated), ("pi", false));
-    let cpu = &status.subjects[0];
+    assert_eq!(status.lacking, ["health/kernel"]);
+    let mut subjects = status.subjects.iter();
+    let cpu = subjects.find(|one| one.label == "CPU").unwrap();
     assert_eq!((cpu.key.as_str(), cpu.available), ("health/temp-cpu", true));
     let figures = [("Temperature".to_owned(), "44.0 °C".to_owned())];
     assert_eq!(cpu.figures, figures);

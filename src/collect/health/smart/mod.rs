@@ -26,7 +26,7 @@ pub(in crate::collect::health) use verdict::{Level, Verdict};
 
 pub use judge::{Judge, Opinion};
 pub use orders::{run, takes_orders, tests_are_scheduled};
-pub use scan::{Found, kernel_disks, may_tell, parse_scan, scan_command};
+pub use scan::{Found, kernel_disks, key, may_tell, parse_scan, scan_command};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;

@@ -108,6 +108,11 @@ pub(super) fn subject(root: &Root, found: &Found) -> Option<Arc<Subject>> {
     ))
 }
 
+/// The key of the subject that a disk is told as, where the kernel shows it as itself.
+pub fn key(root: &Root, found: &Found) -> Option<String> {
+    Some(subject(root, found)?.key().to_owned())
+}
+
 /// The subject of any other disk: by its serial number, else by how smartctl calls it.
 pub(super) fn subject_of(found: &Found, model: Option<&str>, serial: Option<&str>) -> Arc<Subject> {
     let place = format!("{} {}", found.name, found.kind);
