@@ -15,7 +15,7 @@ use std::time::Duration;
 use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::collect::{self, Collect, CollectError, Slot};
 use homewatch::config::Problems;
-use homewatch::host::{Clock, Host};
+use homewatch::host::{Clock, Desk, Host};
 use homewatch::model::{Area, Reading, Subject};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -74,18 +74,24 @@ struct Rig {
 
 impl Rig {
     fn run(slots: Vec<Slot>) -> Self {
+        Self::with_desk(slots).0
+    }
+
+    fn with_desk(slots: Vec<Slot>) -> (Self, Desk) {
         let clock = Clock::set_to("2026-01-02T03:04:05Z".parse().unwrap());
         let host = Host::captured(std::path::Path::new("/nonexistent"), clock);
         let (bus, _requests) = Bus::new(State::new(Duration::from_mins(5)));
         let listener = bus.listen();
+        let desk = host.desk.clone();
         let cancel = CancellationToken::new();
         let mut frame = JoinSet::new();
         frame.spawn(collect::run(slots, host, bus, INTERVAL, cancel.clone()));
-        Self {
+        let rig = Self {
             listener,
             frame,
             cancel,
-        }
+        };
+        (rig, desk)
     }
 
     /// One tick: `name` with the number of its readings, or its error.
@@ -132,7 +138,9 @@ async fn a_collector_that_hangs_is_left_behind_and_used_again_when_it_returns() 
     assert_eq!(first, want);
     // While it is stuck the others go on without it.
     tokio::time::advance(Duration::from_secs(5)).await;
-    assert_eq!(rig.tick().await, [("first", Ok(1)), ("last", Ok(1))]);
+    let second = rig.tick().await;
+    assert_eq!(second[0], ("first", Ok(1)));
+    assert!(second.iter().all(|(name, _)| *name != "stuck"));
     release.send(()).unwrap();
     let mut later = Vec::new();
     while later.len() < 3 {
@@ -206,6 +214,58 @@ async fn missed_ticks_are_not_made_up_for_and_the_stop_is_prompt() {
     assert!(begun.elapsed() > INTERVAL / 2, "no second tick at once");
     rig.cancel.cancel();
     rig.frame.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_just_looked_is_not_asked_at_a_tick_that_follows_a_slow_one_at_once() {
+    let built = Arc::default();
+    let (begun, has_begun) = channel();
+    let (release, released) = channel();
+    let mut rig = Rig::run(vec![
+        slot("early", Vec::new(), &built),
+        slot("stuck", vec![Act::Work, Act::Hang(begun, released)], &built),
+        slot("late", Vec::new(), &built),
+    ]);
+    rig.tick().await;
+    // The second tick is after a second, and takes until the third is due.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    while has_begun.try_recv().is_err() {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(INTERVAL).await;
+    let second = rig.tick().await;
+    assert_eq!(second.len(), 3, "{second:?}");
+    release.send(()).unwrap();
+    let names = async |rig: &mut Rig| {
+        let told = rig.tick().await.into_iter();
+        told.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    // Two looks of `late` would lie milliseconds apart.
+    let third = names(&mut rig).await;
+    assert!(
+        third.contains(&"early") && !third.contains(&"late"),
+        "{third:?}"
+    );
+    let fourth = names(&mut rig).await;
+    assert!(fourth.contains(&"late"), "{fourth:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_something_to_do_is_asked_before_it_is_due_and_alone() {
+    let built = Arc::default();
+    let rarely = slot("rare", Vec::new(), &built);
+    let (mut rig, desk) = Rig::with_desk(vec![slot("often", Vec::new(), &built), rarely]);
+    rig.tick().await;
+    rig.tick().await;
+    let begun = tokio::time::Instant::now();
+    desk.hurry("rare");
+    assert_eq!(rig.tick().await, [("rare", Ok(1))]);
+    desk.hurry("rare");
+    desk.hurry("unknown");
+    assert_eq!(rig.tick().await, [("rare", Ok(1))]);
+    let passed = begun.elapsed();
+    assert!(passed >= Duration::from_millis(500) && passed < Duration::from_secs(1));
+    assert_eq!(rig.tick().await, [("often", Ok(1)), ("rare", Ok(1))]);
 }
 
 fn table(key: &str, value: impl Into<config::Value>) -> config::Value {

@@ -348,6 +348,22 @@ async fn a_reload_takes_away_what_nobody_watches_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reload_goes_on_with_what_pends() {
+    let (mut house, _dir) = house().await;
+    let begun = tokio::time::Instant::now();
+    house.bus.node("pi", false);
+    let id = "node_gone-node-pi";
+    let pending = house.becomes(id, Some(AlertState::Pending)).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    house.stop().await;
+    house.start(without("temperature_high")).await;
+    assert_eq!(house.alert(id), pending);
+    house.becomes(id, Some(AlertState::Firing)).await;
+    // After its minute, half of which was over.
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_hears_what_is_known_before_anything_new_comes() {
     let (mut house, _dir) = house().await;
     house.cpu(94.0);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use homewatch::bus::{Bus, Event, Heard, Listener, State};
 use homewatch::config::{HistoryConfig, RulesConfig};
-use homewatch::control::Control;
+use homewatch::control::{Control, Handover};
 use homewatch::host::Clock;
 use homewatch::model::{Command, CommandResult, Origin, Timestamp};
 use homewatch::store::{Change, Collection, Medium, Store};
@@ -63,7 +63,13 @@ async fn what_cannot_be_kept_is_told_holds_all_the_same_and_is_kept_later() {
     let (bus, mut requests) = Bus::new(State::new(Duration::from_mins(5)));
     let now: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
     let clock = Clock::set_to(now);
-    let control = Control::open(bus.clone(), store.clone(), clock, RulesConfig::default());
+    let control = Control::open(
+        bus.clone(),
+        store.clone(),
+        clock,
+        RulesConfig::default(),
+        Handover::default(),
+    );
     let control = control.await.unwrap();
     assert!(store.all(Collection::Alerts).unwrap().is_empty(), "removed");
 
@@ -100,7 +106,13 @@ async fn it_ends_when_nobody_can_ask_any_more() {
     let store = Store::open_with(dir.path(), &HistoryConfig::default()).unwrap();
     let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
     let clock = Clock::set_to(Timestamp::UNIX_EPOCH);
-    let control = Control::open(bus.clone(), store, clock, RulesConfig::default());
+    let control = Control::open(
+        bus.clone(),
+        store,
+        clock,
+        RulesConfig::default(),
+        Handover::default(),
+    );
     let (asking, mut requests) = tokio::sync::mpsc::channel(1);
     drop(asking);
     let control = control.await.unwrap();

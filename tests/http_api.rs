@@ -686,6 +686,7 @@ async fn a_disk_is_told_whole_and_one_that_is_not_there_is_not_found() {
     assert_eq!(plain["device"], serde_json::json!({}), "the host's own");
     assert_eq!(plain["predictions"], serde_json::json!([]));
     home.get("/api/v1/health/disks/none").await.is_problem(404);
+    home.get("/api/v1/health/disks/%ff").await.is_problem(400);
     home.get("/api/v1/health/disks/a?x=1").await.is_problem(400);
 }
 
@@ -779,9 +780,12 @@ async fn what_is_foreseen_comes_first_then_what_is_too_young_then_what_is_well()
         (&empty["items"], empty.get("judged_at")),
         (&serde_json::json!([]), None)
     );
+    let note = empty["note"].as_str().unwrap();
+    assert!(note.contains("first three minutes"), "{note}");
     home.board.post(posted());
     let got = home.get("/api/v1/health/predictions").await.json();
     assert_eq!(got["judged_at"], "2026-01-02T00:00:00.000Z");
+    assert_eq!(got.get("note"), None);
     let items = got["items"].as_array().unwrap();
     let states: Vec<_> = items
         .iter()

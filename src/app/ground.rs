@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::memory;
 use crate::bus::{Bus, Request, State, broker, embedded};
 use crate::config::{Config, HistoryConfig, HostConfig, MqttConfig};
+use crate::control::Handover;
 use crate::homeassistant::{Identity, installation_id};
 use crate::host::{Host, Root};
 use crate::local::{self, Door};
@@ -31,6 +32,8 @@ pub(super) struct Ground {
     pub(super) book: DayBook,
     pub(super) reports: Reports,
     pub(super) calibration: Calibration,
+    /// What the rules have seen survives a reload.
+    pub(super) handover: Handover,
     pub(super) identity: Identity,
     pub(super) data_dir: PathBuf,
     pub(super) embedded_addr: Option<SocketAddr>,
@@ -136,6 +139,7 @@ impl Ground {
             book,
             reports,
             calibration: Calibration::default(),
+            handover: Handover::default(),
             identity: Identity {
                 installation,
                 node: made_of.node.clone(),

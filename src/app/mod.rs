@@ -15,6 +15,7 @@ mod well;
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 
 use crate::collect;
@@ -74,6 +75,7 @@ pub async fn run(program: Program, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut service = Service {
         signals: Signals::new()?,
         simulated: simulation.as_ref().map(Simulation::host),
+        filled: sources.filled(),
         sources,
         called,
         told: false,
@@ -100,6 +102,8 @@ struct Service {
     signals: Signals,
     simulated: Option<Host>,
     sources: Sources,
+    /// The files that said something when they were read last.
+    filled: Vec<PathBuf>,
     called: String,
     told: bool,
 }
@@ -193,7 +197,7 @@ impl Service {
                 signal = self.signals.next() => match signal {
                     Signal::Stop => break Change::Stop,
                     Signal::Reload => {
-                        if let Some(config) = reload(&self.sources) {
+                        if let Some(config) = self.reload() {
                             break Change::Reload(Box::new(config));
                         }
                     }
@@ -205,20 +209,32 @@ impl Service {
         drop(above.await);
         Ok(change)
     }
-}
 
-/// The configuration as it is now, if it can be used; else every fault goes to the log.
-fn reload(sources: &Sources) -> Option<Config> {
-    tracing::info!("reading the configuration again");
-    let problems = match load(sources) {
-        Ok(config) => return Some(config),
-        Err(problems) => problems,
-    };
-    for problem in problems {
-        tracing::error!("{problem}");
+    /// The configuration as it is now, if it can be used; else every fault goes to the log.
+    fn reload(&mut self) -> Option<Config> {
+        tracing::info!("reading the configuration again");
+        if let Some(file) = self.sources.emptied(&self.filled) {
+            tracing::error!(
+                "{}: is empty or gone, as a file is while it is being saved; if all is to be as \
+                 without a configuration, restart homewatch",
+                file.display()
+            );
+        } else {
+            match load(&self.sources) {
+                Ok(config) => {
+                    self.filled = self.sources.filled();
+                    return Some(config);
+                }
+                Err(problems) => {
+                    for problem in problems {
+                        tracing::error!("{problem}");
+                    }
+                }
+            }
+        }
+        tracing::error!("the new configuration is refused; the old one stays in force");
+        None
     }
-    tracing::error!("the new configuration is refused; the old one stays in force");
-    None
 }
 
 fn refused(error: &anyhow::Error, former: Option<Config>) -> Option<Config> {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Slot;
@@ -12,12 +12,21 @@ use crate::bus::Bus;
 use crate::host::Host;
 use crate::model::{Batch, Outcome};
 
-/// A collector that has not answered for this long is left behind, or for a tick if that is
-/// shorter, but not before it had [`LEAST`].
-const LIMIT: Duration = Duration::from_secs(5);
+/// A collector waits no longer than this for all that it asks at one sample, so that it can say
+/// itself who does not answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// A busy machine may let a thread wait for this long: no reason to call its sensors unavailable.
-const LEAST: Duration = Duration::from_secs(3);
+/// A collector that has not answered for this long is left behind, whatever the tick: a second
+/// more than it may wait, since a busy machine lets threads wait as well.
+const LIMIT: Duration = PATIENCE.saturating_add(Duration::from_secs(1));
+
+/// Two looks at a counter that are closer than this make no rate; after a tick that took long the
+/// next one may follow at once.
+const APART: Duration = Duration::from_millis(500);
+
+/// A collector that is asked before it is due, since a command waits for it or a program that it has
+/// started, is asked this much apart.
+const HURRY: Duration = Duration::from_millis(500);
 
 /// The first figures wait no longer than this for collectors that are asked rarely: those call
 /// programs, which may take their time.
@@ -38,17 +47,39 @@ pub async fn run(
     interval: Duration,
     cancel: CancellationToken,
 ) {
-    let mut lane = Lane::new(interval.clamp(LEAST, LIMIT));
-    let mut own = Own::new();
+    let mut lane = Lane::new(LIMIT);
+    let apart = APART.min(interval / 4);
+    let mut own = Own::new(apart);
     let mut ticks = tokio::time::interval_at(Instant::now() + WARM_UP.min(interval), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let all = async {
         let mut first = Some(Instant::now());
+        let mut hurry_at = Instant::now();
         loop {
             let is_first = first.is_some();
+            let hurried = async {
+                sleep_until(hurry_at).await;
+                host.desk.hurried().await
+            };
             let now = match first.take() {
                 Some(now) => now,
-                None => ticks.tick().await,
+                None => tokio::select! {
+                    biased;
+                    now = ticks.tick() => now,
+                    hurried = hurried => {
+                        for slot in slots.iter_mut().filter(|slot| hurried.contains(slot.name())) {
+                            slot.hurry();
+                        }
+                        let (at, now) = (host.clock.now(), Instant::now());
+                        let wanted = |slot: &Slot| hurried.contains(slot.name());
+                        let outcomes = tick(&mut slots, &mut lane, (now, interval), wanted).await;
+                        if !outcomes.is_empty() {
+                            bus.publish(Batch { at, outcomes });
+                        }
+                        hurry_at = Instant::now() + HURRY;
+                        continue;
+                    }
+                },
             };
             let at = host.clock.now();
             let begun = Instant::now();
@@ -88,17 +119,19 @@ async fn tick(
             slot.put_back(collector);
         }
     }
+    let apart = APART.min(interval / 4);
     let due: VecDeque<_> = slots
         .iter_mut()
         .enumerate()
         .filter(|(_, slot)| wanted(slot))
-        .filter_map(|(index, slot)| Some((index, slot.take_due(now, interval)?)))
+        .filter_map(|(index, slot)| Some((index, slot.take_due(now, interval, apart)?)))
         .collect();
     let mut outcomes = Vec::with_capacity(due.len() + 1);
     for done in lane.sample(due).await {
         let Some(slot) = slots.get_mut(done.index) else {
             continue;
         };
+        slot.looked_at(done.at);
         if !done.stuck {
             slot.put_back(done.collector);
         }

@@ -20,6 +20,8 @@ pub(super) type Job = (usize, Box<dyn Collect>);
 pub(super) struct Done {
     /// Its place in the frame.
     pub(super) index: usize,
+    /// When it began.
+    pub(super) at: Instant,
     /// The collector; `None` if it crashed or is stuck.
     pub(super) collector: Option<Box<dyn Collect>>,
     /// Whether it is stuck on its thread and will be handed back later.
@@ -87,6 +89,7 @@ impl Lane {
                         all.append(&mut progress.done);
                         all.push(Done {
                             index,
+                            at: since,
                             collector: None,
                             stuck: true,
                             result: Err(CollectError::Transient(format!(
@@ -114,13 +117,14 @@ fn work(
     late: &mpsc::UnboundedSender<(usize, Option<Box<dyn Collect>>)>,
 ) {
     loop {
+        let at = Instant::now();
         let (index, mut collector) = {
             let mut progress = lock(progress);
             let Some(job) = progress.waiting.pop_front() else {
                 progress.current = None;
                 return;
             };
-            progress.current = Some((job.0, Instant::now()));
+            progress.current = Some((job.0, at));
             job
         };
         // A crashed collector is dropped whole, so that nothing half done is seen again.
@@ -140,6 +144,7 @@ fn work(
         }
         progress.done.push(Done {
             index,
+            at,
             collector,
             stuck: false,
             result,

@@ -36,16 +36,22 @@ pub(super) struct Own {
     root: Root,
     begun: Instant,
     since: Since,
-    cpu: Option<Duration>,
+    /// Two looks that are closer make no rate.
+    apart: Duration,
+    spent: Option<Duration>,
+    /// Over the last time that was long enough, %.
+    cpu: Option<f64>,
 }
 
 impl Own {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(apart: Duration) -> Self {
         Self {
             subject: Subject::of_host(Area::Health, "homewatch", "homewatch"),
             root: Root::default(),
             begun: Instant::now(),
             since: Since::default(),
+            apart,
+            spent: None,
             cpu: None,
         }
     }
@@ -54,17 +60,18 @@ impl Own {
     pub(super) fn outcome(&mut self, tick: Duration, failing: usize) -> Outcome {
         let status = Root::read(&self.root.proc("self/status")).unwrap_or_default();
         let io = Root::read(&self.root.proc("self/io")).unwrap_or_default();
-        let spent = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok();
-        let last = std::mem::replace(&mut self.cpu, spent);
-        let cpu = (self.since.lap())
-            .zip(spent.zip(last))
-            .map(|(lap, (now, last))| {
+        if !self.since.is_within(self.apart) {
+            let spent = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok();
+            let last = std::mem::replace(&mut self.spent, spent);
+            let both = self.since.lap().zip(spent.zip(last));
+            self.cpu = both.map(|(lap, (now, last))| {
                 now.saturating_sub(last).as_secs_f64() / lap.as_secs_f64() * 100.0
             });
+        }
         let rss = field(&status, "VmRSS:").map(|kib| figure(kib * 1024));
         let reading = Reading::new(&self.subject)
             .with(&TICK, tick.as_secs_f64() * 1000.0)
-            .with_known(&CPU, cpu)
+            .with_known(&CPU, self.cpu)
             .with_known(&RSS, rss)
             .with_known(&WRITTEN, field(&io, "write_bytes:").map(figure))
             .with(&FAILING, figure(failing as u64))

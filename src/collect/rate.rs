@@ -9,6 +9,11 @@ use super::read::figure;
 pub(super) struct Since(Option<Instant>);
 
 impl Since {
+    /// Whether the last call of [`Self::lap`] was less than `apart` ago.
+    pub(super) fn is_within(&self, apart: Duration) -> bool {
+        self.0.is_some_and(|at| at.elapsed() < apart)
+    }
+
     /// The time since the last call; `None` at the first.
     pub(super) fn lap(&mut self) -> Option<Duration> {
         let now = Instant::now();

@@ -45,6 +45,15 @@ pub(super) const fn figure(number: u64) -> f64 {
     number as f64
 }
 
+/// A number, unless it is all ones (of 32, 48 or 64 bits): that is what drivers, firmware and bridges
+/// say of what they do not know.
+pub(super) const fn known(number: u64) -> Option<u64> {
+    match number {
+        0xffff_ffff | 0xffff_ffff_ffff | u64::MAX => None,
+        number => Some(number),
+    }
+}
+
 /// `part` of `whole` in percent; nothing of nothing is not known.
 pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| figure(part) / figure(whole) * 100.0)
@@ -53,6 +62,14 @@ pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_ones_is_no_number() {
+        let all_ones = [u64::from(u32::MAX), (1 << 48) - 1, u64::MAX];
+        assert_eq!(all_ones.map(known), [None; 3]);
+        assert_eq!(known(u64::MAX - 1), Some(u64::MAX - 1));
+        assert_eq!(known(0), Some(0));
+    }
 
     #[test]
     fn a_missing_file_is_absence_a_forbidden_one_needs_help_and_the_rest_may_pass() {

@@ -19,6 +19,8 @@ pub struct Slot {
     /// `None` while it is being sampled, or is stuck.
     collector: Option<Box<dyn Collect>>,
     due: Option<Instant>,
+    /// When its last sample began.
+    looked: Option<Instant>,
     failures: u32,
     error: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Slot {
             collector: Some(make()),
             make: Box::new(make),
             due: None,
+            looked: None,
             failures: 0,
             error: None,
         }
@@ -71,13 +74,28 @@ impl Slot {
         self.error.is_some()
     }
 
+    /// To be sampled as soon as it can be, whenever it would be due.
+    pub(super) const fn hurry(&mut self) {
+        (self.due, self.looked) = (None, None);
+    }
+
+    /// Its last sample began then.
+    pub(super) const fn looked_at(&mut self, at: Instant) {
+        self.looked = Some(at);
+    }
+
     /// Hands the collector out if it is due at the tick `now`. Ticks are not exact to the
-    /// millisecond, so half a tick early is due as well.
+    /// millisecond, so half a tick early is due as well; but not if it has looked less than `apart`
+    /// ago: what it told then still holds.
     pub(super) fn take_due(
         &mut self,
         now: Instant,
         interval: Duration,
+        apart: Duration,
     ) -> Option<Box<dyn Collect>> {
+        if self.looked.is_some_and(|at| at.elapsed() < apart) {
+            return None;
+        }
         if self.due.is_some_and(|due| now + interval / 2 < due) {
             return None;
         }

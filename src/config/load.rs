@@ -81,6 +81,25 @@ impl Sources {
             .map(|f| (f, false))
     }
 
+    /// Those of the files that say anything, in order.
+    pub fn filled(&self) -> Vec<PathBuf> {
+        let mut files = self.files();
+        files.retain(|file| {
+            let text = std::fs::read(file).unwrap_or_default();
+            !text.trim_ascii().is_empty()
+        });
+        files
+    }
+
+    /// One of `before`, which said something, that says nothing now, as a file does while it is being
+    /// saved. One of `conf.d` may be taken away.
+    pub fn emptied(&self, before: &[PathBuf]) -> Option<PathBuf> {
+        let filled = self.filled();
+        let is_extra = |file: &Path| file.parent().is_some_and(|dir| dir.ends_with("conf.d"));
+        let mut gone = before.iter().filter(|file| !filled.contains(file));
+        gone.find(|file| file.exists() || !is_extra(file)).cloned()
+    }
+
     /// Every file that is read, in order.
     pub fn files(&self) -> Vec<PathBuf> {
         let Some((main, _)) = self.main_file() else {
@@ -223,5 +242,35 @@ mod tests {
         let problems = load(&sources).unwrap_err();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].key, "node.name");
+    }
+
+    #[test]
+    fn a_file_that_says_nothing_any_more_is_noticed_and_one_that_was_taken_away_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+        let main = put("homewatch.toml", "# nothing but a remark\n");
+        let extra = put("conf.d/a.toml", "[node]\n");
+        put("conf.d/b.toml", "\n");
+        let sources = Sources {
+            file: Some(main.clone()),
+            ..Sources::default()
+        };
+        let before = sources.filled();
+        assert_eq!(before, [main.clone(), extra.clone()]);
+        assert_eq!(sources.emptied(&before), None);
+        put("conf.d/a.toml", "");
+        assert_eq!(sources.emptied(&before), Some(extra.clone()));
+        std::fs::remove_file(&extra).unwrap();
+        assert_eq!(sources.emptied(&before), None);
+        put("homewatch.toml", " \n");
+        assert_eq!(sources.emptied(&before), Some(main.clone()));
+        std::fs::remove_file(&main).unwrap();
+        assert_eq!(sources.emptied(&before), Some(main));
+        assert_eq!(sources.emptied(&[]), None);
     }
 }

@@ -2,10 +2,13 @@
 //! restarts, and tells everybody. What is decided is decided in [`crate::rules`].
 
 mod allowed;
+mod handover;
 mod snapshot;
 mod wake;
 
 pub use allowed::Allowed;
+pub use handover::Handover;
+use handover::Left;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,10 +47,12 @@ pub struct Control {
     /// What could not be kept yet.
     unsaved: Records,
     retry_at: Option<Instant>,
+    handover: Handover,
 }
 
 impl Control {
-    /// Takes up the alerts and silences of before a restart: when this returns they are in the
+    /// Takes up the alerts and silences of before a restart, and after a reload all that whoever was
+    /// here before has left in `handover`: when this returns they are in the
     /// bus's state, so whoever starts afterwards (push, Home Assistant) finds them there. Fails
     /// only if the store cannot be read.
     pub async fn open(
@@ -55,9 +60,11 @@ impl Control {
         store: Store,
         clock: Clock,
         config: RulesConfig,
+        handover: Handover,
     ) -> Result<Self, StoreError> {
         let listener = bus.listen();
-        let start = Instant::now();
+        let left = handover.take();
+        let start = left.as_ref().map_or_else(Instant::now, |left| left.start);
         let read = store.blocking(|store| {
             let alerts = store.all(Collection::Alerts)?;
             Ok((alerts, store.all(Collection::Silences)?))
@@ -65,9 +72,15 @@ impl Control {
         let (alerts, silences) = read.await?;
         let now = Moment {
             wall: clock.now(),
-            up: Duration::ZERO,
+            up: start.elapsed(),
         };
-        let (engine, effects) = Engine::new(config, alerts, silences, now);
+        let (mut engine, mut effects) = Engine::new(config, alerts, silences, now);
+        let mut unsaved = Records::new();
+        if let Some(left) = left {
+            effects.extend(engine.take_over(left.engine, now));
+            unsaved = left.unsaved;
+        }
+        let retry_at = (!unsaved.is_empty()).then(Instant::now);
         let mut control = Self {
             engine,
             bus,
@@ -75,8 +88,9 @@ impl Control {
             store,
             clock,
             start,
-            unsaved: Records::new(),
-            retry_at: None,
+            unsaved,
+            retry_at,
+            handover,
         };
         control.clear_others(&effects);
         control.carry_out(effects, None).await;
@@ -109,13 +123,13 @@ impl Control {
     }
 
     /// Hears the bus and takes commands until `cancel`. Commands that wait then are answered by
-    /// the bus: homewatch is stopping.
+    /// the bus: homewatch is stopping. What it knows is left for whoever comes after a reload.
     pub async fn run(mut self, requests: &mut mpsc::Receiver<Request>, cancel: CancellationToken) {
         loop {
             let wake = self.wake();
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 request = requests.recv() => match request {
                     Some(request) => self.obey(request).await,
                     None => return,
@@ -131,6 +145,11 @@ impl Control {
                 () = until(wake) => self.step(Input::Time).await,
             }
         }
+        self.handover.leave(Left {
+            engine: self.engine,
+            start: self.start,
+            unsaved: self.unsaved,
+        });
     }
 
     fn now(&self) -> Moment {

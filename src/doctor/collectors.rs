@@ -43,7 +43,10 @@ fn one((name, result): &Sampled, service: Option<&Status>) -> Finding {
         Ok(readings) if readings.is_empty() => Finding::new(
             CHAPTER,
             Verdict::Absent,
-            format!("{name}: nothing of that kind here"),
+            match *name {
+                "smart" => "smart: no disk has told its health yet; see Disks".to_owned(),
+                name => format!("{name}: there is none here, and nothing to be done about it"),
+            },
         ),
         Ok(readings) => {
             let lacks = |reading: &&Reading| !has_it(reading, service);

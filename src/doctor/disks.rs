@@ -56,19 +56,53 @@ pub(super) async fn examine(
         Ok(found) => found,
         Err(text) => return vec![Finding::new(CHAPTER, Verdict::Hint, text).with(UPGRADE)],
     };
-    match (found.is_empty(), here.is_empty()) {
-        (true, true) => vec![none()],
-        (true, false) => {
-            let text = format!("smartctl finds none of {}", here.join(", "));
-            vec![Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT)]
+    let is_new = |one: &smart::Found| !found.iter().any(|other| other.is(one));
+    let also: Vec<_> = smart::also(tables).into_iter().filter(is_new).collect();
+    let mut findings: Vec<Finding> = found
+        .iter()
+        .map(|disk| one(disk, verdict(host, disk, service)))
+        .collect();
+    if found.is_empty() && !here.is_empty() {
+        let text = format!("smartctl finds none of {}", here.join(", "));
+        findings.push(Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT));
+    }
+    for disk in &also {
+        findings.push(by_hand(host, disk).await);
+    }
+    if findings.is_empty() {
+        return vec![none()];
+    }
+    if !found.is_empty() || !also.is_empty() {
+        findings.extend(tests(tables));
+    }
+    findings
+}
+
+/// A disk that the configuration names: whether it can be asked is not told by a scan.
+async fn by_hand(host: &Host, disk: &smart::Found) -> Finding {
+    let smart::Found { name, kind, .. } = disk;
+    let asked = host.exec.run(&smart::ask_command(host, disk), LIMIT).await;
+    let trouble = match asked {
+        Ok(output) => {
+            let code = output.code.unwrap_or(-1);
+            let opinion = smart::Judge::new().judge(code, &output.stdout, host.clock.now());
+            opinion
+                .filter(|opinion| opinion.level == smart::UNREADABLE)
+                .map(|opinion| opinion.reasons.join("; "))
         }
-        (false, _) => {
-            let mut findings: Vec<Finding> = found
-                .iter()
-                .map(|disk| one(disk, verdict(host, disk, service)))
-                .collect();
-            findings.extend(tests(tables));
-            findings
+        Err(error) => Some(error.to_string()),
+    };
+    let named = format!("{name} ({kind}), named by collect.smart.also,");
+    match trouble {
+        None => Finding::new(CHAPTER, Verdict::Fine, format!("{named} can be asked")),
+        Some(trouble) if trouble.contains("Permission") => {
+            let text = format!("{named} cannot be asked: {trouble}");
+            Finding::new(CHAPTER, Verdict::Hint, text).with(PERMIT)
+        }
+        Some(trouble) => {
+            let text = format!("{named} cannot be asked: {trouble}");
+            let remedy = format!("sudo smartctl -a -d {kind} {name} tells more; else take it out");
+            Finding::new(CHAPTER, Verdict::Broken, text).with(remedy)
         }
     }
 }
@@ -203,6 +237,70 @@ mod tests {
         assert_eq!(told[1], (Verdict::Hint, Some(PERMIT)));
         assert_eq!(told[2], (Verdict::Hint, Some(PERMIT_NVME)));
         assert!(findings[0].text.contains("by the running homewatch"));
+    }
+
+    #[tokio::test]
+    async fn disks_that_are_named_by_hand_are_asked_one_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("exec")).unwrap();
+        let answers = |call: &str, code: i32, text: &str| {
+            let file = dir.path().join("exec").join(call.replace('/', "_"));
+            std::fs::write(file, format!("{code}\n{text}")).unwrap();
+        };
+        answers(
+            "smartctl --json --scan-open",
+            0,
+            r#"{"smartctl": {}, "devices": [{"name": "/dev/sda", "type": "sat"}]}"#,
+        );
+        let ask = |kind: &str, code, text: &str| {
+            let call = format!("smartctl --json -n standby,3 -d {kind} -a /dev/sda");
+            answers(&call, code, text);
+        };
+        let well = r#"{"smartctl": {}, "smart_status": {"passed": true}}"#;
+        ask("megaraid,1", 0, well);
+        ask("megaraid,2", 3, r#"{"smartctl": {}}"#);
+        let refused = |why: &str| {
+            format!(
+                r#"{{"smartctl": {{"messages": [{{"string": "{why}", "severity": "error"}}]}}}}"#
+            )
+        };
+        ask("megaraid,3", 2, &refused("Permission denied"));
+        ask("megaraid,4", 2, &refused("INQUIRY failed"));
+        let names = [
+            "sat",
+            "megaraid,1",
+            "megaraid,2",
+            "megaraid,3",
+            "megaraid,4",
+            "megaraid,5",
+        ];
+        let names = names.map(|kind| Value::new(None, format!("/dev/sda {kind}")));
+        let table = config::Map::from_iter([("also".to_owned(), Value::new(None, names.to_vec()))]);
+        let tables = BTreeMap::from([("smart".to_owned(), Value::new(None, table))]);
+        let host = Host::captured(dir.path(), Clock::Real);
+        let findings = examine(&host, &tables, None).await;
+        let verdicts: Vec<_> = findings.iter().map(|one| one.verdict).collect();
+        let want = [
+            Verdict::Fine,
+            Verdict::Fine,
+            // It sleeps, and is not woken.
+            Verdict::Fine,
+            Verdict::Hint,
+            Verdict::Broken,
+            // smartctl itself is gone.
+            Verdict::Broken,
+            Verdict::Hint,
+        ];
+        assert_eq!(verdicts, want, "{findings:#?}");
+        assert_eq!(findings[3].remedy.as_deref(), Some(PERMIT));
+        assert!(findings[4].text.contains("INQUIRY failed"));
+        assert!(
+            findings[4]
+                .remedy
+                .as_ref()
+                .unwrap()
+                .contains("-d megaraid,4")
+        );
     }
 
     #[tokio::test]

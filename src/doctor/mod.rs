@@ -14,6 +14,7 @@ use crate::app;
 use crate::config::Config;
 use crate::host::Host;
 use crate::local::{self, Request, Status};
+use crate::model::line;
 
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +47,15 @@ impl Finding {
         Self {
             chapter,
             verdict,
-            text: text.into(),
+            // Names come from devices and from the network.
+            text: line(&text.into()),
             remedy: None,
         }
     }
 
     fn with(self, remedy: impl Into<String>) -> Self {
         Self {
-            remedy: Some(remedy.into()),
+            remedy: Some(line(&remedy.into())),
             ..self
         }
     }

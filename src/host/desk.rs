@@ -1,6 +1,6 @@
 //! What commands ask of collectors, and what these have to say beside their readings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -18,11 +18,14 @@ pub struct Desk(Arc<Inner>);
 struct Inner {
     papers: Mutex<Papers>,
     told: Notify,
+    hurried: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Papers {
     errands: BTreeMap<&'static str, Vec<Errand>>,
+    /// The collectors that are to be asked before they are due.
+    hurried: BTreeSet<&'static str>,
     happened: Vec<(&'static str, Value)>,
     /// Whether nothing speaks against work that can wait, such as self-tests.
     is_calm: bool,
@@ -50,10 +53,10 @@ impl Desk {
         self.0.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for `what`; the answer comes when whoever does it has begun or refused.
+    /// Asks the collector `who`; the answer comes when it has begun or refused.
     pub fn ask(
         &self,
-        what: &'static str,
+        who: &'static str,
         target: &str,
         text: Option<&str>,
     ) -> oneshot::Receiver<Done> {
@@ -63,13 +66,31 @@ impl Desk {
             text: text.map(str::to_owned),
             answer,
         };
-        self.lock().errands.entry(what).or_default().push(errand);
+        self.lock().errands.entry(who).or_default().push(errand);
+        self.hurry(who);
         done
     }
 
-    /// Takes every errand of this kind.
-    pub fn take(&self, what: &str) -> Vec<Errand> {
-        self.lock().errands.remove(what).unwrap_or_default()
+    /// Takes every errand for this collector.
+    pub fn take(&self, who: &str) -> Vec<Errand> {
+        self.lock().errands.remove(who).unwrap_or_default()
+    }
+
+    /// The collector `who` has something to do before it is due.
+    pub fn hurry(&self, who: &'static str) {
+        self.lock().hurried.insert(who);
+        self.0.hurried.notify_one();
+    }
+
+    /// The collectors that have something to do before they are due, each once; waits for one.
+    pub async fn hurried(&self) -> BTreeSet<&'static str> {
+        loop {
+            let hurried = std::mem::take(&mut self.lock().hurried);
+            if !hurried.is_empty() {
+                return hurried;
+            }
+            self.0.hurried.notified().await;
+        }
     }
 
     /// Tells that something happened once: `event/<kind>`.
@@ -108,17 +129,28 @@ mod tests {
     #[tokio::test]
     async fn errands_reach_whoever_does_them_and_answers_whoever_asked() {
         let desk = Desk::default();
-        let done = desk.ask("selftest", "disk-a", Some("short"));
-        let lost = desk.ask("selftest", "disk-b", None);
+        let done = desk.ask("smart", "disk-a", Some("short"));
+        let lost = desk.ask("smart", "disk-b", None);
         assert_eq!(desk.take("other").len(), 0);
-        let mut errands = desk.clone().take("selftest");
+        let mut errands = desk.clone().take("smart");
         assert_eq!(errands.len(), 2);
         assert_eq!(errands[0].text.as_deref(), Some("short"));
         drop(lost);
         errands.remove(1).answer(Ok(json!({})));
         errands.remove(0).answer(Err("no".to_owned()));
         assert_eq!(done.await.unwrap(), Err("no".to_owned()));
-        assert_eq!(desk.take("selftest").len(), 0);
+        assert_eq!(desk.take("smart").len(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_something_to_do_is_hurried_once() {
+        let desk = Desk::default();
+        let _done = desk.ask("smart", "disk-a", None);
+        desk.hurry("smart");
+        assert_eq!(desk.hurried().await, BTreeSet::from(["smart"]));
+        let later = async { desk.hurry("zfs") };
+        let (hurried, ()) = tokio::join!(desk.hurried(), later);
+        assert_eq!(hurried, BTreeSet::from(["zfs"]));
     }
 
     #[tokio::test]

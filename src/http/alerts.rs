@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::model::{AlertState, Command, CommandResult, Severity};
 
 use super::guard::Caller;
-use super::params::Params;
+use super::params::{Params, Segment};
 use super::series::Page;
 use super::{Api, Problem, answer};
 
@@ -80,7 +80,7 @@ pub(super) async fn alerts(
 pub(super) async fn ack(
     state: State<Arc<Api>>,
     caller: Extension<Caller>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     on_alert(state, caller, &id, "ack", request).await
@@ -94,7 +94,7 @@ pub(super) async fn ack(
 pub(super) async fn unack(
     state: State<Arc<Api>>,
     caller: Extension<Caller>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     on_alert(state, caller, &id, "unack", request).await
@@ -111,7 +111,7 @@ pub(super) async fn unack(
 pub(super) async fn silence(
     state: State<Arc<Api>>,
     caller: Extension<Caller>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     on_alert(state, caller, &id, "silence", request).await
@@ -125,7 +125,7 @@ pub(super) async fn silence(
 pub(super) async fn control(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     Params::read(request.uri().query(), &[])?;

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
@@ -9,7 +9,7 @@ use crate::report::escape;
 use crate::store::Point;
 
 use super::history::{read, span};
-use super::params::Params;
+use super::params::{Params, Segment};
 use super::{Api, Problem, answer};
 
 const WIDTH: f64 = 400.0;
@@ -25,7 +25,7 @@ const HEIGHT: f64 = 120.0;
     responses((status = 200, description = "SVG of a few KB", body = String, content_type = "image/svg+xml")))]
 pub(super) async fn chart(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {

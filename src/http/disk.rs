@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use crate::bus::{SubjectState, state_json};
 use crate::model::{Area, Device, Kind, Metric};
 use crate::store::Point;
 
-use super::params::Params;
+use super::params::{Params, Segment};
 use super::{Api, Problem, answer, history, predictions};
 
 /// So much of the past is summed up.
@@ -26,7 +26,7 @@ const SERIES: usize = 32;
     responses((status = 200, description = "`state` is the JSON object as on MQTT; what is not known is left out", body = Json)))]
 pub(super) async fn disk(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {

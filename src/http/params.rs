@@ -1,6 +1,22 @@
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::Problem;
+
+/// The part of a path that stands for something; what is no text is told as any other fault is.
+#[derive(Debug)]
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(text)| Self(text))
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))
+    }
+}
 
 /// The query of a request, read strictly: what is not known is refused, so that a misspelt
 /// parameter is not silently ignored.

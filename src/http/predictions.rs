@@ -11,12 +11,15 @@ use super::params::Params;
 use super::series::Page;
 use super::{Api, Problem, answer};
 
+/// What an empty page means at first.
+const NOT_YET: &str = "nothing is judged in the first three minutes after a start";
+
 /// What is foreseen to fail, and of which parts that cannot be told yet
 ///
 /// Items have a `state`: `foreseen`, `learning` (with what is `missing`) or `clear`, in this order.
 #[utoipa::path(get, path = "/api/v1/health/predictions", tag = "state",
     params(super::document::PageQuery),
-    responses((status = 200, description = "A page; `judged_at` is absent in the first minutes", body = super::document::Page)))]
+    responses((status = 200, description = "A page; in the first minutes there is a `note` that says so instead of `judged_at`", body = super::document::Page)))]
 pub(super) async fn predictions(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
@@ -34,6 +37,9 @@ pub(super) async fn predictions(
     let mut body = page.of(items, &api.cursor(api.bus.state().revision()), true);
     if let (Some(at), Some(body)) = (posted.at, body.as_object_mut()) {
         body.insert("judged_at".to_owned(), format!("{at:.3}").into());
+    }
+    if let (None, Some(body)) = (posted.at, body.as_object_mut()) {
+        body.insert("note".to_owned(), NOT_YET.into());
     }
     Ok(answer::once(&headers, answer::json(&body)))
 }

@@ -97,9 +97,9 @@ type Fares = Vec<(String, String)>;
 fn meters(state: &State) -> Option<(Fares, Vec<String>)> {
     let detail = state.subject("power/meters")?.detail?;
     let fares = detail.get("meters")?.as_object()?.iter();
-    let fares = fares.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())));
+    let fares = fares.filter_map(|(name, text)| Some((line(name), line(text.as_str()?))));
     let offers = detail.get("found")?.as_array()?.iter();
-    let offers = offers.filter_map(|line| line.as_str().map(str::to_owned));
+    let offers = offers.filter_map(|offer| offer.as_str().map(line));
     Some((fares.collect(), offers.collect()))
 }
 
@@ -120,7 +120,7 @@ fn subject_line(state: &SubjectState) -> SubjectLine {
         .take(FIGURES.min(of(Category::Primary).count().max(2)));
     SubjectLine {
         key: state.subject.key().to_owned(),
-        label: state.subject.label.clone(),
+        label: line(&state.subject.label),
         available: state.available,
         source: state.source.map(|source| source.as_str().to_owned()),
         figures: shown

@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// The thing of this key, made if it is new.
-    fn thing(&mut self, key: &str, up: Duration) -> Option<&mut Thing> {
+    pub(super) fn thing(&mut self, key: &str, up: Duration) -> Option<&mut Thing> {
         if !self.things.contains_key(key) {
             let thing = Thing::new(key, &self.config.rules, up);
             self.things.insert(key.to_owned(), thing);
@@ -205,7 +205,7 @@ impl Engine {
     }
 
     /// Lets everything happen that is due, and finds out what is next.
-    fn settle(&mut self, now: Moment, out: &mut Vec<Effect>) {
+    pub(super) fn settle(&mut self, now: Moment, out: &mut Vec<Effect>) {
         let Self {
             config,
             things,

@@ -14,6 +14,7 @@ mod growth;
 mod judge;
 mod record;
 mod silence;
+mod takeover;
 mod text;
 mod thing;
 mod track;

@@ -26,6 +26,8 @@ pub(super) struct Track {
     open: Option<Open>,
     /// When it has begun lately, oldest first: many beginnings are flapping.
     starts: VecDeque<Duration>,
+    /// Nothing was heard since a reload: till then that is no news, and nothing begins or ends.
+    pub(super) blind_until: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Track {
             finding: Finding::default(),
             open: None,
             starts: VecDeque::new(),
+            blind_until: None,
         }
     }
 
@@ -95,7 +98,7 @@ impl Track {
             self.news(true, up);
         } else if let Some(verdict) = judge(&self.rule.condition, reading, &mut self.memory, up) {
             self.observe(verdict, up);
-        } else {
+        } else if self.blind_until.is_none() {
             self.unknown();
         }
     }
@@ -103,7 +106,9 @@ impl Track {
     /// The subject has said something, or can say nothing.
     pub(super) fn news(&mut self, good: bool, up: Duration) {
         if self.rule.condition != Condition::NoData {
-            self.unknown();
+            if self.blind_until.is_none() {
+                self.unknown();
+            }
             return;
         }
         let zone = if good {
@@ -122,6 +127,7 @@ impl Track {
 
     fn observe(&mut self, verdict: Verdict, up: Duration) {
         self.finding = verdict.finding;
+        self.blind_until = None;
         match verdict.zone {
             Zone::Bad { critical } => {
                 self.count_return(up);
@@ -152,6 +158,14 @@ impl Track {
 
     /// Lets time pass: whatever is due happens.
     pub(super) fn advance(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
+        if self.blind_until.is_some_and(|until| until <= scene.now.up) {
+            self.blind_until = None;
+            self.unknown();
+        }
+        if self.blind_until.is_some() {
+            self.refresh(scene, out);
+            return;
+        }
         match self.state() {
             None if self.is_due(scene) => self.fire(scene, out),
             None if self.bad_at.is_some() && scene.maintenance.is_none() => {
@@ -178,6 +192,9 @@ impl Track {
 
     /// When something happens by itself the next time.
     pub(super) fn next(&self, scene: &Scene<'_>) -> Option<Duration> {
+        if self.blind_until.is_some() {
+            return self.blind_until;
+        }
         let begins = self.bad_at.map(|at| {
             let due = at.saturating_add(self.rule.for_);
             due.max(scene.maintenance.unwrap_or_default())
@@ -446,6 +463,7 @@ impl Track {
 
     /// Ends it for good and forgets what was seen, so that nothing begins before the next news.
     pub(super) fn forget(&mut self, out: &mut Vec<Effect>) {
+        self.blind_until = None;
         self.unknown();
         self.close(out);
     }

@@ -52,6 +52,11 @@ def test_a_bad_reload_is_refused_with_its_faults_and_changes_nothing(home):
     told = service.reload()
     assert "node.intervall" in told and "refused" in told
     assert service.process.pid == pid and service.get("summary")["node"] == NODE
+    # A file that is just being saved is empty for a moment: that is not "all defaults".
+    service.file.write_text("")
+    told = service.reload()
+    assert "is empty" in told and "refused" in told
+    assert service.get("summary")["node"] == NODE
 
 
 def test_a_reload_may_change_the_node_and_the_ports(home):

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use homewatch::bus::{Bus, Event, Heard, Listener, Request, State};
 use homewatch::config::RulesConfig;
-use homewatch::control::Control;
+use homewatch::control::{Control, Handover};
 use homewatch::host::Clock;
 use homewatch::model::{
     Alert, AlertState, Area, Batch, Command, CommandResult, Metric, Origin, Outcome, Reading,
@@ -38,6 +38,7 @@ pub struct House {
     requests: Arc<Mutex<mpsc::Receiver<Request>>>,
     cancel: CancellationToken,
     task: Option<JoinHandle<()>>,
+    handover: Handover,
 }
 
 impl House {
@@ -54,6 +55,7 @@ impl House {
             requests: Arc::new(Mutex::new(requests)),
             cancel: CancellationToken::new(),
             task: None,
+            handover: Handover::default(),
         };
         house.start(RulesConfig::default()).await;
         house
@@ -67,7 +69,9 @@ impl House {
 
     pub async fn start(&mut self, rules: RulesConfig) {
         let (bus, store, clock) = (self.bus.clone(), self.store.clone(), self.clock.clone());
-        let control = Control::open(bus, store, clock, rules).await.unwrap();
+        let control = Control::open(bus, store, clock, rules, self.handover.clone())
+            .await
+            .unwrap();
         let (requests, cancel) = (Arc::clone(&self.requests), self.cancel.clone());
         self.task = Some(tokio::spawn(async move {
             control.run(&mut *requests.lock().await, cancel).await;
@@ -82,7 +86,7 @@ impl House {
     }
 
     pub async fn stop(&mut self) {
-        self.cancel.cancel();
+        std::mem::take(&mut self.cancel).cancel();
         self.task.take().unwrap().await.unwrap();
     }
 

@@ -84,7 +84,11 @@ impl Builder<'_> {
         let open = {
             let (bus, store) = (ground.bus.clone(), ground.store.clone());
             let (clock, rules) = (ground.host.clock.clone(), rules.clone());
-            move || Control::open(bus.clone(), store.clone(), clock.clone(), rules.clone())
+            let handover = ground.handover.clone();
+            move || {
+                let (bus, store, handover) = (bus.clone(), store.clone(), handover.clone());
+                Control::open(bus, store, clock.clone(), rules.clone(), handover)
+            }
         };
         let ready = Mutex::new(Some(open().await?));
         let (requests, cancel) = (Arc::clone(&ground.requests), self.token.clone());

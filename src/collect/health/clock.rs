@@ -24,7 +24,7 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
     build,
 };
 
-/// How long one program may take.
+/// How long one of the two programs may take.
 const TIME: Duration = Duration::from_millis(1_400);
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {

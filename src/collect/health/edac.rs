@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use super::within::Within;
-use crate::collect::read::figure;
+use crate::collect::read::{figure, known};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Host, Root};
@@ -164,7 +164,7 @@ fn names(root: &Root, dir: &str, start: &str) -> Vec<String> {
 }
 
 fn count(root: &Root, path: &str) -> Option<u64> {
-    Root::read_trimmed(&root.sys(path))?.parse().ok()
+    known(Root::read_trimmed(&root.sys(path))?.parse().ok()?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use crate::collect::read::{figure, known};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Host, Root};
@@ -94,8 +95,13 @@ impl<'a> Supply<'a> {
     }
 
     fn number(&self, file: &str) -> Option<f64> {
-        let number: f64 = self.text(file)?.parse().ok()?;
-        number.is_finite().then_some(number)
+        let number: i64 = self.text(file)?.parse().ok()?;
+        let size = known(number.unsigned_abs())?;
+        // Firmware's all ones in thousandths, as the kernel passes it on; the ends of the range of its
+        // own numbers.
+        let unknown = [u64::from(u32::MAX) * 1000, 0x7fff_ffff, 0x8000_0000];
+        let size = (!unknown.contains(&size)).then(|| figure(size))?;
+        Some(if number < 0 { -size } else { size })
     }
 
     /// What the kernel tells in millionths.
@@ -151,7 +157,9 @@ impl<'a> Supply<'a> {
             .with_known(&CONDITION, self.text("health").as_deref())
             .with_known(
                 &TEMPERATURE,
-                self.number("temp").map(|tenths| tenths / 10.0),
+                self.number("temp")
+                    .map(|tenths| tenths / 10.0)
+                    .filter(|degrees| (-40.0..=125.0).contains(degrees)),
             )
             .with_known(&CHARGE, charge)
             .with_known(&VOLTAGE, voltage)
@@ -276,6 +284,27 @@ mod tests {
             ("current_a", Some(-1.5)),
         ] {
             assert_eq!(number(&readings[2], key), want, "{key}");
+        }
+        // What firmware says of what it does not know.
+        lay(
+            dir,
+            "BAT0",
+            &[
+                ("cycle_count", "4294967295"),
+                ("energy_full", "4294967295000"),
+                ("current_now", "-2147483648"),
+                ("temp", "-2731"),
+            ],
+        );
+        let reading = &supplies.sample().unwrap()[1];
+        for key in [
+            "cycles",
+            "full_kwh",
+            "health_pct",
+            "current_a",
+            "temperature_c",
+        ] {
+            assert_eq!(number(reading, key), None, "{key}");
         }
         assert_eq!(readings[2].detail.as_ref().unwrap()["least_v"], 11.1);
         assert!(readings[3].values.is_empty());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use crate::collect::frame;
 use crate::collect::read::figure;
 use crate::collect::{Collect, CollectError, Slot};
 use crate::host::{Exec, ExecError, Host, Process, Root};
@@ -17,8 +18,8 @@ use crate::power::{Activity, Owner, Use};
 
 /// Which files a process has open is looked up at its second look and then once in so many.
 const AGAIN: u32 = 30;
-/// How long NVIDIA's program may take: less than the frame gives.
-const TIME: Duration = Duration::from_secs(4);
+/// How long NVIDIA's program may take.
+const TIME: Duration = frame::PATIENCE;
 /// It watches for a second itself, and costs some hundredths of a second of processor time.
 const PERIOD: Duration = Duration::from_secs(30);
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::collect::card::card;
+use crate::collect::frame;
 use crate::collect::health::gpu::{self, Figures};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
@@ -19,8 +20,8 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
     build,
 };
 
-/// How long an answer may take: less than the frame gives.
-const TIME: Duration = Duration::from_secs(4);
+/// How long an answer may take.
+const TIME: Duration = frame::PATIENCE;
 /// The figures that are asked for, in order.
 const QUERY: &str = "--query-gpu=pci.bus_id,name,power.draw,power.limit,utilization.gpu,uuid,\
                      temperature.gpu,temperature.memory,fan.speed,clocks.gr,clocks.mem,\

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Map;
+use tokio::time::Instant;
 
 use super::engine::{self, Inspected, Listed};
 use super::flap::Flap;
@@ -97,7 +98,8 @@ struct Known {
 impl Collect for Containers {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
         let socket = self.find()?;
-        let listed = engine::list(&socket).map_err(|error| refused(&socket, &error))?;
+        let until = Instant::now() + engine::PATIENCE;
+        let listed = engine::list(&socket, until).map_err(|error| refused(&socket, &error))?;
         let wanted: Vec<Listed> = listed
             .into_iter()
             .filter(|one| !self.ignore.iter().any(|pattern| glob(pattern, one.name())))
@@ -111,7 +113,7 @@ impl Collect for Containers {
                 .known
                 .entry(one.id.clone())
                 .or_insert_with(|| Known::new(one));
-            known.ask(&socket, one, &mut turns);
+            known.ask((&socket, until), one, &mut turns);
             known.reading(one, memory(&self.root, &one.id))
         });
         Ok(readings.collect())
@@ -160,7 +162,7 @@ impl Known {
     }
 
     /// Asks for more where something has changed, or it has been long.
-    fn ask(&mut self, socket: &Path, listed: &Listed, turns: &mut usize) {
+    fn ask(&mut self, (socket, until): (&Path, Instant), listed: &Listed, turns: &mut usize) {
         let now = (listed.state.clone(), listed.health());
         self.samples += 1;
         let due = now != self.of || self.samples >= ANEW;
@@ -169,7 +171,7 @@ impl Known {
         }
         *turns -= 1;
         // One that is gone between the two questions is not listed the next time.
-        if let Ok(inspected) = engine::inspect(socket, &listed.id) {
+        if let Ok(inspected) = engine::inspect(socket, until, &listed.id) {
             self.inspected = Some(inspected);
             self.of = now;
             self.samples = 0;

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
-/// An engine that does not answer for this long is busy.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::collect::frame;
+
+/// An engine has so long for all that it is asked at one sample; one that needs longer is busy.
+pub(super) const PATIENCE: Duration = frame::PATIENCE.saturating_sub(Duration::from_secs(1));
 /// Longer answers make no sense, bytes.
-const LONGEST: u64 = 8 << 20;
+const LONGEST: usize = 8 << 20;
 
 /// A container of the list.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,25 +71,39 @@ pub(super) struct InspectedState {
 }
 
 /// Every container, also those that do not run.
-pub(super) fn list(socket: &Path) -> io::Result<Vec<Listed>> {
-    get(socket, "/containers/json?all=1")
+pub(super) fn list(socket: &Path, until: Instant) -> io::Result<Vec<Listed>> {
+    get(socket, until, "/containers/json?all=1")
 }
 
 /// More about one.
-pub(super) fn inspect(socket: &Path, id: &str) -> io::Result<Inspected> {
-    get(socket, &format!("/containers/{id}/json"))
+pub(super) fn inspect(socket: &Path, until: Instant, id: &str) -> io::Result<Inspected> {
+    get(socket, until, &format!("/containers/{id}/json"))
 }
 
 /// Asked as HTTP/1.0: the answer is then in one piece and ends with the connection.
-fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> io::Result<T> {
+/// However slowly it comes, nobody waits for it longer than `until`.
+fn get<T: DeserializeOwned>(socket: &Path, until: Instant, path: &str) -> io::Result<T> {
+    let left = || {
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero())
+            .then_some(left)
+            .ok_or(io::ErrorKind::TimedOut)
+    };
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(left()?))?;
     let request =
         format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut answer)?;
+    let mut piece = [0; 16_384];
+    while answer.len() < LONGEST {
+        stream.set_read_timeout(Some(left()?))?;
+        let count = stream.read(&mut piece)?;
+        if count == 0 {
+            break;
+        }
+        answer.extend_from_slice(piece.get(..count).unwrap_or_default());
+    }
     let body = body(&answer).map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
     serde_json::from_slice(body).map_err(io::Error::from)
 }

@@ -109,6 +109,22 @@ impl House {
         self.take(effects);
     }
 
+    /// `SIGHUP` with these rules; the clock goes on.
+    pub(super) fn reload(&mut self, config: RulesConfig) {
+        self.alerts.clear();
+        let (mut engine, effects) = Engine::new(
+            config.clone(),
+            self.records.clone().into_iter().collect(),
+            self.silences.clone().into_iter().collect(),
+            self.now,
+        );
+        self.take(effects);
+        std::mem::swap(&mut engine, &mut self.engine);
+        let effects = self.engine.take_over(engine, self.now);
+        self.take(effects);
+        self.config = config;
+    }
+
     pub(super) fn take(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {

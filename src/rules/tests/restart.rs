@@ -158,3 +158,65 @@ fn records_that_make_no_sense_are_let_go() {
     assert!(!house.records.contains_key("other"));
     assert_eq!(house.state(ID), Some(AlertState::Firing));
 }
+
+#[test]
+fn a_reload_does_not_begin_the_time_of_a_pending_alert_anew() {
+    let mut house = House::new(only(HOT));
+    house.cpu_for(94.0, secs(50));
+    let pending = house.alert(ID).clone();
+    assert_eq!(pending.state, AlertState::Pending);
+    house.reload(only(&format!(
+        "{HOT}\n[cold]\nseries = \"health/temp-*/temperature_c\"\nbelow = 1\nsummary = \"cold\""
+    )));
+    assert_eq!(house.alert(ID), &pending, "the same to the last key");
+    // A figure that takes two looks is missing at first: nothing begins and nothing is forgotten.
+    house.read(vec![Reading::new(&subject("temp-cpu", "CPU package"))]);
+    house.pass(secs(20));
+    assert_eq!(house.state(ID), Some(AlertState::Pending));
+    house.cpu(94.0);
+    assert_eq!(house.state(ID), Some(AlertState::Firing));
+    assert_eq!(house.alert(ID).since, pending.since);
+
+    // One that fires goes on, and so does the time till it is over.
+    house.cpu_for(80.0, secs(20));
+    house.reload(only(HOT));
+    house.cpu_for(80.0, secs(10));
+    assert_eq!(house.state(ID), Some(AlertState::Resolved));
+    assert_eq!(house.cleared, 0);
+}
+
+#[test]
+fn what_a_reload_changes_or_nobody_tells_of_afterwards_begins_anew() {
+    let mut house = House::new(only(HOT));
+    house.cpu_for(94.0, secs(50));
+    house.reload(only(&HOT.replace("90", "91")));
+    assert_eq!(house.state(ID), None, "the rule is another one");
+    house.cpu_for(94.0, secs(50));
+    house.reload(only(HOT));
+    house.reload(only(""));
+    assert_eq!(house.state(ID), None);
+
+    let mut house = House::new(only(HOT));
+    house.cpu_for(94.0, secs(50));
+    house.reload(only(HOT));
+    house.batch("hwmon", Ok(Vec::new()));
+    house.pass(mins(10));
+    assert_eq!(house.state(ID), None, "no data begins no alert");
+    house.cpu_for(94.0, secs(50));
+    assert_eq!(house.state(ID), Some(AlertState::Pending));
+}
+
+#[test]
+fn what_could_not_be_kept_is_not_lost_at_a_reload() {
+    let mut house = hot_house();
+    house.records.clear();
+    house.reload(only(HOT));
+    assert_eq!(house.state(ID), Some(AlertState::Firing));
+    // And what only the store knows stays as well.
+    let records = hot_house().records;
+    let mut house = House::new(only(HOT));
+    house.cpu(20.0);
+    house.records = records;
+    house.reload(only(HOT));
+    assert_eq!(house.state(ID), Some(AlertState::Firing));
+}

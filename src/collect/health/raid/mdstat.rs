@@ -35,9 +35,10 @@ impl Array<'_> {
         self.devices.map_or(0, |(all, up)| all.saturating_sub(up))
     }
 
-    /// Whether every device that it should have works.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_active && !self.is_broken && self.missing() == 0
+    /// Whether a device that it should have does not work; not known of one that is not started,
+    /// for which the kernel does not tell how many it should have.
+    pub(super) fn is_degraded(&self) -> Option<bool> {
+        self.is_active.then(|| self.is_broken || self.missing() > 0)
     }
 
     /// Whether more is lost than its level can lose. Of RAID 10 that depends on which.

@@ -1,10 +1,12 @@
 mod mdstat;
+mod stopped;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,6 +18,7 @@ use crate::config::Section;
 use crate::host::{Host, KeptFile, Root};
 use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Unit};
 use mdstat::{Array, parse};
+use stopped::Stopped;
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "raid",
@@ -46,7 +49,8 @@ static SIZE: Metric = Metric::gauge("size_bytes", "Size", Unit::Byte).diagnostic
 static BAD_BLOCKS: Metric = Metric::gauge("bad_blocks", "Bad blocks", Unit::None).diagnostic();
 
 /// The words of `state`. `rebuilding` has a device missing until it is done; `resyncing` and
-/// `checking` have all of them. `failed` has lost more than it can; `inactive` is not started.
+/// `checking` have all of them. `failed` has lost more than it can; `inactive` is not started;
+/// `stopped` was running and has been taken down.
 const STATES: &[&str] = &[
     "ok",
     "checking",
@@ -55,6 +59,7 @@ const STATES: &[&str] = &[
     "degraded",
     "failed",
     "inactive",
+    "stopped",
 ];
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
@@ -62,6 +67,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     Box::new(Raid {
         host: host.clone(),
         checking: BTreeSet::new(),
+        stopped: None,
         file: host.root.keep_proc("mdstat"),
         buffer: Vec::new(),
     })
@@ -73,6 +79,8 @@ struct Raid {
     host: Host,
     /// The arrays that were being checked at the last sample.
     checking: BTreeSet<String>,
+    /// Those that run or were stopped lately; what is remembered is taken up at the first sample.
+    stopped: Option<Stopped>,
     file: KeptFile,
     buffer: Vec<u8>,
 }
@@ -96,7 +104,17 @@ impl Collect for Raid {
             scrubbed(&mut reading, checked, now);
             reading
         };
-        Ok(arrays.iter().map(tell).collect())
+        let mut readings: Vec<_> = arrays.iter().map(tell).collect();
+        let names = arrays.iter().map(|array| array.name);
+        let stopped = self.stopped.take();
+        let mut stopped = stopped.unwrap_or_else(|| Stopped::remembered(&self.host));
+        readings.extend(stopped.see(names, &self.host).map(|name| {
+            Reading::new(&subject(name))
+                .with(&STATE, "stopped")
+                .with(&DEGRADED, false)
+        }));
+        self.stopped = Some(stopped);
+        Ok(readings)
     }
 }
 
@@ -121,17 +139,21 @@ fn bad_blocks(root: &Root, name: &str) -> Option<u64> {
         .reduce(u64::saturating_add)
 }
 
+fn subject(name: &str) -> Arc<Subject> {
+    let label = format!("RAID {name}");
+    Subject::of_host(Area::Health, &format!("raid-{name}"), &label)
+}
+
 fn tell(root: &Root, array: &Array<'_>) -> Reading {
     let name = array.name;
-    let label = format!("RAID {name}");
-    let subject = Subject::of_host(Area::Health, &format!("raid-{name}"), &label);
+    let subject = subject(name);
     let mismatches = root.sys(&format!("block/{name}/md/mismatch_cnt"));
     let mismatches = Root::read_trimmed(&mismatches).and_then(|text| text.parse().ok());
     let of = |number: Option<u64>| number.map(figure);
     let work = array.work.as_ref();
     Reading::new(&subject)
         .with(&STATE, array.state())
-        .with(&DEGRADED, !array.is_whole())
+        .with_known(&DEGRADED, array.is_degraded())
         .with_known(&LEVEL, array.level)
         .with_known(&SIZE, of(array.blocks.map(|kib| kib.saturating_mul(1024))))
         .with_known(&DEVICES, of(array.devices.map(|(all, _)| all)))

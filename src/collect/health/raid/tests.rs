@@ -4,10 +4,10 @@ use crate::host::Clock;
 use crate::model::Value;
 
 /// State and whether it is degraded, of the one array in `text`.
-fn stands(text: &str) -> (&'static str, bool) {
+fn stands(text: &str) -> (&'static str, Option<bool>) {
     let arrays = parse(text);
     assert_eq!(arrays.len(), 1, "{text}");
-    (arrays[0].state(), !arrays[0].is_whole())
+    (arrays[0].state(), arrays[0].is_degraded())
 }
 
 const RECOVERY: &str = "[=>..] recovery = 12.6% (126/1000) finish=1.5min speed=10K/sec";
@@ -17,89 +17,99 @@ type Case = (
     &'static str,
     &'static str,
     &'static str,
-    (&'static str, bool),
+    (&'static str, Option<bool>),
 );
 const CASES: &[Case] = &[
     (
         "active raid1 sdb1[1] sda1[0]",
         "[2/2] [UU]",
         "",
-        ("ok", false),
+        ("ok", Some(false)),
     ),
     (
         "active raid1 sdb1[1] sda1[0](F)",
         "[2/1] [_U]",
         "",
-        ("degraded", true),
+        ("degraded", Some(true)),
     ),
     (
         "active raid1 sdb1[1] sda1[0]",
         "[2/1] [_U]",
         RECOVERY,
-        ("rebuilding", true),
+        ("rebuilding", Some(true)),
     ),
     (
         "active raid1 sdb1[1] sda1[0]",
         "[2/1] [_U]",
         "recovery=DELAYED",
-        ("rebuilding", true),
+        ("rebuilding", Some(true)),
     ),
     (
         "active raid5 a[0] b[1] c[2]",
         "[3/3] [UUU]",
         "[>] reshape = 1% (1/100)",
-        ("rebuilding", false),
+        ("rebuilding", Some(false)),
     ),
     (
         "active raid1 a[0] b[1]",
         "[2/2] [UU]",
         "resync=PENDING",
-        ("resyncing", false),
+        ("resyncing", Some(false)),
     ),
     (
         "active raid1 a[0] b[1]",
         "[2/2] [UU]",
         "[>] check = 1% (1/100)",
-        ("checking", false),
+        ("checking", Some(false)),
     ),
     (
         "active raid1 a[0] b[1]",
         "[2/1] [U_]",
         "[>] check = 1% (1/100)",
-        ("degraded", true),
+        ("degraded", Some(true)),
     ),
     (
         "active raid5 a[0] b[1](F) c[2](F)",
         "[3/1] [U__]",
         "",
-        ("failed", true),
+        ("failed", Some(true)),
     ),
     (
         "active raid6 a[0] b[1]",
         "[4/2] [UU__]",
         "",
-        ("degraded", true),
+        ("degraded", Some(true)),
     ),
-    ("active raid6 a[0]", "[4/1] [U___]", "", ("failed", true)),
+    (
+        "active raid6 a[0]",
+        "[4/1] [U___]",
+        "",
+        ("failed", Some(true)),
+    ),
     (
         "active raid10 a[0] b[1]",
         "[4/2] [U_U_]",
         "",
-        ("degraded", true),
+        ("degraded", Some(true)),
     ),
-    ("active raid0 a[0] b[1]", "512k chunks", "", ("ok", false)),
+    (
+        "active raid0 a[0] b[1]",
+        "512k chunks",
+        "",
+        ("ok", Some(false)),
+    ),
     (
         "broken raid0 a[0] b[1]",
         "512k chunks",
         "",
-        ("failed", true),
+        ("failed", Some(true)),
     ),
-    ("inactive sdd1[0](S)", "", "", ("inactive", true)),
+    ("inactive sdd1[0](S)", "", "", ("inactive", None)),
     (
         "active (auto-read-only) raid1 a[0] b[1]",
         "[2/2] [UU]",
         "",
-        ("ok", false),
+        ("ok", Some(false)),
     ),
 ];
 
@@ -250,4 +260,93 @@ fn a_check_that_was_seen_to_end_has_an_age_and_bad_blocks_are_counted() {
     assert_eq!(age(&mut raid, 3), Some(86_400.0));
     let mut raid = made();
     assert_eq!(age(&mut raid, 4), Some(172_800.0));
+}
+
+/// A machine with these arrays in `mdstat`, in the boot `boot`.
+struct Arrays {
+    dir: tempfile::TempDir,
+    host: Host,
+    raid: Box<dyn Collect>,
+}
+
+impl Arrays {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("proc/sys/kernel/random")).unwrap();
+        let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let host = Host::captured(dir.path(), Clock::set_to(start));
+        let raid = Self::made(&host);
+        let arrays = Self { dir, host, raid };
+        arrays.boot("one");
+        arrays
+    }
+
+    fn made(host: &Host) -> Box<dyn Collect> {
+        let problems = crate::config::Problems::default();
+        let table = config::Value::default();
+        build(
+            host,
+            Section::new("collect.raid".to_owned(), table, &problems),
+        )
+    }
+
+    fn boot(&self, id: &str) {
+        let path = self.dir.path().join("proc/sys/kernel/random/boot_id");
+        fs::write(path, id).unwrap();
+    }
+
+    /// What is told once these are all that run, so many minutes later.
+    fn with(&mut self, names: &[&str], minutes: i64) -> Vec<(String, Value, Option<Value>)> {
+        let now = self.host.clock.now() + jiff::SignedDuration::from_mins(minutes);
+        self.host.clock.set(now);
+        let line =
+            |name: &&str| format!("{name} : active raid1 sdb[1]\n      1 blocks [2/1] [_U]\n");
+        let text: String = names.iter().map(line).collect();
+        fs::write(self.dir.path().join("proc/fresh"), text).unwrap();
+        let (from, to) = ("proc/fresh", "proc/mdstat");
+        fs::rename(self.dir.path().join(from), self.dir.path().join(to)).unwrap();
+        let readings = self.raid.sample().unwrap();
+        let told = readings.iter().map(|reading| {
+            let state = reading.value("state").unwrap().clone();
+            let degraded = reading.value("degraded").cloned();
+            (reading.subject.id.clone(), state, degraded)
+        });
+        told.collect()
+    }
+}
+
+#[test]
+fn an_array_that_somebody_stops_is_told_to_be_stopped_and_then_forgotten() {
+    let row = |id: &str, state: &str, degraded: bool| {
+        (
+            id.to_owned(),
+            Value::from(state),
+            Some(Value::Flag(degraded)),
+        )
+    };
+    let (runs, stopped) = (
+        row("raid-md0", "degraded", true),
+        row("raid-md0", "stopped", false),
+    );
+    let other = row("raid-md1", "degraded", true);
+    let mut arrays = Arrays::new();
+    assert_eq!(
+        arrays.with(&["md0", "md1"], 0),
+        [runs.clone(), other.clone()]
+    );
+    assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped.clone()]);
+    // Also if homewatch is started anew meanwhile.
+    arrays.raid = Arrays::made(&arrays.host);
+    assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped.clone()]);
+    assert_eq!(arrays.with(&["md1"], 10), std::slice::from_ref(&other));
+    // One that is started again is like any other.
+    assert_eq!(
+        arrays.with(&["md0"], 1),
+        [runs.clone(), row("raid-md1", "stopped", false)]
+    );
+    assert_eq!(arrays.with(&["md0", "md1"], 1), [runs.clone(), other]);
+    // After a boot nobody has stopped it: it may not have been found.
+    arrays.boot("two");
+    arrays.raid = Arrays::made(&arrays.host);
+    assert_eq!(arrays.with(&["md0"], 1), [runs]);
 }

@@ -11,6 +11,12 @@ use crate::model::{FlagMeaning, Metric, Reading, Subject, Unit};
 
 static VERDICT: Metric = Metric::state("verdict", "Verdict", LEVELS);
 static REASON: Metric = Metric::text("reason", "Reason");
+/// The same where the kernel's driver tells it as well, at every tick: that one is looked at, and this
+/// is a check of it.
+static CHECK: Metric = Metric::gauge("temperature_c", "Temperature by S.M.A.R.T.", Unit::Celsius)
+    .decimals(1)
+    .dead_band(1.0)
+    .hidden();
 static ASLEEP: Metric = Metric::flag("asleep", "Asleep", FlagMeaning::Plain).diagnostic();
 static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None)
     .dead_band(24.0)
@@ -43,12 +49,12 @@ static WRITTEN: Metric = Metric::total("written_bytes", "Written", Unit::Byte)
     .diagnostic();
 
 /// What is told of a disk: its figures if it was read, the verdict, and whether it sleeps, which
-/// leaves its temperature unknown.
+/// leaves its temperature unknown. `is_felt` is whether the kernel tells its temperature as well.
 pub(super) fn reading(
     subject: &Arc<Subject>,
     report: Option<&Report>,
     verdict: Option<&Verdict>,
-    asleep: bool,
+    (asleep, is_felt): (bool, bool),
 ) -> Reading {
     let mut reading = Reading::new(subject);
     if let Some(verdict) = verdict {
@@ -57,7 +63,7 @@ pub(super) fn reading(
     reading.push(&ASLEEP, Some(asleep));
     if let Some(report) = report {
         let degrees = report.temperature.filter(|_| !asleep);
-        reading.push(&TEMPERATURE, degrees);
+        reading.push(if is_felt { &CHECK } else { &TEMPERATURE }, degrees);
         for (metric, count) in [
             (&HOURS, report.power_on_hours),
             (&REALLOCATED, report.counts.reallocated),

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -57,6 +57,7 @@ impl Judge {
             known: BTreeMap::new(),
             now,
             by_command: false,
+            felt: BTreeSet::new(),
         };
         self.disk.take(&Ok(output), &bench);
         self.disk.verdict().map(|verdict| Opinion {

@@ -1,7 +1,8 @@
 //! The health of disks by `smartctl --json` (smartmontools 7.0 or later): `disk-<disk>` each.
 //!
-//! Only one smartctl runs at a time, and a sample never waits for it for longer than a moment: one
-//! that is slow is left running and taken in by a later sample, and killed after a minute. A
+//! One smartctl runs at a time, and a sample never waits for it for longer than a moment: it is left
+//! running and taken in by the next sample. One that takes long, as a disk that hangs makes it, is set
+//! aside so that the other disks have their turn, and killed after a minute. A
 //! disk that sleeps is not woken: it is always asked with `-n standby` and the type that the
 //! scan found. The scan is done at the start and when the kernel's list of disks has changed.
 
@@ -22,16 +23,18 @@ mod watch;
 mod tests;
 
 pub(in crate::collect::health) use figures::{WEAR, judged};
+pub use verdict::UNREADABLE;
 pub(in crate::collect::health) use verdict::{Level, Verdict};
 
 pub use judge::{Judge, Opinion};
 pub use orders::{run, takes_orders, tests_are_scheduled};
-pub use scan::{Found, kernel_disks, key, may_tell, parse_scan, scan_command};
+pub use scan::{Found, also, ask_command, kernel_disks, key, may_tell, parse_scan, scan_command};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::poll_immediate;
 use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
@@ -60,15 +63,24 @@ const RAREST: Duration = Duration::from_hours(7 * 24);
 const APART: Duration = Duration::from_mins(1);
 /// So long a sample waits for all that it starts: less than the shortest tick.
 const WAIT: Duration = Duration::from_millis(400);
+/// A smartctl that runs for so long is set aside: a disk takes a second at most.
+const SLOW: Duration = Duration::from_secs(2);
+/// So many at most are set aside: who asks more disks that hang than this waits with them.
+const ASIDE: usize = 3;
 /// A smartctl that has not ended after this long is killed.
 const LIMIT: Duration = Duration::from_mins(1);
 /// What puts smartctl there.
 pub const MISSING: &str = "sudo apt install smartmontools";
 
-fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
-    let every = section.duration("every", EVERY..=RAREST).unwrap_or(EVERY);
-    let also = section.texts("also").unwrap_or_default();
-    let also = also.iter().filter_map(|text| {
+fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
+    Box::new(Smart::new(host, section))
+}
+
+impl Smart {
+    fn new(host: &Host, mut section: Section<'_>) -> Self {
+        let every = section.duration("every", EVERY..=RAREST).unwrap_or(EVERY);
+        let also = section.texts("also").unwrap_or_default();
+        let also = also.iter().filter_map(|text| {
         let found = scan::by_hand(text);
         if found.is_none() {
             let must =
@@ -77,22 +89,24 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         }
         found
     });
-    let also = also.collect();
-    let known = known::read(&mut section);
-    let schedule = Schedule::read(section.section("selftest"));
-    section.finish();
-    Box::new(Smart {
-        host: host.clone(),
-        every,
-        also,
-        known,
-        schedule,
-        zone: zone(&host.root),
-        scanned: None,
-        failed: None,
-        disks: Vec::new(),
-        running: None,
-    })
+        let also = also.collect();
+        let known = known::read(&mut section);
+        let schedule = Schedule::read(section.section("selftest"));
+        section.finish();
+        Self {
+            host: host.clone(),
+            every,
+            also,
+            known,
+            schedule,
+            zone: zone(&host.root),
+            scanned: None,
+            failed: None,
+            disks: Vec::new(),
+            running: None,
+            aside: Vec::new(),
+        }
+    }
 }
 
 struct Smart {
@@ -109,19 +123,22 @@ struct Smart {
     failed: Option<CollectError>,
     disks: Vec<Watched>,
     running: Option<Running>,
+    /// Those that take long.
+    aside: Vec<Running>,
 }
 
 /// A smartctl that runs. It goes on by itself between two samples.
 struct Running {
     task: Task,
+    since: Instant,
     answer: Pin<Box<dyn Future<Output = Result<Output, ExecError>> + Send>>,
 }
 
 enum Task {
     /// Looks for disks; holds the kernel's list from before.
     Scan(Vec<String>),
-    /// Asks the disk at this place.
-    Disk(usize),
+    /// Asks this disk.
+    Disk(Found),
     /// Begins a self-test.
     Test(Begin),
 }
@@ -130,22 +147,32 @@ impl Collect for Smart {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
         let handle =
             Handle::try_current().map_err(|error| CollectError::Transient(error.to_string()))?;
-        let until = Instant::now() + WAIT;
+        let now = Instant::now();
+        self.set_aside(now);
+        for mut slow in std::mem::take(&mut self.aside) {
+            match handle.block_on(poll_immediate(&mut slow.answer)) {
+                Some(answer) => self.hear(slow.task, answer),
+                None => self.aside.push(slow),
+            }
+        }
+        let until = now + WAIT;
         while Instant::now() < until {
             let Some(mut running) = self.running.take().or_else(|| self.next()) else {
                 break;
             };
             let polled = async { timeout_at(until, &mut running.answer).await };
             match handle.block_on(polled) {
-                Ok(answer) => {
-                    if let Err(error) = self.take(running.task, answer) {
-                        self.scanned = None;
-                        self.failed = Some(error);
-                        break;
-                    }
-                }
+                Ok(answer) => self.hear(running.task, answer),
                 Err(_) => self.running = Some(running),
             }
+            if self.failed.is_some() {
+                break;
+            }
+        }
+        // What it says, and whoever is next, need not wait until this is due.
+        let is_fresh = |one: &Running| one.since.elapsed() < ENTRY.period;
+        if self.failed.is_none() && self.running.as_ref().is_some_and(is_fresh) {
+            self.host.desk.hurry(ENTRY.name);
         }
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -159,6 +186,23 @@ impl Collect for Smart {
 }
 
 impl Smart {
+    /// Lets the others have their turn, if the disk that is asked takes long.
+    fn set_aside(&mut self, now: Instant) {
+        let is_slow =
+            |one: &mut Running| matches!(one.task, Task::Disk(_)) && now >= one.since + SLOW;
+        if self.aside.len() < ASIDE
+            && let Some(slow) = self.running.take_if(is_slow)
+        {
+            self.aside.push(slow);
+        }
+    }
+
+    /// Whether the disk is being asked.
+    fn is_asked(&self, disk: &Watched) -> bool {
+        let mut aside = self.aside.iter();
+        aside.any(|one| matches!(&one.task, Task::Disk(found) if disk.found.is(found)))
+    }
+
     /// What is due now.
     fn next(&self) -> Option<Running> {
         let kernel = kernel_disks(&self.host.root);
@@ -172,19 +216,27 @@ impl Smart {
         let due = self
             .disks
             .iter()
-            .enumerate()
-            .filter(|(_, disk)| disk.due <= now);
-        let (place, disk) = due.min_by_key(|(_, disk)| disk.due)?;
-        let mut argv = self.host.command("smartctl");
-        let Found { name, kind, .. } = &disk.found;
-        argv.extend(["--json", "-n", "standby,3", "-d", kind, "-a", name].map(str::to_owned));
-        Some(self.start(Task::Disk(place), argv))
+            .filter(|disk| disk.due <= now && !self.is_asked(disk));
+        let disk = due.min_by_key(|disk| disk.due)?;
+        let argv = ask_command(&self.host, &disk.found);
+        Some(self.start(Task::Disk(disk.found.clone()), argv))
     }
 
     fn start(&self, task: Task, argv: Vec<String>) -> Running {
         let exec = self.host.exec.clone();
         let answer = Box::pin(async move { exec.run(&argv, LIMIT).await });
-        Running { task, answer }
+        Running {
+            task,
+            since: Instant::now(),
+            answer,
+        }
+    }
+
+    fn hear(&mut self, task: Task, answer: Result<Output, ExecError>) {
+        if let Err(error) = self.take(task, answer) {
+            self.scanned = None;
+            self.failed = Some(error);
+        }
     }
 
     fn take(&mut self, task: Task, answer: Result<Output, ExecError>) -> Result<(), CollectError> {
@@ -211,7 +263,10 @@ impl Smart {
                 self.failed = None;
             }
             Task::Test(begin) => self.begun(begin, &answer),
-            Task::Disk(place) => {
+            Task::Disk(found) => {
+                // One that was removed meanwhile is no longer of interest.
+                let place = self.disks.iter().position(|disk| disk.found.is(&found));
+                let place = place.unwrap_or(usize::MAX);
                 for disk in self.disks.iter_mut().skip(place).take(1) {
                     // Asked together at the start, apart from each other later.
                     let first = disk.told().is_none();

@@ -5,7 +5,7 @@ use config::Value;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::testing::ERRAND;
+use super::ENTRY;
 use crate::bus::{Bus, Event, Request};
 use crate::host::Host;
 use crate::model::Value as Figure;
@@ -75,7 +75,7 @@ async fn carry_out(host: &Host, bus: &Bus, request: Request) {
         let named = order.fields.get("test").and_then(|test| test.as_str());
         named.or(order.text.as_deref())
     });
-    let done = host.desk.ask(ERRAND, target, text);
+    let done = host.desk.ask(ENTRY.name, target, text);
     let result = match timeout(LIMIT, done).await {
         Ok(Ok(Ok(detail))) => request.command.done(detail),
         Ok(Ok(Err(reason))) => request.command.refused(reason),

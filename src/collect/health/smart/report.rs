@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::log::Log;
 use super::verdict::Counts;
-use crate::collect::read::figure;
+use crate::collect::read::{figure, known};
 
 /// The bits of smartctl's exit status.
 pub(super) mod exit {
@@ -156,7 +156,9 @@ impl Report {
             },
             unsafe_shutdowns: log("unsafe_shutdowns"),
             wear: wear(&json, &table, kind).or_else(|| log("percentage_used")),
-            spare: number("/spare_available/current_percent").or_else(|| log("available_spare")),
+            spare: number("/spare_available/current_percent")
+                .or_else(|| log("available_spare"))
+                .filter(|share| *share <= 100),
             spare_least: number("/spare_available/threshold_percent")
                 .or_else(|| log("available_spare_threshold")),
             // NVMe counts in thousands of 512 bytes.
@@ -195,8 +197,13 @@ fn whole(bytes: &[u8]) -> Result<Value, String> {
     }
 }
 
-/// Counters are numbers; very large ones and some of SCSI are text.
+/// A counter, if it is known.
 fn count(value: &Value) -> Option<u64> {
+    known(whole_number(value)?)
+}
+
+/// Counters are numbers; very large ones and some of SCSI are text.
+fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -247,8 +254,7 @@ impl Attribute<'_> {
     /// The count, which vendors pack with others: smartctl's text begins with it, else it is the
     /// lowest 16 bits of a raw value that no counter reaches.
     fn count(&self) -> Option<u64> {
-        // All ones is what bridges make of what they cannot read.
-        if matches!(self.raw, Some(0xffff_ffff | 0xffff_ffff_ffff)) {
+        if self.raw.is_some_and(|raw| known(raw).is_none()) {
             return None;
         }
         let digits = self.shown.map(|text| {
@@ -264,7 +270,7 @@ impl Attribute<'_> {
             }
         };
         shown
-            .filter(|count| u32::try_from(*count).is_ok())
+            .filter(|count| *count < u64::from(u32::MAX))
             .or_else(|| self.raw.map(small))
     }
 
@@ -276,7 +282,7 @@ impl Attribute<'_> {
             "Host_Writes_GiB" | "Lifetime_Writes_GiB" | "Total_Writes_GiB" => 1 << 30,
             _ => return None,
         };
-        self.raw.map(|raw| raw.saturating_mul(unit))
+        self.raw.and_then(known).map(|raw| raw.saturating_mul(unit))
     }
 }
 
@@ -291,7 +297,7 @@ fn attributes(json: &Value) -> Vec<Attribute<'_>> {
             id: row.get("id")?.as_u64()?,
             name: text("/name").unwrap_or("unnamed"),
             value: row.get("value").and_then(Value::as_u64),
-            raw: row.pointer("/raw/value").and_then(count),
+            raw: row.pointer("/raw/value").and_then(whole_number),
             shown: text("/raw/string"),
             is_below: text("/when_failed").is_some_and(|when| when.eq_ignore_ascii_case("now")),
             foretells: row.pointer("/flags/prefailure").and_then(Value::as_bool) == Some(true),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct Found {
 
 impl Found {
     /// Whether `other` is the same way to the same disk.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         (&self.name, &self.kind) == (&other.name, &other.kind)
     }
 }
@@ -43,6 +44,25 @@ pub fn scan_command(host: &Host) -> Vec<String> {
     let mut argv = host.command("smartctl");
     argv.extend(["--json", "--scan-open"].map(str::to_owned));
     argv
+}
+
+/// The argument vector that asks a disk how it stands, unless it sleeps.
+pub fn ask_command(host: &Host, disk: &Found) -> Vec<String> {
+    let Found { name, kind, .. } = disk;
+    let mut argv = host.command("smartctl");
+    argv.extend(["--json", "-n", "standby,3", "-d", kind, "-a", name].map(str::to_owned));
+    argv
+}
+
+/// The disks that `[collect.smart]` names beside those that a scan finds.
+pub fn also(tables: &BTreeMap<String, config::Value>) -> Vec<Found> {
+    let table = tables.get("smart").cloned();
+    let table = table.and_then(|value| value.into_table().ok());
+    let also = table.and_then(|table| table.get("also")?.clone().into_array().ok());
+    let texts = also.unwrap_or_default().into_iter();
+    texts
+        .filter_map(|value| by_hand(&value.into_string().ok()?))
+        .collect()
 }
 
 /// The disks that a scan tells of; the error says what is wrong with the answer.

@@ -8,11 +8,9 @@ use tokio::time::Instant;
 use super::scan::Found;
 use super::selftest::{Length, Record};
 use super::watch::Watched;
-use super::{Running, Smart, Task};
+use super::{ENTRY, Running, Smart, Task};
 use crate::host::{Errand, ExecError, Output};
 
-/// What commands for self-tests are called on the desk.
-pub(super) const ERRAND: &str = "selftest";
 /// A disk that tests itself shortly is asked this often.
 const FOLLOW: Duration = Duration::from_mins(2);
 /// Why a test does not begin beside another one.
@@ -38,7 +36,7 @@ impl Smart {
     /// The self-test that is to begin now, if any: one that was asked for, else one that is due.
     pub(super) fn next_test(&self) -> Option<Running> {
         let mut asked = None;
-        for errand in self.host.desk.take(ERRAND) {
+        for errand in self.host.desk.take(ENTRY.name) {
             match self.wanted(&errand) {
                 Ok(found) if asked.is_none() => asked = Some((found, errand)),
                 Ok(_) => errand.answer(Err(ONE_AT_A_TIME.to_owned())),

@@ -30,6 +30,9 @@ pub(in crate::collect::health) enum Level {
 /// The words of [`Level::as_str`].
 pub(super) const LEVELS: &[&str] = &["ok", "watch", "warning", "failing", "unreadable"];
 
+/// The word for a disk that could not be asked.
+pub const UNREADABLE: &str = "unreadable";
+
 impl Level {
     /// The word that is published.
     pub(super) const fn as_str(self) -> &'static str {
@@ -38,7 +41,7 @@ impl Level {
             Self::Watch => "watch",
             Self::Warning => "warning",
             Self::Failing => "failing",
-            Self::Unreadable => "unreadable",
+            Self::Unreadable => UNREADABLE,
         }
     }
 
@@ -263,7 +266,12 @@ impl Case<'_> {
             Level::Warning
         };
         let more = more(growth.uncorrectable);
-        let text = format!("what was written could not be read, times: {lost}{more}");
+        let mut text = format!("what was written could not be read, times: {lost}{more}");
+        if many {
+            text.push_str(
+                "; that is more than one bad spot, and than it may lose of all it has read",
+            );
+        }
         self.find(level, text);
     }
 

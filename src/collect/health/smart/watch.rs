@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use super::scan::{Found, subject_of};
 use super::selftest;
 use super::trend::Trend;
 use super::verdict::{Growth, Level, Verdict};
-use crate::host::{ExecError, Host, Memory, Output};
+use crate::collect::health::chip::Chip;
+use crate::host::{ExecError, Host, Memory, Output, Root};
 use crate::model::{Reading, Subject, slug};
 
 /// What a disk is judged with.
@@ -24,6 +25,8 @@ pub(super) struct Bench {
     pub(super) now: Timestamp,
     /// Whether commands may test disks.
     pub(super) by_command: bool,
+    /// The disks whose temperature a driver of the kernel tells, by the id of their subject.
+    pub(super) felt: BTreeSet<String>,
 }
 
 impl Bench {
@@ -34,6 +37,7 @@ impl Bench {
             known,
             now: host.clock.now(),
             by_command,
+            felt: felt(&host.root),
         }
     }
 
@@ -41,6 +45,13 @@ impl Bench {
         let id = subject.id.strip_prefix("disk-").unwrap_or(&subject.id);
         self.known.get(id).cloned().unwrap_or_default()
     }
+}
+
+/// The disks whose temperature a driver of the kernel tells.
+fn felt(root: &Root) -> BTreeSet<String> {
+    let chips = Chip::all(root).unwrap_or_default();
+    let disks = chips.iter().filter_map(|chip| chip.disk(root));
+    disks.map(|disk| format!("disk-{}", disk.id)).collect()
 }
 
 /// One disk, what is known of it, and when it is asked next.
@@ -164,7 +175,12 @@ impl Watched {
             self.verdict = Some(after(known, fresh));
         }
         let (report, verdict) = (self.report.as_ref(), self.verdict.as_ref());
-        let mut told = reading(&subject, report, verdict, self.asleep);
+        let mut told = reading(
+            &subject,
+            report,
+            verdict,
+            (self.asleep, bench.felt.contains(&subject.id)),
+        );
         if bench.by_command {
             told.offers = selftest::offers(&subject.id);
         }

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Clock, Host, Memory};
-use crate::model::{Offer, Reading, Timestamp, slug};
+use crate::model::{Offer, Reading, Timestamp, slug, spoken};
 pub use run::run;
 use server::Server;
 use settings::Settings;
@@ -73,7 +73,7 @@ enum Silence {
     #[error("nobody answers")]
     Nobody,
     /// It was given as long as it may take.
-    #[error("no answer within 3 s")]
+    #[error("no answer within {}", spoken(wire::PATIENCE))]
     Late,
     /// What went wrong.
     #[error("{0}")]

@@ -1,6 +1,6 @@
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Take, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -8,9 +8,10 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use tokio::time::Instant;
 
 use super::Silence;
+use crate::collect::frame;
 
 /// A server has so long for a whole conversation.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = frame::PATIENCE.saturating_sub(Duration::from_secs(1));
 /// No line is longer than this, B; NUT's own limit is half of it.
 const LONGEST: u64 = 1024;
 /// No server has more to say than this, B: some hundred UPSes.
@@ -64,7 +65,7 @@ impl Wire {
     pub(super) fn open(address: &str) -> Result<Self, Silence> {
         let end = Instant::now() + PATIENCE;
         let mut outcome = Err(Silence::Fault(format!("{address} has no address")));
-        for place in address.to_socket_addrs().map_err(fault)? {
+        for place in places(address)? {
             let left = end.saturating_duration_since(Instant::now());
             let left = left.max(Duration::from_millis(1));
             match TcpStream::connect_timeout(&place, left) {
@@ -144,6 +145,28 @@ impl Wire {
     }
 }
 
+/// The addresses of a `host:port`.
+fn places(address: &str) -> Result<Vec<SocketAddr>, Silence> {
+    if let Ok(place) = address.parse() {
+        return Ok(vec![place]);
+    }
+    let name = address.to_owned();
+    let found = within(PATIENCE, move || name.to_socket_addrs().map(Vec::from_iter))?;
+    found.map_err(fault)
+}
+
+/// What `job` gives, if it does so within `limit`. What cannot be ended, as the system's own question
+/// to a name server, goes on by itself.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Silence> {
+    let (tell, told) = mpsc::channel();
+    // If nobody waits for it any more nobody needs it.
+    std::thread::spawn(move || drop(tell.send(job())));
+    told.recv_timeout(limit).map_err(|_| Silence::Late)
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     clippy::wildcard_enum_match_arm,
@@ -161,6 +184,17 @@ fn fault(error: io::Error) -> Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_server_that_does_not_answer_is_not_waited_for() {
+        let (release, released) = mpsc::channel::<()>();
+        let hangs = move || released.recv();
+        assert_eq!(within(Duration::from_millis(1), hangs), Err(Silence::Late));
+        drop(release);
+        let found = places("localhost:3493").unwrap();
+        assert!(found.iter().all(|place| place.port() == 3493));
+        assert_eq!(places("[::1]:1").unwrap().len(), 1);
+    }
 
     #[test]
     fn a_conversation_ends_at_its_moment_even_if_there_is_more_to_say() {

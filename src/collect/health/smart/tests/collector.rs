@@ -7,6 +7,7 @@ use super::super::*;
 use super::machine::{Machine, SCAN, configured, ids, made, told};
 use super::{answer, ata, nvme};
 use crate::host::{Clock, Exec, Root};
+use crate::model::Category;
 
 #[tokio::test(start_paused = true)]
 async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
@@ -269,6 +270,83 @@ async fn a_slow_smartctl_holds_nobody_up_and_is_taken_in_later() {
     assert_eq!(ids(&readings), ["disk-wd-wcc4n0"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_holds_up_no_other_and_is_not_asked_twice() {
+    let well = || ata(7200, [0; 3]);
+    let names = ["sda", "sdb", "sdc", "sdd", "sde"];
+    let disks = names.map(|name| (name, "sat", well()));
+    let machine = Machine::new().with(&disks);
+    let table = config::Value::default();
+    let problems = crate::config::Problems::default();
+    let section = Section::new("collect.smart".to_owned(), table, &problems);
+    let mut smart = Smart::new(&machine.host, section);
+    let sample = async |mut smart: Smart, seconds: u64| {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        let sampled = tokio::task::spawn_blocking(move || (smart.sample(), smart));
+        let (readings, smart) = sampled.await.unwrap();
+        (ids(&readings.unwrap()).join(" "), smart)
+    };
+    let hangs = |name: &str| {
+        let task = Task::Disk(Found {
+            name: format!("/dev/{name}"),
+            kind: "sat".to_owned(),
+            error: None,
+        });
+        Some(Running {
+            task,
+            since: Instant::now(),
+            answer: Box::pin(std::future::pending()),
+        })
+    };
+    // The scan was done before the first of them hung.
+    let found = parse_scan(
+        answer(&json!({"devices": names.map(|name| {
+            json!({"name": format!("/dev/{name}"), "type": "sat"})
+        })}))
+        .to_string()
+        .as_bytes(),
+    );
+    let bench = Bench::new(&machine.host, BTreeMap::new(), false);
+    smart.meet(found.unwrap(), Instant::now(), &bench);
+    smart.scanned = Some(kernel_disks(&machine.host.root));
+    smart.running = hangs("sda");
+    let (told, mut smart) = sample(smart, 2).await;
+    assert_eq!(told, "disk-s-sdb disk-s-sdc disk-s-sdd disk-s-sde");
+    for name in ["sdb", "sdc"] {
+        smart.running = hangs(name);
+        smart = sample(smart, 2).await.1;
+    }
+    assert_eq!(smart.aside.len(), ASIDE);
+    // No more are left running beside each other.
+    smart.running = hangs("sdd");
+    smart.set_aside(Instant::now() + SLOW);
+    assert!(smart.running.is_some());
+    smart.running = None;
+    // One that answers at last is taken in like any other.
+    smart.aside[0].answer = Box::pin(async {
+        let (program, limit) = ("smartctl".to_owned(), LIMIT);
+        Err(ExecError::TimeOut { program, limit })
+    });
+    let (told, smart) = sample(smart, 2).await;
+    assert!(told.starts_with("disk-s-sda "), "{told}");
+    assert_eq!(smart.aside.len(), ASIDE - 1);
+    // And of one that was pulled out meanwhile nobody wants to know.
+    let gone = Found {
+        name: "/dev/sdx".to_owned(),
+        kind: "sat".to_owned(),
+        error: None,
+    };
+    let (mut smart, program) = (smart, "smartctl".to_owned());
+    smart.hear(
+        Task::Disk(gone),
+        Err(ExecError::TimeOut {
+            program,
+            limit: LIMIT,
+        }),
+    );
+    assert!(smart.failed.is_none());
+}
+
 #[tokio::test]
 async fn a_smartctl_that_cannot_be_run_fails_the_scan_only_for_now() {
     let dir = tempfile::tempdir().unwrap();
@@ -374,6 +452,33 @@ async fn what_is_configured_of_a_disk_holds_for_it_and_disks_are_named_by_hand()
     assert_eq!(ids(&readings), ["disk-s-sda", "disk-other"]);
     assert_eq!(told(&readings[0], "verdict"), "ok");
     assert_eq!(told(&readings[1], "verdict"), "warning");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temperature_that_the_kernel_tells_as_well_is_shown_once() {
+    let mut machine = Machine::new().with(&[
+        ("sda", "sat", ata(7200, [0; 3])),
+        ("sdb", "sat", ata(7200, [0; 3])),
+    ]);
+    let device = machine.dir.path().join("sys/devices/ata1");
+    std::fs::create_dir_all(device.join("block/sda")).unwrap();
+    let chip = machine.dir.path().join("sys/class/hwmon/hwmon0");
+    std::fs::create_dir_all(&chip).unwrap();
+    std::fs::write(chip.join("name"), "drivetemp\n").unwrap();
+    std::os::unix::fs::symlink(&device, chip.join("device")).unwrap();
+    let readings = machine.now().await;
+    let names = readings.iter().map(|reading| {
+        let mut values = reading.values.iter();
+        let found = values.find(|(metric, _)| metric.key == "temperature_c");
+        let (metric, value) = found.unwrap();
+        assert_eq!(value.as_number(), Some(34.0));
+        (metric.name, metric.category)
+    });
+    let want = [
+        ("Temperature by S.M.A.R.T.", Category::Hidden),
+        ("Temperature", Category::Primary),
+    ];
+    assert_eq!(names.collect::<Vec<_>>(), want);
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,7 +69,7 @@ async fn a_command_is_handed_to_the_collector_and_answered() {
         let answer = rig.says(payload).await.unwrap();
         let errand = loop {
             tokio::task::yield_now().await;
-            if let Some(errand) = rig.host.desk.take("selftest").pop() {
+            if let Some(errand) = rig.host.desk.take("smart").pop() {
                 break errand;
             }
         };

@@ -36,7 +36,7 @@ fn begins(machine: &Machine, call: &str, code: i32, more: &Json) {
 }
 
 fn ask(machine: &Machine, disk: &str, text: Option<&str>) -> Receiver<Done> {
-    machine.host.desk.ask("selftest", disk, text)
+    machine.host.desk.ask("smart", disk, text)
 }
 
 const ALLOWED: &str = "[selftest]\ncommand = true";
@@ -251,7 +251,7 @@ async fn one_that_hangs_is_told_to_whoever_asked() {
     let hangs = Err(ExecError::TimeOut { program, limit });
     let (reason, ()) = tokio::join!(disk, async {
         // As the collector does, with a program that does not answer.
-        let errand = machine.host.desk.take("selftest").remove(0);
+        let errand = machine.host.desk.take("smart").remove(0);
         errand.answer(Err(testing::refusal(&hangs).unwrap()));
     });
     assert!(reason.unwrap().unwrap_err().contains("no answer within"));
