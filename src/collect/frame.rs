@@ -61,9 +61,10 @@ pub async fn run(
                 sleep_until(hurry_at).await;
                 host.desk.hurried().await
             };
-            let now = match first.take() {
-                Some(now) => now,
-                None => tokio::select! {
+            let now = if let Some(now) = first.take() {
+                now
+            } else {
+                tokio::select! {
                     biased;
                     now = ticks.tick() => now,
                     hurried = hurried => {
@@ -79,7 +80,7 @@ pub async fn run(
                         hurry_at = Instant::now() + HURRY;
                         continue;
                     }
-                },
+                }
             };
             let at = host.clock.now();
             let begun = Instant::now();

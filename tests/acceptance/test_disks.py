@@ -1,18 +1,20 @@
 """Disks as their owner sees them: by a smartctl that answers as the real one does."""
 
 import json
+import time
 
 SCRIPT = """#!/bin/sh
 case "$*" in
 *--scan-open*) echo '{scan}';;
 *"-t short"*) echo '{begun}';;
+*/dev/sdhang) sleep 100;;
 *) echo '{answer}';;
 esac
 """
 
 
-def smartctl(folder, sectors):
-    """A program that speaks for one disk with so many replaced sectors."""
+def smartctl(folder, sectors, disks=("sdx",)):
+    """A program that speaks for disks with so many replaced sectors; `sdhang` never answers."""
     head = {"json_format_version": [1, 0], "smartctl": {"version": [7, 3]}}
     row = {"id": 5, "name": "Reallocated_Sector_Ct", "value": 100,
            "raw": {"value": sectors, "string": str(sectors)}}
@@ -20,7 +22,8 @@ def smartctl(folder, sectors):
               "smart_status": {"passed": True}, "ata_smart_attributes": {"table": [row]}}
     path = folder / "smartctl"
     path.write_text(SCRIPT.format(
-        scan=json.dumps(head | {"devices": [{"name": "/dev/sdx", "type": "sat"}]}),
+        scan=json.dumps(head | {"devices": [{"name": f"/dev/{disk}", "type": "sat"}
+                                            for disk in disks]}),
         begun=json.dumps(head), answer=json.dumps(head | answer)))
     path.chmod(0o755)
     return str(path)
@@ -38,3 +41,17 @@ def test_a_disk_is_judged_and_begins_a_self_test_only_if_allowed(home, tmp_path)
         result = mqtt.wait("homewatch/box/result").json
         assert result["ok"] is ok, result
         service.close()
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_others_nor_a_command(home, tmp_path):
+    program = smartctl(tmp_path, 160, ("sdhang", "sdx"))
+    service = home({"host": {"commands": {"smartctl": [program]}}, "node": {"interval": "10s"},
+                    "collect": {"smart": {"selftest": {"command": True}}}}).start()
+    begun = time.monotonic()
+    mqtt = service.mqtt("homewatch/box/health/disk-s1", "homewatch/box/result")
+    mqtt.wait("homewatch/box/health/disk-s1")
+    assert time.monotonic() - begun < 6, "the tick is 10 s"
+    begun = time.monotonic()
+    mqtt.publish("homewatch/box/cmd/health/disk-s1/selftest", "short")
+    result = mqtt.wait("homewatch/box/result").json
+    assert result["ok"] and time.monotonic() - begun < 3, result

@@ -3,6 +3,7 @@
 import getpass
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -166,3 +167,21 @@ def test_a_driver_that_dies_on_battery_is_critical(home, upsd, tmp_path):
     assert lost["lost_on_battery"] and "driver" in lost["reason"] and "charge_pct" not in lost
     alert = mqtt.wait("homewatch/box/alert/ups_lost_on_battery-health-ups-rack")
     assert alert.json["severity"] == "critical"
+
+
+def test_a_upsd_that_hangs_does_not_flap_however_short_the_tick(home, upsd, tmp_path):
+    service = home(config(upsd, tmp_path / "ran") | {
+        "rules": {"ups_lost": {"for": "4s"}}}).start()
+    mqtt = service.mqtt("homewatch/box/#")
+    mqtt.wait(STATE, lambda m: m.json["state"] == "on_mains")
+    upsd.processes[1].send_signal(signal.SIGSTOP)
+    try:
+        lost = mqtt.wait(STATE, lambda m: m.json["state"] == "lost")
+        assert "no answer" in lost.json["reason"], lost
+        before = len(mqtt.messages)
+        alert = "homewatch/box/alert/ups_lost-health-ups-rack"
+        mqtt.wait(alert, lambda m: m.json["state"] == "firing")
+        told = [m.text for m in mqtt.messages[before:] if m.topic == f"{STATE}/availability"]
+        assert "offline" not in told, told
+    finally:
+        upsd.processes[1].send_signal(signal.SIGCONT)

@@ -285,18 +285,32 @@ mod tests {
         ] {
             assert_eq!(number(&readings[2], key), want, "{key}");
         }
-        // What firmware says of what it does not know.
+        assert_eq!(readings[2].detail.as_ref().unwrap()["least_v"], 11.1);
+        assert!(readings[3].values.is_empty());
+        assert_eq!(number(&readings[4], "voltage_v"), Some(5.0));
+        assert_eq!(readings[4].value("online"), Some(&Value::Flag(false)));
+    }
+
+    #[test]
+    fn what_firmware_says_of_what_it_does_not_know_is_not_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let host = Host::captured(dir, Clock::Real);
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        let mut supplies = build(&host, section);
         lay(
             dir,
             "BAT0",
             &[
+                ("type", "Battery"),
                 ("cycle_count", "4294967295"),
                 ("energy_full", "4294967295000"),
                 ("current_now", "-2147483648"),
                 ("temp", "-2731"),
             ],
         );
-        let reading = &supplies.sample().unwrap()[1];
+        let reading = &supplies.sample().unwrap()[0];
         for key in [
             "cycles",
             "full_kwh",
@@ -306,9 +320,5 @@ mod tests {
         ] {
             assert_eq!(number(reading, key), None, "{key}");
         }
-        assert_eq!(readings[2].detail.as_ref().unwrap()["least_v"], 11.1);
-        assert!(readings[3].values.is_empty());
-        assert_eq!(number(&readings[4], "voltage_v"), Some(5.0));
-        assert_eq!(readings[4].value("online"), Some(&Value::Flag(false)));
     }
 }

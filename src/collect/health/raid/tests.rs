@@ -337,7 +337,7 @@ fn an_array_that_somebody_stops_is_told_to_be_stopped_and_then_forgotten() {
     assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped.clone()]);
     // Also if homewatch is started anew meanwhile.
     arrays.raid = Arrays::made(&arrays.host);
-    assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped.clone()]);
+    assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped]);
     assert_eq!(arrays.with(&["md1"], 10), std::slice::from_ref(&other));
     // One that is started again is like any other.
     assert_eq!(

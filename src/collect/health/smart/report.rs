@@ -128,15 +128,7 @@ impl Report {
             kind,
             exit,
             asleep,
-            model: [
-                "/model_name",
-                "/scsi_model_name",
-                "/scsi_product",
-                "/product",
-            ]
-            .into_iter()
-            .find_map(text)
-            .map(str::to_owned),
+            model: MODEL.into_iter().find_map(text).map(str::to_owned),
             serial: text("/serial_number").map(str::to_owned),
             passed,
             enabled: json
@@ -176,6 +168,14 @@ impl Report {
         })
     }
 }
+
+/// Where the model is told, the best first.
+const MODEL: [&str; 4] = [
+    "/model_name",
+    "/scsi_model_name",
+    "/scsi_product",
+    "/product",
+];
 
 /// The attributes by which a disk's health can be judged.
 const TELLING: [u64; 8] = [5, 184, 187, 188, 196, 197, 198, 199];
