@@ -432,6 +432,21 @@ async fn a_thing_is_among_the_hottest_once_however_many_tell_its_temperature() {
             result: Ok(vec![Reading::new(&drive).with(&HEAT, 42.0)]),
         }],
     });
+    for path in [
+        "summary",
+        "series",
+        "health",
+        "alerts",
+        "health/predictions",
+    ] {
+        let answer = home.get(&format!("/api/v1/{path}?fields=nix")).await;
+        answer.is_problem(400);
+        let text = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(text.contains("\"nix\" is not known; there are: "), "{text}");
+    }
+    home.get("/api/v1/health/predictions?cursor=nix")
+        .await
+        .is_problem(400);
     let body = home.get("/api/v1/summary?fields=hottest").await.json();
     assert_eq!(
         body,
@@ -582,6 +597,8 @@ async fn processes_are_paged_and_what_is_wrong_with_a_range_is_told() {
         "from=2024-01-01",
         "limit=0",
         "x=1",
+        "cursor=nix",
+        "fields=nix",
     ] {
         for what in ["services", "processes"] {
             home.get(&format!("/api/v1/power/{what}?{bad}"))
@@ -748,9 +765,16 @@ async fn outages_are_told_the_newest_first() {
         .await
         .json();
     assert_eq!(of_one["items"], serde_json::json!([{"ups": "ups-desk"}]));
-    home.get("/api/v1/power/outages?when=now")
-        .await
-        .is_problem(400);
+    for bad in ["when=now", "cursor=nix", "fields=ups,nix"] {
+        home.get(&format!("/api/v1/power/outages?{bad}"))
+            .await
+            .is_problem(400);
+    }
+    let page = home.get("/api/v1/power/outages?limit=1").await.json();
+    let next = page["next"].as_str().unwrap();
+    let uri = format!("/api/v1/power/outages?cursor={next}");
+    let rest = home.get(&uri).await;
+    assert_eq!(rest.json()["items"].as_array().unwrap().len(), 2);
 }
 
 /// One part of each kind.

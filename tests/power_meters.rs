@@ -34,7 +34,7 @@ macro_rules! dialogues {
 }
 
 dialogues! {
-    tasmota tasmota_channels tasmota_phases
+    tasmota tasmota_channels tasmota_phases tasmota_mixed tasmota_mixed_channel
     shelly shelly_3em shelly_3em_phase shelly_em1 shelly_gen1 shelly_gen1_em
     zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_phases
     esphome dsmr_reader emonhub homeassistant generic generic_plain

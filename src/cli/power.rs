@@ -10,6 +10,9 @@ use crate::local;
 use crate::model::spoken;
 use crate::power::{News, Outcome, Wish};
 
+/// Busier than this without any load of ours, %, is worth a word.
+const CALM_PCT: f64 = 10.0;
+
 /// `homewatch power …`.
 #[derive(Debug, Args)]
 pub(super) struct PowerArgs {
@@ -152,12 +155,21 @@ fn outcome_of(outcome: &Outcome) -> String {
         error_pct,
         before_pct,
         kept,
-        ..
+        points,
     } = outcome;
     let before = before_pct.map_or_else(
         || "nothing was estimated before".to_owned(),
         |before| format!("what was estimated before was off by {before:.1} % there"),
     );
+    let (usage, _) = points.first().copied().unwrap_or_default();
+    let busy = if usage > CALM_PCT {
+        format!(
+            "\nthe machine was at work meanwhile ({usage:.0} % use without any load from here): \
+             what it draws idle is reckoned, so repeat it when it is calm"
+        )
+    } else {
+        String::new()
+    };
     let kept = if *kept {
         "The running service estimates by it from now on, and goes on learning."
     } else {
@@ -165,7 +177,7 @@ fn outcome_of(outcome: &Outcome) -> String {
     };
     format!(
         "idle {idle_w:.1} W, full load {max_w:.1} W; estimates within {error_pct:.1} % nine times \
-         in ten\nreckoned from the others each point is off by {check_pct:.1} %; {before}\n{kept}"
+         in ten\nreckoned from the others each point is off by {check_pct:.1} %; {before}{busy}\n{kept}"
     )
 }
 
@@ -242,6 +254,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert!(!text.contains("at work"), "{text}");
         assert!(!text.contains('\r'));
     }
 
@@ -252,13 +265,14 @@ mod tests {
         let dry = outcome_of(&Outcome {
             idle_w: 1.0,
             max_w: 2.0,
-            points: Vec::new(),
+            points: vec![(22.0, 1.5), (100.0, 2.0)],
             check_pct: 1.0,
             error_pct: 3.0,
             before_pct: Some(12.0),
             kept: false,
         });
         assert!(dry.contains("off by 12.0 %") && dry.contains("dry run"));
+        assert!(dry.contains("22 % use without any load"), "{dry}");
         let why = String::new();
         assert_eq!(line(&News::Stopped { why }), "");
     }

@@ -41,6 +41,12 @@ fn write(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     for part in &status.failing {
         writeln!(out, "failing  {}: {}", part.name, part.error)?;
     }
+    if !status.doubts.is_empty() {
+        writeln!(out)?;
+    }
+    for doubt in &status.doubts {
+        writeln!(out, "doubtful  power: {doubt}")?;
+    }
     let mut area = "";
     // What has only details for those who ask, such as voltages, is left out.
     let told = |subject: &&SubjectLine| !subject.available || !subject.figures.is_empty();
@@ -93,6 +99,7 @@ mod tests {
                 line("health/ups-a", false, &[]),
                 line("health/voltage-a", true, &[]),
             ],
+            doubts: vec!["Plug says 0 W while this machine runs".to_owned()],
             ..Status::default()
         };
         let mut out = Vec::new();
@@ -101,5 +108,6 @@ mod tests {
         assert!(text.contains("CPU usage 8.0 %"), "{text}");
         assert!(text.contains("unavailable"), "{text}");
         assert!(!text.contains("voltage"), "{text}");
+        assert!(text.contains("doubtful  power: Plug says 0 W"), "{text}");
     }
 }

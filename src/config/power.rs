@@ -218,7 +218,7 @@ mod tests {
             ("budgets.a.per = \"day\"", "power.budgets.a: needs one of"),
             (
                 "[budgets.a]\nper = \"day\"\nkwh = 1\nmoney = 1",
-                "needs one of",
+                "power.budgets.a: has both \"kwh\" and \"money\"",
             ),
             (
                 "[budgets.a]\nper = \"day\"\nmoney = 1",

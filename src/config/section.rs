@@ -14,6 +14,7 @@ use config::{Value, ValueKind};
 
 use super::values;
 use super::{Problems, Secret};
+use crate::model::Short;
 
 /// One table of the configuration while it is read. Every getter notes a fault instead of
 /// failing, so that all faults are told at once; [`Section::finish`] tells unknown keys.
@@ -71,6 +72,19 @@ impl<'a> Section<'a> {
     /// Whether `key` is given.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Notes a fault unless exactly one of both keys is given.
+    pub fn either(&self, one: &str, other: &str) {
+        match (self.has(one), self.has(other)) {
+            (false, false) => self.fault_here(format!("needs one of \"{one}\" and \"{other}\"")),
+            (true, true) => {
+                self.fault_here(format!(
+                    "has both \"{one}\" and \"{other}\"; keep one of them"
+                ));
+            }
+            (true, false) | (false, true) => {}
+        }
     }
 
     /// Notes a fault of `key`: `text` says what is wrong and what would be right.
@@ -166,6 +180,19 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// What `parse` makes of it, within `range`.
+    fn within<T: PartialOrd>(
+        &mut self,
+        key: &str,
+        must: String,
+        range: &RangeInclusive<T>,
+        parse: impl FnOnce(&ValueKind) -> Option<T>,
+    ) -> Option<T> {
+        self.read(key, must, |kind| {
+            parse(kind).filter(|value| range.contains(value))
+        })
+    }
+
     /// A size in bytes within `range`.
     pub fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let must = format!(
@@ -173,41 +200,32 @@ impl<'a> Section<'a> {
             range.start(),
             range.end()
         );
-        self.read(key, must, |kind| {
-            match kind {
-                ValueKind::String(text) => values::size(text),
-                ValueKind::I64(number) => u64::try_from(*number).ok(),
-                _ => None,
-            }
-            .filter(|size| range.contains(size))
+        self.within(key, must, &range, |kind| match kind {
+            ValueKind::String(text) => values::size(text),
+            ValueKind::I64(number) => u64::try_from(*number).ok(),
+            _ => None,
         })
     }
 
     /// A whole number within `range`.
     pub fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let must = format!("a whole number from {} to {}", range.start(), range.end());
-        self.read(key, must, |kind| {
-            match kind {
-                ValueKind::I64(number) => Some(*number),
-                ValueKind::String(text) => text.parse().ok(),
-                _ => None,
-            }
-            .filter(|number| range.contains(number))
+        self.within(key, must, &range, |kind| match kind {
+            ValueKind::I64(number) => Some(*number),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => None,
         })
     }
 
     /// A number within `range`.
     pub fn number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
         let must = format!("a number from {} to {}", range.start(), range.end());
-        self.read(key, must, |kind| {
-            match kind {
-                #[expect(clippy::cast_precision_loss, reason = "nobody configures 2^53")]
-                ValueKind::I64(number) => Some(*number as f64),
-                ValueKind::Float(number) => Some(*number),
-                ValueKind::String(text) => text.parse().ok(),
-                _ => None,
-            }
-            .filter(|number| range.contains(number))
+        self.within(key, must, &range, |kind| match kind {
+            #[expect(clippy::cast_precision_loss, reason = "nobody configures 2^53")]
+            ValueKind::I64(number) => Some(*number as f64),
+            ValueKind::Float(number) => Some(*number),
+            ValueKind::String(text) => text.parse().ok(),
+            _ => None,
         })
     }
 
@@ -396,6 +414,7 @@ fn describe(kind: &ValueKind) -> String {
         ValueKind::String(text) => format!("\"{text}\""),
         ValueKind::Table(_) => "a table".to_owned(),
         ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::Float(number) => Short(*number).to_string(),
         other => other.to_string(),
     }
 }

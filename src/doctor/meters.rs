@@ -28,6 +28,11 @@ fn unknown(configured: usize) -> Finding {
 
 fn tell(status: &Status) -> Vec<Finding> {
     let mut findings: Vec<_> = status.meters.iter().map(one).collect();
+    let doubts = status.doubts.iter().map(|text| {
+        let text = format!("the power of this machine is doubtful: {text}");
+        Finding::new(CHAPTER, Verdict::Hint, text)
+    });
+    findings.extend(doubts);
     let offers = status.offers.iter().map(|line| {
         let text = "a meter is heard that is not watched";
         Finding::new(CHAPTER, Verdict::Hint, text).with(format!(
@@ -70,6 +75,9 @@ mod tests {
     fn meters_that_speak_are_told_from_silent_doubtful_and_unknown_ones() {
         let mut status = Status::default();
         assert_eq!(tell(&status)[0].verdict, Verdict::Absent);
+        status.doubts.push("Plug says 0 W".to_owned());
+        assert!(tell(&status)[0].text.ends_with("Plug says 0 W"));
+        status.doubts.clear();
         let line = "power.meters.plug1 = { tasmota = \"plug1\" }";
         status.offers.push(line.to_owned());
         for (name, fares) in [

@@ -125,7 +125,7 @@ pub(super) fn place(category: Category, put: &mut impl FnMut(&str, Json)) {
 fn number(metric: &Metric, total: bool, put: &mut impl FnMut(&str, Json), template: &mut String) {
     let key = metric.key;
     let shape = shape(metric.unit, total);
-    let currency = currency(metric);
+    let currency = metric.currency();
     let is_money = metric.unit == Unit::Money;
     if is_money && currency.is_none() {
         // Money without a currency in its key is a plain number: the class asks for a code.
@@ -177,14 +177,4 @@ fn battery(metric: &Metric) -> Option<&'static str> {
     let is_charge =
         key.starts_with("battery") && !key.contains("health") || key.starts_with("charge");
     (metric.unit == Unit::Percent && metric.kind == Kind::Gauge && is_charge).then_some("battery")
-}
-
-/// The ISO code at the end of a money metric's key.
-fn currency(metric: &Metric) -> Option<String> {
-    if !matches!(metric.unit, Unit::Money | Unit::MoneyPerKilowattHour) {
-        return None;
-    }
-    let (_, code) = metric.key.rsplit_once('_')?;
-    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
-    is_code.then(|| code.to_ascii_uppercase())
 }

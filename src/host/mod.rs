@@ -10,6 +10,8 @@ mod memory;
 mod processes;
 mod root;
 mod space;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tls;
 
 pub use clock::Clock;

@@ -17,6 +17,24 @@ use super::{Api, Problem, answer};
 /// The largest body that is read, bytes.
 const BODY: usize = 64 * 1024;
 
+/// What is told of an alert.
+const FIELDS: [&str; 14] = [
+    "id",
+    "rule",
+    "severity",
+    "state",
+    "subject",
+    "summary",
+    "value",
+    "threshold",
+    "since",
+    "acknowledged_by",
+    "acknowledged_at",
+    "note",
+    "silenced_until",
+    "count",
+];
+
 /// Alerts that are open, or over but not yet cleared
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts",
     params(
@@ -52,7 +70,7 @@ pub(super) async fn alerts(
     )?;
     let revision = api.bus.state().revision();
     let since = api.since(params.one("since"))?;
-    let page = Page::read(&params)?;
+    let page = Page::read(&params, &FIELDS)?;
     api.cache.answer(&headers, &uri, revision, || {
         // A filtered delta must also tell what no longer passes the filter, so it has them all.
         let all = since.is_some();

@@ -128,8 +128,8 @@ impl Rendered {
 }
 
 /// Keeps only `fields` of an object; none given keeps all.
-pub(super) fn sparse(object: &mut Json, fields: &[&str]) {
+pub(super) fn sparse(object: &mut Json, fields: &[String]) {
     if let (Json::Object(map), false) = (object, fields.is_empty()) {
-        map.retain(|key, _| fields.contains(&key.as_str()));
+        map.retain(|key, _| fields.contains(key));
     }
 }

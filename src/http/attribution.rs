@@ -23,6 +23,26 @@ use super::{Api, Problem, answer};
 const LONGEST: i32 = 400;
 const KEYS: [&str; 6] = ["from", "to", "period", "limit", "cursor", "fields"];
 
+/// What is told of a service.
+const SERVICE: [&str; 6] = [
+    "service",
+    "power_w",
+    "energy_kwh",
+    "cost",
+    "peak_w",
+    "share_pct",
+];
+/// What is told of a process.
+const PROCESS: [&str; 7] = [
+    "process",
+    "service",
+    "power_w",
+    "energy_kwh",
+    "cost",
+    "peak_w",
+    "share_pct",
+];
+
 /// Where the days are read.
 #[derive(Debug, Clone)]
 pub struct Days {
@@ -47,7 +67,7 @@ pub(super) async fn services(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(&api, &uri)?;
+    let asked = Asked::read(&api, &uri, &SERVICE)?;
     let (whole, now, mut body) = asked.whole(&api).await?;
     let none = BTreeMap::new();
     let live = now.as_ref().map_or(&none, |now| &now.services);
@@ -81,7 +101,7 @@ pub(super) async fn processes(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(&api, &uri)?;
+    let asked = Asked::read(&api, &uri, &PROCESS)?;
     let (whole, now, mut body) = asked.whole(&api).await?;
     if whole.rest.energy_kwh > 0.0 {
         let rest = asked.part(&whole, &whole.rest, None);
@@ -109,7 +129,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(api: &Api, uri: &Uri) -> Result<Self, Problem> {
+    /// Whose items may have the keys `fields`.
+    fn read(api: &Api, uri: &Uri, fields: &'static [&'static str]) -> Result<Self, Problem> {
         let params = Params::read(uri.query(), &KEYS)?;
         let today = api.clock.now().to_zoned(api.days.time_zone.clone()).date();
         let (from, to) = range(&params, today)?;
@@ -117,7 +138,7 @@ impl Asked {
             from,
             to,
             is_now: (from..=to).contains(&today),
-            page: Page::read(&params)?,
+            page: Page::read(&params, fields)?.after(is_cursor)?,
         })
     }
 
@@ -223,6 +244,12 @@ impl Asked {
         }
         answer::once(headers, answer::json(&body.into()))
     }
+}
+
+/// Whether a page may have ended so.
+fn is_cursor(text: &str) -> bool {
+    let (place, _) = text.split_once('.').unwrap_or_default();
+    place.len() == 16 && place.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn host(whole: &Day, power_w: Option<f64>) -> Map<String, Json> {

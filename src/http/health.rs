@@ -14,6 +14,9 @@ use super::series::Page;
 use super::usage::Usage;
 use super::{Api, Problem, answer};
 
+/// What is told of a part.
+const FIELDS: [&str; 4] = ["subject", "label", "available", "state"];
+
 /// The state of every part of the machine
 #[utoipa::path(get, path = "/api/v1/health", tag = "state",
     params(super::document::PageQuery, super::document::SinceQuery),
@@ -26,7 +29,7 @@ pub(super) async fn health(
     let params = Params::read(uri.query(), &["limit", "cursor", "since", "fields"])?;
     let revision = api.bus.state().revision();
     let since = api.since(params.one("since"))?;
-    let page = Page::read(&params)?;
+    let page = Page::read(&params, &FIELDS)?;
     api.cache.answer(&headers, &uri, revision, || {
         let items = api
             .bus

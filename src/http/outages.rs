@@ -10,6 +10,23 @@ use super::series::Page;
 use super::{Api, Problem, answer};
 use crate::power::{self, Outage};
 
+/// What is told of an outage.
+const FIELDS: [&str; 13] = [
+    "ups",
+    "label",
+    "from",
+    "to",
+    "lasts",
+    "ended",
+    "duration_s",
+    "lowest_charge_pct",
+    "load_pct",
+    "power_w",
+    "battery_low",
+    "shutting_down",
+    "gaps",
+];
+
 /// The outages of the mains that UPSes have seen: from when to when, how deep, how each ended
 ///
 /// The newest first, the last hundred of each UPS; `ended` is absent while one lasts.
@@ -27,7 +44,7 @@ pub(super) async fn outages(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::read(uri.query(), &["ups", "limit", "cursor", "fields"])?;
-    let page = Page::read(&params)?;
+    let page = Page::read(&params, &FIELDS)?.after(is_cursor)?;
     let wanted = params.one("ups");
     let mut items: Vec<(String, Json)> = Vec::new();
     for (ups, outages) in power::outages(&api.memory) {
@@ -37,6 +54,12 @@ pub(super) async fn outages(
     }
     let body = page.of(items, &api.cursor(api.bus.state().revision()), true);
     Ok(answer::once(&headers, answer::json(&body)))
+}
+
+/// Whether a page may have ended so.
+fn is_cursor(text: &str) -> bool {
+    let (age, ups) = text.split_once('-').unwrap_or_default();
+    age.len() == 20 && age.bytes().all(|byte| byte.is_ascii_digit()) && !ups.is_empty()
 }
 
 /// An outage, and a key that puts the newest first.

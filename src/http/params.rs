@@ -69,6 +69,20 @@ impl Params {
             .collect()
     }
 
+    /// The keys of `fields`, each of which an item of the answer may have; none asks for all.
+    pub(super) fn fields(&self, known: &[&str]) -> Result<Vec<String>, Problem> {
+        let fields = self.list("fields").into_iter();
+        let one = |field: &str| {
+            if known.contains(&field) {
+                return Ok(field.to_owned());
+            }
+            let known = known.join(", ");
+            let text = format!("fields: \"{field}\" is not known; there are: {known}");
+            Err(Problem::bad_request(text))
+        };
+        fields.map(one).collect()
+    }
+
     /// A whole number from 1 to `max`.
     pub(super) fn count(&self, key: &str, default: usize, max: usize) -> Result<usize, Problem> {
         let Some(text) = self.one(key) else {

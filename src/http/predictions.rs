@@ -13,6 +13,23 @@ use super::{Api, Problem, answer};
 
 /// What an empty page means at first.
 const NOT_YET: &str = "nothing is judged in the first three minutes after a start";
+/// What is told of what is foreseen, or not.
+const FIELDS: [&str; 14] = [
+    "id",
+    "kind",
+    "subject",
+    "label",
+    "state",
+    "outlook",
+    "text",
+    "due",
+    "confidence_pct",
+    "lead_days",
+    "evidence",
+    "advice",
+    "since",
+    "missing",
+];
 
 /// What is foreseen to fail, and of which parts that cannot be told yet
 ///
@@ -26,7 +43,7 @@ pub(super) async fn predictions(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::read(uri.query(), &["limit", "cursor", "fields"])?;
-    let page = Page::read(&params)?;
+    let page = Page::read(&params, &FIELDS)?.after(is_cursor)?;
     let posted = api.predictions.read();
     let mut items: Vec<(String, Json)> = Vec::new();
     for (place, prediction) in posted.predictions.iter().enumerate() {
@@ -42,6 +59,12 @@ pub(super) async fn predictions(
         body.insert("note".to_owned(), NOT_YET.into());
     }
     Ok(answer::once(&headers, answer::json(&body)))
+}
+
+/// Whether a page may have ended so.
+fn is_cursor(text: &str) -> bool {
+    let (rank, rest) = text.split_once('-').unwrap_or_default();
+    ["0", "1", "2"].contains(&rank) && !rest.is_empty()
 }
 
 /// A prediction as an item.

@@ -78,10 +78,12 @@ pub(super) async fn answer(
     let format = params.choice("format", &FORMATS)?;
     let format = format.unwrap_or_else(|| accepted(headers));
     let show = move |document: &_| format.render(document).into_bytes();
-    let asked = Asked {
-        period,
-        node: params.one("node").map(str::to_owned),
-    };
+    let node = params.one("node").map(str::to_owned);
+    if node.as_deref() == Some("") {
+        let text = "node must be a node's name; without it the report is about this one";
+        return Err(Problem::bad_request(text));
+    }
+    let asked = Asked { period, node };
     let report = api.reports.answer(name, asked, show).await;
     let body = report.map_err(problem)?;
     Ok(answer::once(headers, (format.content_type(), body)))

@@ -38,6 +38,20 @@ pub(super) const AREAS: [(&str, Area); 4] = [
     ("ddns", Area::Ddns),
 ];
 
+/// What is told of a series.
+const FIELDS: [&str; 10] = [
+    "series",
+    "area",
+    "subject",
+    "label",
+    "name",
+    "unit",
+    "kind",
+    "value",
+    "ts",
+    "available",
+];
+
 /// Every series with its latest value
 #[utoipa::path(get, path = "/api/v1/series", tag = "history",
     params(
@@ -57,7 +71,7 @@ pub(super) async fn series(
     let area = params.choice("area", &AREAS)?;
     let revision = api.bus.state().revision();
     let since = api.since(params.one("since"))?;
-    let page = Page::read(&params)?;
+    let page = Page::read(&params, &FIELDS)?;
     api.cache.answer(&headers, &uri, revision, || {
         let mut items = Vec::new();
         for state in api.bus.state().subjects() {
@@ -100,20 +114,31 @@ fn item(
 pub(super) struct Page {
     limit: usize,
     after: Option<String>,
+    /// The keys that are asked for; none asks for all.
     fields: Vec<String>,
+    /// All keys that an item may have.
+    known: &'static [&'static str],
 }
 
 impl Page {
-    pub(super) fn read(params: &Params) -> Result<Self, Problem> {
+    /// What `params` ask for of a list whose items may have the keys `known`.
+    pub(super) fn read(params: &Params, known: &'static [&'static str]) -> Result<Self, Problem> {
         Ok(Self {
             limit: params.count("limit", 100, 500)?,
             after: params.one("cursor").map(str::to_owned),
-            fields: params
-                .list("fields")
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            fields: params.fields(known)?,
+            known,
         })
+    }
+
+    /// The same, if `cursor` looks like one that a page of this list has given.
+    pub(super) fn after(self, is_cursor: fn(&str) -> bool) -> Result<Self, Problem> {
+        if self.after.as_deref().is_none_or(is_cursor) {
+            return Ok(self);
+        }
+        Err(Problem::bad_request(
+            "cursor must be \"next\" of the page before, as it was given",
+        ))
     }
 
     /// The page of `items`, each with the key that it is sorted by.
@@ -124,10 +149,14 @@ impl Page {
             .into_iter()
             .filter(|(key, _)| after.is_none_or(|after| key.as_str() > after))
             .peekable();
-        let fields: Vec<_> = self.fields.iter().map(String::as_str).collect();
         let (mut page, mut last) = (Vec::new(), None);
         for (key, mut item) in rest.by_ref().take(self.limit) {
-            answer::sparse(&mut item, &fields);
+            debug_assert!(
+                item.as_object()
+                    .is_none_or(|item| item.keys().all(|key| self.known.contains(&key.as_str()))),
+                "a key that nobody can ask for: {item}"
+            );
+            answer::sparse(&mut item, &self.fields);
             page.push(item);
             last = Some(key);
         }

@@ -28,6 +28,9 @@ pub struct Status {
     /// The keys of subjects that lack a permission, or something else that has a remedy.
     #[serde(default)]
     pub lacking: Vec<String>,
+    /// What is doubtful about the power of this machine, in words.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 /// A part that fails.
@@ -86,6 +89,7 @@ impl Status {
             meters,
             offers,
             lacking: state.subjects().iter().filter_map(lacking).collect(),
+            doubts: doubts(state),
         }
     }
 }
@@ -107,6 +111,14 @@ fn lacking(state: &SubjectState) -> Option<String> {
     let detail = state.detail.as_ref()?;
     let key = || state.subject.key().to_owned();
     detail.contains_key("remedy").then(key)
+}
+
+/// What `power/host` says against its own figure.
+fn doubts(state: &State) -> Vec<String> {
+    let detail = state.subject("power/host").and_then(|host| host.detail);
+    let texts = ["contradiction", "suspect"].into_iter();
+    let known = texts.filter_map(|key| detail.as_ref()?.get(key)?.as_str().map(line));
+    known.collect()
 }
 
 fn subject_line(state: &SubjectState) -> SubjectLine {

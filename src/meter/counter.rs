@@ -96,9 +96,17 @@ impl Counter {
         counter
     }
 
-    /// The total so far, kWh; `None` before the first reading.
+    /// The total so far, kWh; `None` while nothing was counted.
     pub(crate) fn total(&self) -> Option<f64> {
-        self.last.map(|_| self.total)
+        (self.last.is_some() || self.total > 0.0).then_some(self.total)
+    }
+
+    /// Keeps what was counted and takes the next reading as a new beginning: what the device
+    /// counts until then is counted elsewhere.
+    pub(crate) fn rest(&mut self) {
+        let total = self.total;
+        *self = Self::from_zero();
+        self.total = total;
     }
 
     /// What is to be kept over a restart: total and the device's own figure.
@@ -133,7 +141,9 @@ impl Counter {
             before: Duration::ZERO,
         };
         let Some(last) = self.last else {
-            self.total = if self.adopt { raw } else { 0.0 };
+            if self.adopt {
+                self.total = raw;
+            }
             self.last = Some(seen);
             return Taken::Counted;
         };

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::model::Short;
+
 /// Why a meter's figures are not to be trusted as they stand. The text names the remedy where
 /// there is one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +28,8 @@ pub(crate) enum Doubt {
     Jumped,
     /// The counter goes to and fro.
     TwoVoices,
+    /// It speaks as a whole and as several outlets: the whole is taken.
+    Mixed,
     /// The counter's figure is none: withheld.
     NoCounter,
     /// Messages that cannot be read.
@@ -37,17 +41,24 @@ impl fmt::Display for Doubt {
         match self {
             Self::Negative(watts) => write!(
                 f,
-                "says {watts:.1} W, which nothing but a house that feeds in can draw; if its \
-                 clamp is turned round set scale = -1, if it feeds in set feeds = \"house\""
+                "says {:.1} W, which nothing but a house that feeds in can draw; if its clamp is \
+                 turned round set scale = -1, if it feeds in set feeds = \"house\"",
+                Short(*watts)
             ),
             Self::TooMuch(watts, most) => {
-                write!(f, "says {watts:.0} W, more than max_w = {most:.0} allows")
+                write!(
+                    f,
+                    "says {:.0} W, more than max_w = {most:.0} allows",
+                    Short(*watts)
+                )
             }
             Self::NoNumber => f.write_str("says watts that are no number"),
             Self::Kilowatts(watts, apparent) => write!(
                 f,
-                "says {watts} W while its volts and amperes make {apparent:.0} VA; if it means \
-                 kilowatts set power_unit = \"kW\""
+                "says {} W while its volts and amperes make {:.0} VA; if it means kilowatts set \
+                 power_unit = \"kW\"",
+                Short(*watts),
+                Short(*apparent)
             ),
             Self::SlowPower => f.write_str(
                 "says a thousandth of the watts that its energy counter counts; if it means \
@@ -56,11 +67,13 @@ impl fmt::Display for Doubt {
             ),
             Self::MoreThanApparent(watts, apparent) => write!(
                 f,
-                "says {watts:.0} W, more than its volts and amperes make ({apparent:.0} VA)"
+                "says {:.0} W, more than its volts and amperes make ({apparent:.0} VA)",
+                Short(*watts)
             ),
             Self::RelayOff(watts) => write!(
                 f,
-                "says {watts:.1} W while its outlet is off: an old figure, taken as 0"
+                "says {:.1} W while its outlet is off: an old figure, taken as 0",
+                Short(*watts)
             ),
             Self::Frozen(watts) => {
                 write!(
@@ -77,6 +90,10 @@ impl fmt::Display for Doubt {
             }
             Self::TwoVoices => f.write_str(
                 "its energy counter goes to and fro: two devices may speak under one name",
+            ),
+            Self::Mixed => f.write_str(
+                "speaks now as a whole and now as several outlets, and the whole is taken; if one \
+                 outlet is meant set channel, if two devices have one name give each its own",
             ),
             Self::NoCounter => f.write_str("its energy counter shows what no counter can"),
             Self::Unreadable => f.write_str("sends messages that cannot be read"),

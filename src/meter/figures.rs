@@ -24,6 +24,10 @@ pub(crate) struct Figures {
     pub(crate) relay: Option<bool>,
 }
 
+/// The number of what is no outlet, phase or tariff but the device as a whole, in dialects whose
+/// devices may also tell each of them.
+pub(crate) const WHOLE: u8 = u8::MAX;
+
 /// What one message says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Heard {

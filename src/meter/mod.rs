@@ -21,6 +21,8 @@
 //! | more than `max_w` | withheld |
 //! | watts that do not move for 2 h with volts and amperes, or while the counter stands | told as they are, `suspect` |
 //! | kW called W | withheld as soon as volts and amperes, or the counter, contradict by a thousand; the remedy is named |
+//! | a figure as a text (`"Power":"12"`) | a number all the same, in every dialect: DSMR-reader and some firmware say all of them so |
+//! | now the whole device and now its outlets | the whole, or with `channel` the outlet; never both summed; `suspect` for an hour unless `channel` is set |
 //! | a counter in Wh called kWh | its energy withheld once it outruns `max_w`; the remedy is named |
 //! | outlet off, watts above 0.5 | 0 W, `suspect` |
 //! | counter at 0 or elsewhere for one message | ignored |
@@ -175,6 +177,7 @@ impl Meter {
         let limits = Limits {
             max_w: config.max_w,
             feeds_in: config.feeds == "house",
+            one_outlet: config.channel.is_some(),
             power: power * config.scale,
             energy: energy * config.scale,
             silent_after: config.silent_after.unwrap_or(silence),

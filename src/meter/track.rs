@@ -1,5 +1,6 @@
 mod part;
 mod record;
+mod voice;
 mod wrong;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 
 use self::part::Part;
 pub(crate) use self::record::Record;
+use self::voice::{Lead, Voice};
 use self::wrong::Wrong;
 use super::check::{Pace, Still, against_apparent};
 use super::doubt::Doubt;
@@ -31,6 +33,8 @@ pub(crate) struct Track {
     parts: BTreeMap<u8, Part>,
     /// What the watts have come to while no part had a counter, kWh.
     integral: f64,
+    /// Whether the whole or its outlets count.
+    lead: Option<Lead>,
     /// Watts of all parts and when they were told.
     power: Option<(f64, Instant)>,
     heard: Option<(Instant, Timestamp)>,
@@ -71,6 +75,8 @@ pub(crate) struct Limits {
     pub(crate) max_w: f64,
     /// Whether energy may flow out.
     pub(crate) feeds_in: bool,
+    /// Whether one outlet is meant, and not all that the device has.
+    pub(crate) one_outlet: bool,
     /// Factor on watts: unit and scale.
     pub(crate) power: f64,
     /// Factor on the counters: unit and scale.
@@ -111,6 +117,7 @@ impl Track {
             limits,
             parts: BTreeMap::new(),
             integral: 0.0,
+            lead: None,
             power: None,
             heard: None,
             begun: Begun::NotYet,
@@ -137,6 +144,10 @@ impl Track {
         }
         // Whatever was said before, it speaks.
         self.online = true;
+        self.heard = Some((now, at));
+        if !self.listens_to(heard, now) {
+            return;
+        }
         let late = self.begun.is_whole(now);
         if !late {
             // Who says both in one message says all.
@@ -149,7 +160,6 @@ impl Track {
                 begun @ (Begun::At(_) | Begun::Whole) => begun,
             };
         }
-        self.heard = Some((now, at));
         self.wrong.absurd_counter = false;
         for (number, figures) in &heard.parts {
             let part = self.parts.entry(*number).or_default();
@@ -222,8 +232,10 @@ impl Track {
             if !watts.is_finite() {
                 return Err(Doubt::NoNumber);
             }
-            if part.figures.relay == Some(false) && watts.abs() > LEAK {
-                self.wrong.relay_off = Some(Doubt::RelayOff(watts));
+            if part.figures.relay == Some(false) {
+                if watts.abs() > LEAK {
+                    self.wrong.relay_off = Some(Doubt::RelayOff(watts));
+                }
                 watts = 0.0;
             }
             if let Some(doubt @ Doubt::Kilowatts(..)) = against_apparent(&part.figures) {
@@ -269,7 +281,12 @@ impl Track {
         if silence > self.limits.silent_after {
             return Look::Silent(silence);
         }
-        let mut parts = self.parts.values().map(|part| part.figures);
+        let speaks = |number: &u8| {
+            self.lead
+                .is_none_or(|lead| Voice::of(*number) == lead.voice)
+        };
+        let parts = self.parts.iter().filter(|(number, _)| speaks(number));
+        let mut parts = parts.map(|(_, part)| part.figures);
         let mut figures = match (parts.next(), parts.next()) {
             (Some(only), None) => only,
             _ => Figures::default(),

@@ -143,6 +143,16 @@ impl Metric {
         self
     }
 
+    /// The currency of money: the ISO 4217 code that ends its key.
+    pub fn currency(&self) -> Option<String> {
+        if !matches!(self.unit, Unit::Money | Unit::MoneyPerKilowattHour) {
+            return None;
+        }
+        let (_, code) = self.key.rsplit_once('_')?;
+        let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+        is_code.then(|| code.to_ascii_uppercase())
+    }
+
     /// Whether its values are numbers that go into the history (flags as 0 and 1).
     pub const fn is_stored(&self) -> bool {
         match self.kind {

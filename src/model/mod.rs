@@ -24,7 +24,7 @@ mod unit;
 pub use alert::{Alert, AlertCounts, AlertState, Severity};
 pub use command::{Action, AlertTarget, Command, CommandResult, Order, Origin, ReplyTo};
 pub use duration::{duration, spoken};
-pub use figure::figure;
+pub use figure::{Short, figure};
 pub use filter::{matches, overlaps, valid_filter, valid_topic};
 pub use glob::glob;
 pub use line::line;

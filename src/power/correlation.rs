@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use super::Gap;
 
-/// So many looks are compared: an hour at a look every ten seconds.
+/// Time is cut into cells of so many seconds, whatever the pace of the looks, so that what is told
+/// does not depend on it. A look tells of the time since the one before.
+const CELL_S: f64 = 10.0;
+/// So many cells are compared: an hour.
 const WINDOW: usize = 360;
-/// Fewer looks in common tell nothing.
-const LEAST: u32 = 60;
-/// Watts may follow by so many looks, or go before: a meter tells late, or the activity does.
+/// Fewer cells in common tell nothing: ten minutes.
+const LEAST: f64 = 60.0;
+/// Nor do fewer looks, where each of them fills many cells.
+const LEAST_LOOKS: f64 = 20.0;
+/// Watts may follow by so many cells, or go before: a meter tells late, or the activity does.
 const LAGS: i32 = 6;
-/// It is worked out once in so many looks.
-const EVERY: usize = 6;
-/// A figure that is told rarely holds for so many looks.
-const HOLDS: usize = 4;
+/// It is worked out once in so many cells.
+const EVERY: u64 = 6;
+/// A figure that is told rarely holds for so long.
+const HOLDS: Duration = Duration::from_secs(45);
 /// Watts that move by less are called steady, W (standard deviation).
 const STEADY_W: f64 = 0.1;
 
@@ -58,19 +63,55 @@ pub struct Ties {
 pub struct Correlation {
     /// After a longer time the window begins anew.
     gap: Gap,
-    looks: VecDeque<Look>,
-    /// The last figure of graphics cards, and how many looks ago it was told.
-    graphics: Option<(f64, usize)>,
-    since: usize,
+    /// When the first look was, and when the last.
+    looked: Option<(Duration, Duration)>,
+    /// One a cell of time, up to `newest`.
+    cells: VecDeque<Cell>,
+    newest: u64,
+    /// At which cell the ties were worked out last.
+    worked_out: u64,
+    /// The last figure of graphics cards, and when it was told.
+    graphics: Option<(f64, Duration)>,
     ties: Ties,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    up: Duration,
-    power_w: f64,
+/// What was seen in one cell of time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    power: Mean,
     /// In the order of [`Doings`].
-    doings: [Option<f64>; 4],
+    doings: [Mean; 4],
+    /// How much of a look it is.
+    looks: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn add(&mut self, figure: Option<f64>) {
+        if let Some(figure) = figure.filter(|figure| figure.is_finite()) {
+            self.sum += figure;
+            self.count += 1.0;
+        }
+    }
+
+    fn get(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+impl Cell {
+    fn add(&mut self, power_w: Option<f64>, doings: [Option<f64>; 4], looks: f64) {
+        self.power.add(power_w);
+        for (mean, doing) in self.doings.iter_mut().zip(doings) {
+            mean.add(doing);
+        }
+        self.looks += looks;
+    }
 }
 
 impl Correlation {
@@ -84,32 +125,24 @@ impl Correlation {
 
     /// Takes in what was measured at the monotonic time `up`; `power_w` is `None` when it was
     /// not: an estimate follows the processor by its making and proves nothing.
-    pub fn step(&mut self, up: Duration, power_w: Option<f64>, mut doings: Doings) -> Ties {
-        let last = self.looks.back().map(|look| look.up);
+    pub fn step(&mut self, up: Duration, power_w: Option<f64>, doings: Doings) -> Ties {
+        let last = self.looked.map(|(_, last)| last);
         if last.is_some_and(|last| up <= last || self.gap.is(up.saturating_sub(last))) {
             *self = Self::new(self.gap);
         }
-        self.graphics = match (doings.graphics, self.graphics) {
-            (Some(gpu), _) => Some((gpu, 0)),
-            (None, Some((gpu, age))) if age < HOLDS => Some((gpu, age + 1)),
-            (None, _) => None,
-        };
-        doings.graphics = self.graphics.map(|(gpu, _)| gpu);
-        let Some(power_w) = power_w.filter(|watts| watts.is_finite()) else {
-            return self.ties;
-        };
-        if self.looks.len() >= WINDOW {
-            self.looks.pop_front();
+        let (first, _) = *self.looked.get_or_insert((up, up));
+        self.looked = Some((first, up));
+        if let Some(gpu) = doings.graphics {
+            self.graphics = Some((gpu, up));
         }
-        let doings = [doings.cpu, doings.graphics, doings.disk, doings.network];
-        self.looks.push_back(Look {
-            up,
-            power_w,
-            doings: doings.map(|one| one.filter(|one| one.is_finite())),
-        });
-        self.since += 1;
-        if self.since >= EVERY {
-            self.since = 0;
+        self.graphics = self
+            .graphics
+            .filter(|(_, at)| up.saturating_sub(*at) <= HOLDS);
+        let graphics = self.graphics.map(|(gpu, _)| gpu);
+        let doings = [doings.cpu, graphics, doings.disk, doings.network];
+        self.put(up.saturating_sub(first), power_w, doings);
+        if self.newest >= self.worked_out + EVERY {
+            self.worked_out = self.newest;
             let [cpu, graphics, disk, network] = [0, 1, 2, 3].map(|which| self.tie(which));
             self.ties = Ties {
                 cpu,
@@ -121,10 +154,38 @@ impl Correlation {
         self.ties
     }
 
+    /// Puts a look at `since` the first into the cells that it tells of.
+    fn put(&mut self, since: Duration, power_w: Option<f64>, doings: [Option<f64>; 4]) {
+        // The nearest end of a cell: looks a cell apart fall into one each, a little late or not.
+        let half = Duration::from_secs_f64(CELL_S / 2.0);
+        let place = (since + half).as_secs() / Duration::from_secs_f64(CELL_S).as_secs();
+        let new = match self.cells.back_mut() {
+            Some(cell) if place == self.newest => {
+                cell.add(power_w, doings, 1.0);
+                return;
+            }
+            Some(_) => place - self.newest,
+            None => 1,
+        };
+        self.newest = place;
+        let mut cell = Cell::default();
+        cell.add(
+            power_w,
+            doings,
+            1.0 / f64::from(u32::try_from(new).unwrap_or(1)),
+        );
+        for _ in 0..new {
+            if self.cells.len() >= WINDOW {
+                self.cells.pop_front();
+            }
+            self.cells.push_back(cell);
+        }
+    }
+
     fn tie(&self, which: usize) -> Option<Tie> {
-        let power: Vec<_> = self.looks.iter().map(|look| look.power_w).collect();
-        let of = |look: &Look| look.doings.get(which).copied().flatten();
-        let doing: Vec<_> = self.looks.iter().map(of).collect();
+        let power: Vec<_> = self.cells.iter().map(|cell| cell.power.get()).collect();
+        let of = |cell: &Cell| (cell.doings.get(which).and_then(|one| one.get()), cell.looks);
+        let doing: Vec<_> = self.cells.iter().map(of).collect();
         // The smallest lags first: of equals the first stays.
         let mut lags: Vec<i32> = (-LAGS..=LAGS).collect();
         lags.sort_by_key(|lag| (lag.abs(), -lag));
@@ -133,7 +194,8 @@ impl Correlation {
             let ahead = usize::try_from(lag).unwrap_or(0);
             let behind = usize::try_from(-lag).unwrap_or(0);
             let pairs = doing.iter().skip(behind).zip(power.iter().skip(ahead));
-            let pairs = pairs.filter_map(|(doing, power)| Some(((*doing)?, *power)));
+            let pairs = pairs
+                .filter_map(|((doing, looks), power)| Some(((*doing)?, (*power)?, looks.min(1.0))));
             let found = pearson(pairs);
             if let Some(found) = found
                 && best.is_none_or(|(known, _)| found.abs() > known.abs() + 1e-3)
@@ -144,38 +206,27 @@ impl Correlation {
         let (coefficient, lag) = best?;
         Some(Tie {
             coefficient,
-            lag_s: f64::from(lag) * self.pace(),
+            lag_s: f64::from(lag) * CELL_S,
         })
-    }
-
-    /// The usual time between two looks, s.
-    fn pace(&self) -> f64 {
-        let times = self.looks.iter().map(|look| look.up);
-        let mut laps: Vec<_> = times
-            .clone()
-            .zip(times.skip(1))
-            .map(|(one, two)| two.saturating_sub(one).as_secs_f64())
-            .collect();
-        laps.sort_by(f64::total_cmp);
-        laps.get(laps.len() / 2).copied().unwrap_or(0.0)
     }
 }
 
-/// Pearson's coefficient of pairs of activity and watts; `None` of too few, or if one is steady.
-fn pearson(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<f64> {
-    let (mut count, mut sum_x, mut sum_y) = (0_u32, 0.0, 0.0);
-    for (x, y) in pairs.clone() {
-        count += 1;
+/// Pearson's coefficient of cells, each an activity, watts and how much of a look it is; `None` of
+/// too few, or if one is steady.
+fn pearson(cells: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
+    let (mut count, mut looks, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0, 0.0);
+    for (x, y, of_look) in cells.clone() {
+        count += 1.0;
+        looks += of_look;
         sum_x += x;
         sum_y += y;
     }
-    if count < LEAST {
+    if count < LEAST || looks < LEAST_LOOKS {
         return None;
     }
-    let count = f64::from(count);
     let (mean_x, mean_y) = (sum_x / count, sum_y / count);
     let (mut both, mut of_x, mut of_y) = (0.0, 0.0, 0.0);
-    for (x, y) in pairs {
+    for (x, y, _) in cells {
         let (x, y) = (x - mean_x, y - mean_y);
         both += x * y;
         of_x += x * x;
@@ -235,6 +286,46 @@ mod tests {
         }
     }
 
+    /// Half an hour of a load that changes every half minute, looked at every `tick` seconds, by a
+    /// meter that lags by as much.
+    fn at_pace(tick: usize) -> Vec<Ties> {
+        let mut correlation = Correlation::default();
+        let load = |second: usize| {
+            let mut roll = Roll(u64::try_from(second / 30).unwrap() * 77 + 5);
+            roll.next();
+            100.0 * roll.next()
+        };
+        let looks = (tick..1800).step_by(tick);
+        let ties = looks.map(|second| {
+            let up = Duration::from_secs(u64::try_from(second).unwrap());
+            let doings = Doings {
+                cpu: Some(load(second + 60)),
+                ..Doings::default()
+            };
+            correlation.step(up, Some(20.0 + load(second + 30)), doings)
+        });
+        ties.collect()
+    }
+
+    #[test]
+    fn what_is_told_and_when_does_not_depend_on_how_often_it_is_looked_at() {
+        for tick in [1, 2, 5, 7, 10, 15, 30] {
+            let told = at_pace(tick);
+            let last = told.last().unwrap().cpu.unwrap();
+            assert!(last.coefficient > 0.9, "{tick}: {last:?}");
+            assert!((last.lag_s - 30.0).abs() < 1e-9, "{tick}: {last:?}");
+            let first = told.iter().position(|ties| ties.cpu.is_some()).unwrap();
+            let seconds = (first + 1) * tick;
+            assert!((590..720).contains(&seconds), "{tick}: after {seconds} s");
+        }
+        let rare = at_pace(90);
+        let first = rare.iter().position(|ties| ties.cpu.is_some());
+        assert!(
+            first.is_none_or(|look| look >= 18),
+            "ten looks prove nothing: {first:?}"
+        );
+    }
+
     #[test]
     fn what_goes_down_when_watts_go_up_has_a_coefficient_below_zero_and_may_come_late() {
         let (mut roll, mut correlation) = (Roll(3), Correlation::default());
@@ -266,9 +357,8 @@ mod tests {
             assert_eq!(step(&mut correlation, look, Some(watts)), None);
         }
         for look in 59..70 {
-            for odd in [None, Some(f64::NAN)] {
-                assert_eq!(step(&mut correlation, look, odd), None);
-            }
+            let odd = (look % 2 == 0).then_some(f64::NAN);
+            assert_eq!(step(&mut correlation, look, odd), None);
         }
         let found = (70..80).find_map(|look| step(&mut correlation, look, Some(90.0)));
         assert!(found.is_some());

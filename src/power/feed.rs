@@ -108,7 +108,12 @@ impl Feed {
             slots::merge(&mut self.slots, list.slots);
             slots::prune(&mut self.slots, now);
             self.heard += 1;
-            self.trouble = (odd > 0).then(|| format!("{odd} times on {topic} make no sense"));
+            let (times, make) = if odd == 1 {
+                ("time", "makes")
+            } else {
+                ("times", "make")
+            };
+            self.trouble = (odd > 0).then(|| format!("{odd} {times} on {topic} {make} no sense"));
         } else if place == Place::Attribute {
             // One of the entity's other attributes.
         } else if let Some(number) = number.filter(|number| fits(*number) && odd == 0) {

@@ -11,6 +11,7 @@
 //! | input | result |
 //! |---|---|
 //! | a reading that is doubtful (`suspect`) | told with its doubt and a wide band; it teaches nothing, calibrates nothing and contradicts nobody |
+//! | a source of this machine that says 0 W while it runs | withheld, with its remedy after 1 min; the next source stands in; true only on a battery (a UPS's, its own) |
 //! | frozen watts | told as they are with the doubt; the next source takes over once the meter is silent |
 //! | two that measure the same and differ beyond what they may | the one nearest to the wall is told; after 10 min the contradiction with it; nothing is averaged |
 //! | another source takes over, or none is left | the counter goes on without a step |
@@ -59,6 +60,7 @@ mod tell;
 #[cfg(test)]
 mod testing;
 mod till;
+mod unfed;
 mod work;
 
 pub use activity::{Activity, Counters, DiskUse, SHORT_LIVED, Spent, Tally, Use};

@@ -9,6 +9,7 @@ use super::calibrate::Guide;
 use super::tell::budgets::Budgets;
 use super::tell::{self, Subjects};
 use super::till::{KeptFeeds, Returned, Till};
+use super::unfed::{Unfed, on_battery};
 use super::{
     Accounts, Activity, Booked, Calibration, Correlation, Curve, DayBook, Doings, Habits, Kind,
     Learned, Ledger, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms, Work,
@@ -84,6 +85,7 @@ struct Kept {
 struct Works {
     setup: Setup,
     node: NodePower,
+    unfed: Unfed,
     ledger: Ledger,
     till: Till,
     budgets: Budgets,
@@ -185,6 +187,7 @@ impl Works {
             .with_gap(gap);
         Self {
             node,
+            unfed: Unfed::default(),
             ledger: Ledger::new(setup.terms, kept.accounts),
             till: Till::new(
                 setup.tariff.clone(),
@@ -219,14 +222,19 @@ impl Works {
             self.node.assume(Prior::of(&self.setup.kind, cores));
         }
         let up = self.begun.elapsed();
-        let samples: Vec<_> = PowerSample::all(batch).collect();
+        let mut samples: Vec<_> = PowerSample::all(batch).collect();
+        let rests = on_battery(batch, &samples);
+        let unfed = self.unfed.step(up, &mut samples, rests);
         let work = Work::of(batch);
         let mut spent = self.setup.activity.take();
         if let Some(disk) = spent.as_mut().and_then(|spent| spent.disk.as_mut()) {
             disk.busy = work.disks_pct.map(|busy| (busy / 100.0).max(0.0));
         }
         self.guide_on(up, batch, &samples);
-        let draw = self.node.step(up, &samples, &work);
+        let mut draw = self.node.step(up, &samples, &work);
+        if let Some(draw) = &mut draw {
+            draw.dispute = draw.dispute.take().or(unfed);
+        }
         self.ledger.learn_disk_w(self.node.disk_w());
         if self.ledger.has_disks() {
             self.setup.activity.want_disks();

@@ -1,7 +1,7 @@
 //! A report for a spreadsheet: one flat table `part,item,figure,value,unit`, so that every line has
 //! the same columns whatever the report is about.
 
-use super::document::{Cell, Chart, Document, Figure, Part, Table};
+use super::document::{Cell, Chart, Document, Figure, Part, Table, exact};
 use super::json::moment;
 use crate::model::line;
 
@@ -73,7 +73,7 @@ fn chart(chart: &Chart, put: &mut impl FnMut([&str; 5])) {
 }
 
 fn plain(value: f64, decimals: u8) -> String {
-    format!("{:.*}", usize::from(decimals.min(6)), value + 0.0)
+    exact(value, decimals).to_string()
 }
 
 /// A field as spreadsheets read it back, in one line. A text that a spreadsheet would take for a

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::document::{Cell, Chart, Document, Figure, Part, Table};
+use super::document::{Cell, Chart, Document, Figure, Part, Table, exact};
 
 /// The document as one object.
 pub(super) fn json(document: &Document) -> Json {
@@ -51,10 +51,9 @@ pub(super) fn moment(at: &jiff::Zoned) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-/// A number with the decimals that are shown.
+/// A number for programs.
 fn rounded(value: f64, decimals: u8) -> Json {
-    let scale = 10_f64.powi(i32::from(decimals));
-    json!((value * scale).round() / scale + 0.0)
+    json!(exact(value, decimals))
 }
 
 fn figure(figure: &Figure) -> Json {

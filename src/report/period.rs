@@ -129,7 +129,7 @@ impl FromStr for Period {
 fn range(text: &str) -> Result<Period, PeriodError> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
     let period = match (dates(from), dates(to)) {
-        (Some((from, _)), Some((_, to))) => Period::Dates(from, to),
+        (Some((from, _)), Some((_, to))) => Period::Dates(from, to.ok_or(PeriodError::Calendar)?),
         _ => Period::Moments(
             from.parse().map_err(|_| PeriodError::Form)?,
             to.parse().map_err(|_| PeriodError::Form)?,
@@ -146,8 +146,9 @@ fn range(text: &str) -> Result<Period, PeriodError> {
     Ok(period)
 }
 
-/// The first of the dates that `text` names (a day, a month, a year) and the first after them.
-fn dates(text: &str) -> Option<(Date, Date)> {
+/// The first of the dates that `text` names (a day, a month, a year) and the first after them,
+/// which the calendar may not have.
+fn dates(text: &str) -> Option<(Date, Option<Date>)> {
     let (text, length) = match text.len() {
         4 => (format!("{text}-01-01"), Length::Year),
         7 => (format!("{text}-01"), Length::Month),
@@ -155,7 +156,7 @@ fn dates(text: &str) -> Option<(Date, Date)> {
         _ => return None,
     };
     let from: Date = text.parse().ok()?;
-    Some((from, from.checked_add(length.step()).ok()?))
+    Some((from, from.checked_add(length.step()).ok()))
 }
 
 /// From one moment to before another.
@@ -297,7 +298,12 @@ fn moments(whole: Span, now: Timestamp, time_zone: &TimeZone) -> Result<Frame, P
         let before: Zoned = local(at).checked_sub(1.year())?;
         Ok(before.timestamp())
     };
-    let form = "%-d %b %Y %H:%M";
+    let whole_minutes = [span.from, span.to].map(|at| local(at).second() == 0);
+    let form = if whole_minutes == [true, true] {
+        "%-d %b %Y %H:%M"
+    } else {
+        "%-d %b %Y %H:%M:%S"
+    };
     Ok(Frame {
         name: format!(
             "{} to {}",

@@ -108,6 +108,16 @@ impl Store {
         }
     }
 
+    /// The first key there is.
+    pub fn first_key(&self, collection: Collection) -> Result<Option<String>, StoreError> {
+        let transaction = self.db().begin_read()?;
+        match transaction.open_table(collection.table()) {
+            Ok(table) => Ok(table.first()?.map(|(key, _)| key.value().to_owned())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Every record, by key.
     pub fn all(&self, collection: Collection) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let transaction = self.db().begin_read()?;

@@ -176,9 +176,7 @@ mod tests {
     use std::path::Path;
 
     fn put(dir: &Path, path: &str, text: &str) {
-        let path = dir.join("sys").join(FOLDER).join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        crate::host::testing::put(dir, &format!("sys/{FOLDER}/{path}"), text);
     }
 
     #[test]

@@ -223,14 +223,9 @@ mod tests {
     use super::*;
     use crate::config::Problems;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
     use std::path::Path;
-
-    fn put(dir: &Path, path: &str, text: &str) {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 
     /// Two cores of two threads each, which have throttled.
     fn lay(dir: &Path) {

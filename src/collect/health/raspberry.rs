@@ -155,9 +155,9 @@ mod tests {
     use super::*;
     use crate::config::Problems;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
     use std::fs;
-    use std::path::Path;
 
     fn section(problems: &Problems) -> Section<'_> {
         Section::new(String::new(), config::Value::default(), problems)
@@ -171,12 +171,6 @@ mod tests {
         let values = readings[0].values.iter();
         let set = values.filter(|(_, value)| *value == Value::Flag(true));
         Ok(set.map(|(metric, _)| metric.key).collect())
-    }
-
-    fn put(dir: &Path, path: &str, text: &str) {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
     }
 
     #[tokio::test]

@@ -146,14 +146,9 @@ fn of_group(text: &str, disks: &HashSet<String>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::testing::put;
     use std::fs;
     use std::path::Path;
-
-    fn put(dir: &Path, path: &str, text: &str) {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 
     fn machine(dir: &Path, read: u64, written: u64) -> Root {
         fs::create_dir_all(dir.join("sys/block/sda")).unwrap();

@@ -274,14 +274,8 @@ fn clients(text: &str) -> HashMap<u32, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::testing::put;
     use std::os::unix::fs::symlink;
-    use std::path::Path;
-
-    fn put(dir: &Path, path: &str, text: &str) {
-        let path = dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 
     fn process(pid: u32, name: &str) -> Process {
         Process {

@@ -220,9 +220,7 @@ mod tests {
         }
 
         fn put(&self, path: &str, text: &str) {
-            let path = self.dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            crate::host::testing::put(self.dir.path(), path, text);
         }
 
         fn spend(&self, group: &str, microseconds: u64) {

@@ -59,9 +59,7 @@ impl Machine {
     }
 
     fn put(&self, path: &str, text: &str) {
-        let file = self.dir.path().join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
+        crate::host::testing::put(self.dir.path(), path, text);
     }
 }
 

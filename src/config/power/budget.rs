@@ -36,9 +36,7 @@ impl BudgetConfig {
         if !section.has("per") {
             section.fault("per", "is missing: \"day\" or \"month\"");
         }
-        if section.has("kwh") == section.has("money") {
-            section.fault_here("needs one of \"kwh\" and \"money\"");
-        }
+        section.either("kwh", "money");
         if money.is_some() && !has_tariff {
             section.fault("money", "needs a [power.tariff]");
         }

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::{Dialect, Recogniser, at, json, number, presence, switch};
-use crate::meter::figures::{Figures, Heard};
+use crate::meter::figures::{Figures, Heard, WHOLE};
 use crate::meter::found::Found;
 
 /// Tasmota: `tele/<topic>/SENSOR` every `TelePeriod` (300 s) with the object `ENERGY`, the same in
@@ -62,7 +62,7 @@ impl Tasmota {
                 ..Figures::default()
             };
             whole(&mut figures);
-            return Heard::part(0, figures);
+            return Heard::part(WHOLE, figures);
         }
         // A voltage that is no list is that of every outlet.
         let shared = |key: &str, index: usize| {
@@ -102,7 +102,7 @@ impl Tasmota {
     /// `POWER` of a device with one outlet, `POWER1` and up of one with several.
     fn relay(&self, key: &str, state: &str) -> Heard {
         let outlet = match key.strip_prefix("POWER") {
-            Some("") => Some(0),
+            Some("") => Some(WHOLE),
             Some(number) => number
                 .parse::<u8>()
                 .ok()
@@ -113,7 +113,7 @@ impl Tasmota {
             return Heard::default();
         };
         // Of a device with several outlets, only the figures of a named one go with its relay.
-        if self.channel.unwrap_or(0) != outlet || (self.channel.is_none() && key != "POWER") {
+        if outlet != WHOLE && self.channel != Some(outlet) {
             return Heard::default();
         }
         let figures = Figures {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::{Dialect, Recogniser, json, number, presence, switch};
-use crate::meter::figures::{Figures, Heard};
+use crate::meter::figures::{Figures, Heard, WHOLE};
 use crate::meter::found::Found;
 
 /// Zigbee2MQTT: all of a device in one object on `<base>/<friendly name>`; outlets and phases have
@@ -85,7 +85,7 @@ impl Dialect for Zigbee2mqtt {
                 let more: f64 = more.into_iter().flatten().sum();
                 whole.power_w = whole.power_w.map(|watts| watts + more);
             }
-            return Heard::part(0, whole);
+            return Heard::part(WHOLE, whole);
         }
         for (part, suffix) in (0u8..).zip(SUFFIXES.iter().skip(1)) {
             let figures = figures(&state, suffix);

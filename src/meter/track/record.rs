@@ -43,7 +43,10 @@ impl Track {
         let parts = self.parts.iter();
         let parts =
             parts.map(|(number, part)| (*number, [kept(&part.energy), kept(&part.returned)]));
-        let integral = self.integral;
+        // Of a counter that rests the device's figure is of no use.
+        let counters = self.parts.values().filter_map(|part| part.energy.as_ref());
+        let resting = counters.filter(|counter| counter.kept().is_none());
+        let integral = self.integral + resting.filter_map(Counter::total).sum::<f64>();
         let record = Record {
             at,
             integral,

@@ -7,7 +7,7 @@ use crate::meter::check::against_apparent;
 use crate::meter::counter::{Counter, Taken};
 use crate::meter::doubt::Doubt;
 
-/// A counter's jump is told for so long.
+/// What happens once, such as a counter's jump, is told for so long.
 const TOLD: Duration = Duration::from_hours(1);
 
 /// What is wrong with a meter.
@@ -19,6 +19,8 @@ pub(super) struct Wrong {
     pub(super) relay_off: Option<Doubt>,
     /// None of its figures moves.
     pub(super) frozen: bool,
+    /// When it spoke last as what does not count: the whole beside its outlets.
+    pub(super) mixed: Option<Instant>,
     /// When its counter jumped last.
     jumped: Option<Instant>,
     /// Its counter's last figure was none.
@@ -60,16 +62,15 @@ impl Track {
             let mut parts = self.parts.values();
             parts.find_map(|part| against_apparent(&part.figures))
         };
-        let jumped = self
-            .wrong
-            .jumped
-            .is_some_and(|at| now.duration_since(at) < TOLD);
+        let lately = |at: Option<Instant>| at.is_some_and(|at| now.duration_since(at) < TOLD);
+        let (jumped, mixed) = (lately(self.wrong.jumped), lately(self.wrong.mixed));
         two.then_some(Doubt::TwoVoices)
             .or_else(|| adrift.then_some(Doubt::FastCounter))
             .or(self.wrong.withheld)
             .or_else(|| self.pace.doubt(watts))
             .or(self.wrong.relay_off)
             .or_else(|| self.wrong.frozen.then_some(Doubt::Frozen(watts?)))
+            .or_else(|| mixed.then_some(Doubt::Mixed))
             .or_else(|| jumped.then_some(Doubt::Jumped))
             .or_else(|| self.wrong.absurd_counter.then_some(Doubt::NoCounter))
             .or_else(apparent)

@@ -147,6 +147,18 @@ impl DayBook {
         Ok(())
     }
 
+    /// The first day of which something is known. Blocks.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn first(&self, store: &Store) -> Result<Option<Date>, StoreError> {
+        let pages = self.pages();
+        let kept = store.first_key(Collection::PowerDays)?;
+        let kept = kept.and_then(|key| key.parse().ok());
+        let open = pages.open.keys().next().copied();
+        Ok(kept.into_iter().chain(open).min())
+    }
+
     /// The days from `from` to `to`, both included, in their order; those of which nothing is
     /// known are not among them. Blocks.
     ///

@@ -201,6 +201,10 @@ fn a_day_that_cannot_be_read_loses_itself_only() {
         .days(&store, date("2026-05-01"), date("2026-05-03"))
         .unwrap();
     assert_eq!(days.len(), 2);
+    assert_eq!(book.first(&store).unwrap(), Some(date("2026-05-01")));
+    let none = tempfile::tempdir().unwrap();
+    let none = Store::open(none.path()).unwrap();
+    assert_eq!(DayBook::default().first(&none).unwrap(), None);
     // It begins anew.
     add(
         &book,

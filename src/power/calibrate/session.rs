@@ -254,6 +254,11 @@ fn meter(samples: &[PowerSample]) -> Result<&PowerSample, String> {
         .clone()
         .filter(|one| one.scope == Scope::Host && one.power_w.is_some());
     let Some(first) = own.next() else {
+        let withheld = told.clone().filter(|one| one.power_w.is_none());
+        let mut withheld = withheld.filter(|one| one.scope == Scope::Host);
+        if let Some(doubt) = withheld.find_map(disbelief) {
+            return Err(doubt);
+        }
         let shared = told.clone().any(|one| one.scope == Scope::Shared);
         return Err(if shared {
             "the meter of this machine has more on it (feeds = \"host+more\"): plug nothing but \
@@ -267,10 +272,13 @@ fn meter(samples: &[PowerSample]) -> Result<&PowerSample, String> {
     let all = std::iter::once(first).chain(own);
     let best = all.min_by(|a, b| (a.suspect.is_some(), a.kind).cmp(&(b.suspect.is_some(), b.kind)));
     let best = best.unwrap_or(first);
-    match &best.suspect {
-        Some(doubt) => Err(format!("{} cannot be believed: it {doubt}", best.label)),
-        None => Ok(best),
-    }
+    disbelief(best).map_or(Ok(best), Err)
+}
+
+/// Why it cannot be believed, if so.
+fn disbelief(sample: &PowerSample) -> Option<String> {
+    let doubt = sample.suspect.as_ref()?;
+    Some(format!("{} cannot be believed: it {doubt}", sample.label))
 }
 
 fn mean(figures: &[f64]) -> f64 {

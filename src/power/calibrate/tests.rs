@@ -145,7 +145,9 @@ fn it_does_not_begin_without_a_meter_of_this_machine_that_can_be_believed() {
     assert!(refused(&[package], Some(1.0)).contains("no meter"));
     let mut silent = plug(0, 50.0, 0);
     silent.power_w = None;
-    assert!(refused(&[silent], Some(1.0)).contains("no meter"));
+    assert!(refused(&[silent.clone()], Some(1.0)).contains("no meter"));
+    silent.suspect = Some("says 0 W while this machine runs".to_owned());
+    assert!(refused(&[silent], Some(1.0)).contains("it says 0 W"));
     let mut frozen = plug(0, 50.0, 0);
     frozen.suspect = Some("has not moved for long".to_owned());
     let doubted = refused(std::slice::from_ref(&frozen), Some(1.0));

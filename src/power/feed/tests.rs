@@ -139,7 +139,7 @@ fn changes_of_the_clock_leave_an_hour_out_and_make_one_two() {
     feed.hear("p", spring.to_string().as_bytes(), true, now, &berlin());
     assert_eq!(feed.at(at("2026-03-29T00:30:00Z")), Some(1.0));
     assert_eq!(feed.at(at("2026-03-29T01:30:00Z")), Some(3.0));
-    assert_eq!(feed.trouble(), Some("1 times on p make no sense"));
+    assert_eq!(feed.trouble(), Some("1 time on p makes no sense"));
     let mut feed = self::feed();
     let now = at("2026-10-24T20:00:00Z");
     let autumn = list(

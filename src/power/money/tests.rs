@@ -224,18 +224,8 @@ fn standing_charges_are_booked_once_a_day_also_for_days_off() {
 
 #[test]
 fn carbon_and_what_fell_back_are_summed_up_beside_the_money() {
-    let dynamic = crate::config::DynamicConfig {
-        feed: crate::config::FeedConfig {
-            topics: Vec::new(),
-            statestream: None,
-            stale_after: std::time::Duration::from_hours(1),
-        },
-        scale: 1.0,
-        factor: 1.0,
-        add: 0.0,
-    };
     let terms = Terms {
-        dynamic: Some(dynamic),
+        dynamic: Some(crate::power::testing::dynamic(&[])),
         ..Terms::flat(0.3)
     };
     let tariff = TariffConfig::new("EUR".to_owned(), berlin(), vec![terms]);

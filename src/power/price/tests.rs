@@ -141,18 +141,8 @@ fn prices_change_to_the_minute_where_windows_do() {
 
 #[test]
 fn what_is_told_goes_before_what_is_listed_and_what_it_cost_before_all() {
-    let dynamic = crate::config::DynamicConfig {
-        feed: crate::config::FeedConfig {
-            topics: Vec::new(),
-            statestream: None,
-            stale_after: std::time::Duration::from_hours(1),
-        },
-        scale: 1.0,
-        factor: 1.0,
-        add: 0.0,
-    };
     let terms = Terms {
-        dynamic: Some(dynamic),
+        dynamic: Some(crate::power::testing::dynamic(&[])),
         tax_pct: 100.0,
         ..Terms::flat(0.3)
     };

@@ -1,25 +1,24 @@
 use super::*;
 use crate::bus::{Listener, State};
-use crate::config::{DynamicConfig, FeedConfig, Terms as Price};
+use crate::config::{DynamicConfig, Terms as Price};
 use crate::model::{Area, Command, Metric, Origin, Source, Subject, Unit, Value};
 use crate::power::metrics::POWER;
+use crate::power::testing::dynamic;
 use crate::power::{News, Spent, Use, Wish};
 use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 
 static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent);
 
+const CURVE: Option<Curve> = Some(Curve {
+    idle_w: 20.0,
+    max_w: 70.0,
+});
+
 fn tariff() -> TariffConfig {
-    let feed = FeedConfig {
-        topics: vec!["price".to_owned()],
-        statestream: None,
-        stale_after: Duration::from_hours(1),
-    };
     let dynamic = DynamicConfig {
-        feed,
         scale: 0.01,
-        factor: 1.0,
-        add: 0.0,
+        ..dynamic(&["price"])
     };
     let terms = Price {
         dynamic: Some(dynamic),
@@ -134,11 +133,7 @@ fn number(reading: &Reading, key: &str) -> Option<f64> {
 async fn the_node_is_told_at_every_tick_and_its_counter_survives() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let curve = Some(Curve {
-        idle_w: 20.0,
-        max_w: 70.0,
-    });
-    let mut house = House::new(&store, curve).await;
+    let mut house = House::new(&store, CURVE).await;
     assert!(
         house.tick(None, None).await.is_none(),
         "the first tick knows no use"
@@ -161,7 +156,7 @@ async fn the_node_is_told_at_every_tick_and_its_counter_survives() {
     );
     house.stop().await;
 
-    let mut house = House::new(&store, curve).await;
+    let mut house = House::new(&store, CURVE).await;
     let again = house.tick(Some(0.0), Some(31.0)).await.unwrap();
     assert_eq!(number(&again, "energy_kwh"), Some(energy));
     assert!(house.book.now().is_some());
@@ -170,6 +165,34 @@ async fn the_node_is_told_at_every_tick_and_its_counter_survives() {
     let away = house.bus.state().subject("power/host").unwrap();
     assert!(!away.available, "unknown is unavailable");
     assert!(house.tick(None, None).await.is_none(), "and said once");
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plug_that_is_off_while_the_machine_runs_is_doubted_and_the_next_source_stands_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut house = House::new(&store, CURVE).await;
+    house.tick(Some(0.0), Some(31.0)).await;
+    let contradiction = |told: &Reading| told.detail.as_ref()?.get("contradiction").cloned();
+    let mut last = house.tick(Some(0.0), Some(0.0)).await.unwrap();
+    assert_eq!(last.source, Some(Source::Model));
+    assert_eq!(number(&last, "power_w"), Some(20.0));
+    assert_eq!(contradiction(&last), None, "not at once");
+    for _ in 0..6 {
+        last = house.tick(Some(0.0), Some(0.0)).await.unwrap();
+    }
+    let text = contradiction(&last).unwrap();
+    assert!(
+        text.as_str().unwrap().contains("[power.meters.plug]"),
+        "{text}"
+    );
+    assert_eq!(last.value("fault"), Some(&Value::Flag(true)));
+    let back = house.tick(Some(0.0), Some(31.0)).await.unwrap();
+    assert_eq!(
+        (back.source, contradiction(&back)),
+        (Some(Source::Meter), None)
+    );
     house.stop().await;
 }
 
@@ -195,11 +218,7 @@ async fn only_ticks_count_and_a_record_that_makes_no_sense_is_none() {
 async fn services_are_told_with_watts_energy_and_money_and_survive() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let curve = Some(Curve {
-        idle_w: 20.0,
-        max_w: 70.0,
-    });
-    let mut house = House::new(&store, curve).await;
+    let mut house = House::new(&store, CURVE).await;
     for _ in 0..30 {
         let services = [("jellyfin", 15.0), ("Pi-hole", 5.0), ("caddy", 0.0)];
         let processes = [("jellyfin/ffmpeg", 12.0), ("jellyfin/jellyfin", 3.0)];
@@ -264,7 +283,7 @@ async fn services_are_told_with_watts_energy_and_money_and_survive() {
     assert!((day.host.cost - whole).abs() < 1e-4, "{whole} {day:?}");
     assert!((day.host.watched_s - 290.0).abs() < 1e-6);
 
-    let mut house = House::new(&store, curve).await;
+    let mut house = House::new(&store, CURVE).await;
     house.tick(Some(50.0), Some(60.0)).await;
     let again = told(&house, "service-jellyfin", "energy_kwh").unwrap();
     assert!((again - energy).abs() < 1e-3, "{again}");

@@ -1,10 +1,33 @@
+use super::number::exact;
 use super::*;
 
 #[test]
 fn numbers_are_written_as_people_write_them() {
     let written = [(-0.001, 1), (-2.5, 1), (1234.0, 0), (0.5, 9)];
     let written = written.map(|(value, decimals)| number(value, decimals));
-    assert_eq!(written, ["0.0", "−2.5", "1234", "0.500000"]);
+    assert_eq!(written, ["−0.0010", "−2.5", "1234", "0.500000"]);
+    let small = [
+        (0.0, 2),
+        (0.0048, 2),
+        (0.049, 1),
+        (1e-15, 2),
+        (-1e-7, 0),
+        (2e-8, 2),
+    ];
+    let small = small.map(|(value, decimals)| number(value, decimals));
+    let want = ["0.00", "0.0048", "0.049", "0.00", ">−0.000001", "<0.000001"];
+    assert_eq!(small, want, "nothing is only what is nothing");
+    let cases = [
+        (0.004_8, 2, 0.004_8),
+        (0.000_123_456, 2, 0.000_123_5),
+        (12.345_678_9, 2, 12.345_68),
+        (33.333_333, 0, 33.333),
+        (1_234_567.0, 0, 1_234_567.0),
+        (-0.0, 2, 0.0),
+    ];
+    for (value, decimals, want) in cases {
+        assert!((exact(value, decimals) - want).abs() < 1e-12, "{value}");
+    }
     assert_eq!(quantity(2.0, "", 0), "2");
     assert_eq!(quantity(2.0, "kWh", 1), "2.0 kWh");
     assert_eq!(harmless("a\u{1b}[2J\u{202e}b\nü"), "a�[2J�b�ü");

@@ -148,6 +148,18 @@ fn what_is_no_period_is_told_with_what_would_be_one() {
     ] {
         assert_eq!(text.parse::<Period>(), Err(PeriodError::Form), "{text}");
     }
+    for text in ["9999", "9999-12", "9999-12-31", "2026..9999"] {
+        let period = text.parse::<Period>();
+        assert_eq!(period, Err(PeriodError::Calendar), "{text}");
+    }
+    let second: Period = "2026-05-01T10:00:00Z..2026-05-01T10:00:01Z"
+        .parse()
+        .unwrap();
+    let placed = second.place(at("2026-05-02T00:00"), &TimeZone::UTC);
+    assert_eq!(
+        placed.unwrap().name,
+        "1 May 2026 10:00:00 to 1 May 2026 10:00:01"
+    );
     let reversed = "2026-05-02..2026-05-01".parse::<Period>();
     assert_eq!(reversed, Err(PeriodError::Reversed));
     let future: Period = "2027".parse().unwrap();

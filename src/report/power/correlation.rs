@@ -47,8 +47,8 @@ pub(super) fn tell(question: &Question<'_>, document: &mut Document) -> Result<(
         rows,
         bar: None,
         remark:
-            "Pearson's coefficient of measured watts with each activity over 360 looks at a time \
-                 (an hour at the usual ten seconds): 1 is in step, 0 has nothing to do with it. The median; eight in ten times it lay \
+            "Pearson's coefficient of measured watts with each activity over an hour at a time: \
+                 1 is in step, 0 has nothing to do with it. The median; eight in ten times it lay \
                  between low and high."
                 .to_owned(),
     });

@@ -95,12 +95,17 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
             Some(_) => "",
             None => "in several currencies",
         }));
+        // As it is booked from day to day: of days before the first that is known nothing is told.
+        let first = question.book.first(question.store)?;
+        let first = first.and_then(|day| day.to_zoned(frame.time_zone.clone()).ok());
         let charge = |span: Span| {
             let tariff = power
                 .tariff
                 .as_ref()
                 .filter(|tariff| tariff.currency == code)?;
-            let charge = standing(tariff, span.from..span.to);
+            let first = first.as_ref().map_or(span.from, jiff::Zoned::timestamp);
+            let from = span.from.max(first);
+            let charge = standing(tariff, from..span.to);
             (charge > 0.0).then_some(charge)
         };
         if let Some(now) = charge(frame.span) {
@@ -200,23 +205,13 @@ fn carbon(question: &Question<'_>, usage: &Usage, span: Span) -> Result<Option<f
 
 /// What limits the worth of the figures.
 fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
-    let missing = question.frame.span.hours() - known.now.watched_h;
-    if missing >= 0.5 {
-        document.warning(format!(
-            "Of {:.0} h of this period, {missing:.0} h are without data; what was used then is not in the figures, unless a meter counted on.",
-            question.frame.span.hours(),
-        ));
-    }
+    missing(question.frame.span, known.now.watched_h, document);
     let last_year = known.last_year.as_ref().zip(question.frame.last_year);
     let then = [("the period before", &known.before, question.frame.before)];
     let last_year = last_year.map(|(usage, span)| ("the same period last year", usage, span));
     for (name, usage, span) in then.into_iter().chain(last_year) {
-        let share = usage.watched_h / span.hours();
-        if usage.energy_kwh.is_some() && share < ALIKE {
-            document.warning(format!(
-                "Of {name} only {:.0} % is known, so its energy and cost are no measure of change; the mean power is.",
-                share * 100.0
-            ));
+        if usage.energy_kwh.is_some() {
+            unlike(name, span, usage.watched_h, document);
         }
     }
     if let Some(share) = known.now.estimated_pct().filter(|share| *share >= 0.5) {
@@ -226,5 +221,28 @@ fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
     }
     if known.now.currencies {
         document.warning("The currency changed within the period, so no cost is told.");
+    }
+}
+
+/// Says how much of the period nobody watched.
+fn missing(span: Span, watched_h: f64, document: &mut Document) {
+    let missing = span.hours() - watched_h;
+    // Half an hour at its edges is the grain of an old history.
+    if missing >= 0.75 {
+        document.warning(format!(
+            "Of {:.0} h of this period, {missing:.0} h are without data; what was used then is not in the figures, unless a meter counted on.",
+            span.hours(),
+        ));
+    }
+}
+
+/// Says so if too little of what is held against is known.
+fn unlike(name: &str, span: Span, watched_h: f64, document: &mut Document) {
+    let share = watched_h / span.hours();
+    if share < ALIKE {
+        document.warning(format!(
+            "Of {name} only {:.0} % is known, so its energy and cost are no measure of change; the mean power is.",
+            share * 100.0
+        ));
     }
 }

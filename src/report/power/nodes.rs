@@ -91,16 +91,26 @@ impl Node<'_> {
         })
     }
 
-    /// The watts, where one meter has all of them.
-    fn watts(&self, span: Span) -> Result<Option<Watts>, ReportError> {
-        let series = self.series("power_w");
-        let [one] = series.as_slice() else {
-            return Ok(None);
-        };
+    /// The watts of each meter.
+    fn each_watts(&self, span: Span) -> Result<Vec<Watts>, ReportError> {
         let interval = self.question.config.node.interval;
-        let watts = past::watts(self.question.store, one, span, interval)?;
-        Ok(Some(watts).filter(|watts| watts.watched_s > 0.0))
+        let series = self.series("power_w").into_iter();
+        let read = |one: String| past::watts(self.question.store, &one, span, interval);
+        Ok(series.map(read).collect::<Result<_, _>>()?)
     }
+}
+
+/// The watts, where one meter has all of them.
+fn whole(meters: &[Watts]) -> Option<Watts> {
+    let [one] = meters else { return None };
+    Some(*one).filter(|watts| watts.watched_s > 0.0)
+}
+
+/// For how many hours all meters that tell watts are known; `None` if none does.
+fn watched_h(meters: &[Watts]) -> Option<f64> {
+    let seconds = meters.iter().map(|watts| watts.watched_s);
+    let least = seconds.filter(|seconds| *seconds > 0.0).reduce(f64::min);
+    least.map(|seconds| seconds / 3600.0)
 }
 
 /// The machines side by side, if there is more than this one.
@@ -159,11 +169,11 @@ pub(super) fn tell(
         title: "By node".to_owned(),
         columns: vec![
             Column::text("node", "Node"),
-            Column::number("energy_kwh", "Energy", "kWh", 2),
+            tables::energy("energy_kwh", "Energy"),
             Column::number("share_pct", "Share", "%", 0),
             tables::cost(currency, 2),
-            Column::number("before_kwh", "Before", "kWh", 2),
-            Column::number("last_year_kwh", "Last year", "kWh", 2),
+            tables::energy("before_kwh", "Before"),
+            tables::energy("last_year_kwh", "Last year"),
         ],
         rows: rows.collect(),
         bar: Some("energy_kwh"),
@@ -194,6 +204,7 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
     ));
     let last_year = frame.last_year.map(|span| node.spent(span)).transpose()?;
     let last_year = last_year.unwrap_or_default();
+    let had = before.energy_kwh.is_some();
     let energy = Figure::new("energy_kwh", "Energy", "kWh", 2);
     let mut figures = vec![energy.with(now.energy_kwh, before.energy_kwh, last_year.energy_kwh)];
     if let Some(tariff) = &question.config.power.tariff {
@@ -202,11 +213,19 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
         let cost = Figure::new(key, "Cost", code, 2);
         figures.push(cost.with(now.cost, before.cost, last_year.cost));
     }
-    let (now, before) = (node.watts(frame.span)?, node.watts(frame.before)?);
-    let last_year = match frame.last_year {
-        Some(span) => node.watts(span)?,
-        None => None,
-    };
+    let (now, before) = (node.each_watts(frame.span)?, node.each_watts(frame.before)?);
+    let last_year = frame
+        .last_year
+        .map(|span| node.each_watts(span))
+        .transpose()?;
+    let last_year = last_year.unwrap_or_default();
+    if let Some(watched_h) = watched_h(&now) {
+        super::missing(frame.span, watched_h, &mut document);
+    }
+    if let Some(watched_h) = watched_h(&before).filter(|_| had) {
+        super::unlike("the period before", frame.before, watched_h, &mut document);
+    }
+    let [now, before, last_year] = [now, before, last_year].map(|all| whole(&all));
     let mut watts = |key: &str, label: &str, pick: fn(Watts) -> Option<f64>| {
         let [now, before, last] = [now, before, last_year].map(|watts| watts.and_then(pick));
         figures.push(Figure::new(key, label, "W", 1).with(now, before, last));
@@ -231,6 +250,10 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
 fn unknown(question: &Question<'_>, name: &str) -> ReportError {
     let others: BTreeSet<&str> = known(question).into_keys().collect();
     let there = [question.node].into_iter().chain(others);
+    if name.is_empty() {
+        let there = there.collect::<Vec<_>>().join(", ");
+        return ReportError::Node(format!("the node's name is empty; there is: {there}"));
+    }
     ReportError::Node(format!(
         "nothing is known of \"{name}\" here; there is: {}. Each node keeps its own history: ask \
          {name} itself, or let a meter tell what it draws (feeds = \"node-{name}\" in \

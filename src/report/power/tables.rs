@@ -126,15 +126,20 @@ pub(super) fn meters(question: &Question<'_>, document: &mut Document) -> Result
         title: "Machines and meters".to_owned(),
         columns: vec![
             Column::text("meter", "Meter"),
-            Column::number("energy_kwh", "Energy", "kWh", 2),
-            Column::number("before_kwh", "Before", "kWh", 2),
-            Column::number("last_year_kwh", "Last year", "kWh", 2),
+            energy("energy_kwh", "Energy"),
+            energy("before_kwh", "Before"),
+            energy("last_year_kwh", "Last year"),
         ],
         rows,
         bar: Some("energy_kwh"),
         remark: "Counted by the meters themselves; one may measure this machine.".to_owned(),
     });
     Ok(())
+}
+
+/// A column of kilowatt-hours.
+pub(super) fn energy(key: &str, label: &str) -> Column {
+    Column::number(key, label, "kWh", 2)
 }
 
 /// The column of what something cost.

@@ -27,8 +27,8 @@ static TIES: [Metric; 4] = [
     Metric::gauge("network_correlation", "Network", Unit::None).decimals(2),
 ];
 
-const TARIFF: &str =
-    "[power.tariff]\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nprice = 0.3\n";
+const TARIFF: &str = "[power.tariff]\ncurrency = \"EUR\"\ntime_zone = \"Europe/Berlin\"\nprice = 0.3\n\
+     standing = 0.1\nstanding_per = \"day\"\n";
 
 struct House {
     dir: tempfile::TempDir,
@@ -184,7 +184,7 @@ fn a_month_is_summed_up_and_held_against_the_one_before_and_last_year() {
     close(&figures["energy_kwh"]["before"], 60.0);
     close(&figures["energy_kwh"]["last_year"], 93.0);
     close(&figures["cost_eur"]["value"], 9.3);
-    close(&figures["mean_w"]["value"], 41.7);
+    close(&figures["mean_w"]["value"], 41.667);
     close(&figures["min_w"]["value"], 20.0);
     close(&figures["peak_w"]["value"], 91.0);
     assert_eq!(figures["peak_w"]["remark"], "on Sun 31 May 2026");
@@ -353,6 +353,40 @@ fn of_a_period_of_which_nothing_is_known_nothing_is_claimed() {
     assert_eq!(told["figures"], serde_json::json!({}));
 }
 
+#[test]
+fn the_standing_charge_begins_with_the_first_day_that_is_known_as_it_is_booked() {
+    let house = House::new();
+    house.book("2026-05-03", "2026-05-06", |_| 1.2);
+    let told = house.told("2026-05-05T10:00:00Z", "2026-05", "");
+    let standing = &told["figures"]["standing_eur"];
+    close(&standing["value"], 0.3);
+    assert!(standing.get("before").is_none(), "{standing}");
+    // Days without data between others are charged all the same.
+    house.book("2026-05-08", "2026-05-09", |_| 1.2);
+    let told = house.told("2026-05-09T10:00:00Z", "2026-05-06..2026-05-08", "");
+    close(&told["figures"]["standing_eur"]["value"], 0.3);
+}
+
+/// Half a watt for a day is no nothing.
+#[test]
+fn what_is_small_is_told_as_it_is() {
+    let house = House::new();
+    house.book("2026-05-01", "2026-05-02", |_| 0.0048);
+    let document = house.reports("2026-05-02T10:00:00Z", "");
+    let asked = "2026-05-01".parse::<Period>().unwrap().into();
+    let document = document.make("power", &asked).unwrap();
+    for (format, words) in [
+        (Format::Text, "0.0048 kWh"),
+        (Format::Csv, "figure,energy_kwh,value,0.0048,kWh"),
+        (Format::Html, "0.0048"),
+        (Format::Json, "\"value\": 0.0048"),
+    ] {
+        let told = format.render(&document);
+        assert!(told.contains(words), "{told}");
+        assert!(!told.contains("0.00 kWh"), "{told}");
+    }
+}
+
 const OTHERS: &str = "[power.meters.plug]\ntasmota = \"plug\"\nfeeds = \"node-pc\"\n\
     [power.meters.dead]\ntasmota = \"dead\"\nfeeds = \"node-pi\"\n\
     [power.meters.own]\ntasmota = \"own\"\nfeeds = \"node-nas\"\n";
@@ -372,7 +406,7 @@ fn other_nodes_are_told_by_the_meters_that_feed_them() {
     close(&nodes[0]["before_kwh"], 7.0);
     assert_eq!(
         (&nodes[1]["node"], &nodes[1]["share_pct"]),
-        (&"nas".into(), &33.0.into())
+        (&"nas".into(), &33.333.into())
     );
     let told = house.told_of(Some("pc"), now, "2026-05-01..2026-05-03", OTHERS);
     assert_eq!(told["node"], "pc");
@@ -389,8 +423,10 @@ fn other_nodes_are_told_by_the_meters_that_feed_them() {
     );
     let typical = &told["charts"]["typical_day"]["series"][0]["values"];
     close(&typical[5], 100.0);
+    assert!(!texts(&told).contains("without data"), "{told}");
     let told = house.told_of(Some("pc"), now, "2026", OTHERS);
     close(&told["figures"]["energy_kwh"]["value"], 15.4);
+    assert!(texts(&told).contains("h are without data"), "{told}");
     // Of this very node it is the whole report; of one whose meter is silent, nothing.
     let told = house.told_of(Some("nas"), now, "2026-05-01..2026-05-03", OTHERS);
     assert!(told["tables"].get("services").is_some());
@@ -409,6 +445,13 @@ fn other_nodes_are_told_by_the_meters_that_feed_them() {
         node: Some("tv".to_owned()),
         ..Asked::default()
     };
+    let nobody = Asked {
+        node: Some(String::new()),
+        ..Asked::default()
+    };
+    let error = house.reports(now, OTHERS).make("power", &nobody);
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "the node's name is empty; there is: nas, pc, pi");
     let error = house
         .reports(now, OTHERS)
         .make("power", &asked)

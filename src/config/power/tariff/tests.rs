@@ -282,7 +282,7 @@ fn steps_tax_standing_charge_and_export_are_read() {
         ("[tiers.a]\nabove_kwh = 1", "tiers.a: needs one of"),
         (
             "[tiers.a]\nabove_kwh = 1\nprice = 1\nadd = 1",
-            "tiers.a: needs one of",
+            "tiers.a: has both",
         ),
         ("[tiers.a]\nprice = 1", "tiers.a.above_kwh: is missing"),
         (

@@ -76,9 +76,7 @@ impl Tiers {
             if !table.has("above_kwh") {
                 table.fault("above_kwh", "is missing");
             }
-            if table.has("price") == table.has("add") {
-                table.fault_here("needs one of \"price\" and \"add\"");
-            }
+            table.either("price", "add");
             table.finish();
             let price = price.map(StepPrice::Is).or(add.map(StepPrice::Adds));
             let (Some(above_kwh), Some(price)) = (above_kwh, price) else {
