@@ -337,7 +337,7 @@ fn of_services() -> Published {
         "exec/systemctl list-units --state=failed --plain --no-legend --full",
         "0\n",
     );
-    let properties = "LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent";
+    let properties = "LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,CPUUsageNSec";
     put(
         &format!("exec/systemctl show --property=Id,{properties} -- web.service"),
         "0\nId=web.service\nActiveState=active\nNRestarts=0\n",

@@ -1,12 +1,12 @@
 //! What the programs of the simulated machine print, besides smartctl: systemd's and the package
 //! manager's.
 
-use super::machine::{Machine, SERVICES};
+use super::machine::{HZ, Machine, SERVICES};
 
 /// The service that a scenario can let fail.
 const FAILING: &str = "restic";
 const PROPERTIES: &str =
-    "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent";
+    "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,CPUUsageNSec";
 
 /// Each call as a file of answers, with its text; the first line is the exit status.
 pub(super) fn answers(machine: &Machine) -> Vec<(String, String)> {
@@ -16,16 +16,18 @@ pub(super) fn answers(machine: &Machine) -> Vec<(String, String)> {
     } else {
         "0\n".to_owned()
     };
-    let block = |(name, _, megabytes): &(&str, f64, u64)| {
+    let block = |(name, share, megabytes): &(&str, f64, u64)| {
         let (state, sub, result) = if failed && *name == FAILING {
             ("failed", "failed", "exit-code")
         } else {
             ("active", "running", "success")
         };
         let memory = megabytes << 20;
+        let nanoseconds = machine.busy * share / HZ * 1e9;
         format!(
             "Id={name}.service\nLoadState=loaded\nActiveState={state}\nSubState={sub}\n\
-             Result={result}\nNRestarts=0\nMemoryCurrent={memory}\n\n"
+             Result={result}\nNRestarts=0\nMemoryCurrent={memory}\n\
+             CPUUsageNSec={nanoseconds:.0}\n\n"
         )
     };
     let blocks: String = SERVICES.iter().map(block).collect();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Map;
 use tokio::time::Instant;
 
+use super::busy::{Busy, CPU};
 use super::engine::{self, Inspected, Listed};
 use super::flap::Flap;
 use super::units::{LOOPING, MEMORY, RESTARTS};
@@ -93,6 +94,7 @@ struct Known {
     of: (String, Option<&'static str>),
     samples: u32,
     flap: Flap,
+    busy: Busy,
 }
 
 impl Collect for Containers {
@@ -114,7 +116,7 @@ impl Collect for Containers {
                 .entry(one.id.clone())
                 .or_insert_with(|| Known::new(one));
             known.ask((&socket, until), one, &mut turns);
-            known.reading(one, memory(&self.root, &one.id))
+            known.reading(one, &self.root)
         });
         Ok(readings.collect())
     }
@@ -158,6 +160,7 @@ impl Known {
             of: (String::new(), None),
             samples: 0,
             flap: Flap::default(),
+            busy: Busy::default(),
         }
     }
 
@@ -178,10 +181,11 @@ impl Known {
         }
     }
 
-    fn reading(&mut self, listed: &Listed, memory: Option<f64>) -> Reading {
+    fn reading(&mut self, listed: &Listed, root: &Root) -> Reading {
         let mut reading = Reading::new(&self.subject).with(&STATE, listed.state.as_str());
         reading.push(&HEALTH, listed.health());
-        reading.push(&MEMORY, memory);
+        reading.push(&MEMORY, memory(root, &listed.id));
+        reading.push(&CPU, self.busy.pct(processor_time(root, &listed.id)));
         if let Some(inspected) = &self.inspected {
             let ended = matches!(listed.state.as_str(), "exited" | "stopped");
             let code = inspected.state.exit_code;
@@ -206,14 +210,39 @@ impl Known {
 
 /// What it takes of memory, by its control group; engines answer that far more slowly.
 fn memory(root: &Root, id: &str) -> Option<f64> {
+    in_group(
+        root,
+        id,
+        "memory",
+        "memory.current",
+        "memory.usage_in_bytes",
+    )?
+    .parse()
+    .ok()
+}
+
+/// The processor time that it has used, in nanoseconds.
+fn processor_time(root: &Root, id: &str) -> Option<u64> {
+    let text = in_group(root, id, "cpuacct", "cpu.stat", "cpuacct.usage")?;
+    let microseconds = text
+        .lines()
+        .find_map(|line| line.strip_prefix("usage_usec "));
+    match microseconds {
+        Some(microseconds) => microseconds.parse::<u64>().ok()?.checked_mul(1_000),
+        None => text.parse().ok(),
+    }
+}
+
+/// What a file of a container's control group says: `file` in version 2, `old` of a `controller`
+/// in version 1.
+fn in_group(root: &Root, id: &str, controller: &str, file: &str, old: &str) -> Option<String> {
     let places = [
-        format!("fs/cgroup/system.slice/docker-{id}.scope/memory.current"),
-        format!("fs/cgroup/docker/{id}/memory.current"),
-        format!("fs/cgroup/machine.slice/libpod-{id}.scope/memory.current"),
-        format!("fs/cgroup/memory/docker/{id}/memory.usage_in_bytes"),
+        format!("system.slice/docker-{id}.scope/{file}"),
+        format!("docker/{id}/{file}"),
+        format!("machine.slice/libpod-{id}.scope/{file}"),
+        format!("{controller}/docker/{id}/{old}"),
     ];
-    let mut texts = places
+    places
         .iter()
-        .filter_map(|place| Root::read_trimmed(&root.sys(place)));
-    texts.next()?.parse().ok()
+        .find_map(|place| Root::read_trimmed(&root.sys(&format!("fs/cgroup/{place}"))))
 }

@@ -2,6 +2,7 @@
 //! (`container-<name>`), processes that must be there (`check-<name>`), jobs and backups that must
 //! have been done lately (`job-<name>`), and updates that wait (`updates`).
 
+mod busy;
 pub(super) mod checks;
 pub(super) mod containers;
 mod engine;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::Map;
 
+use super::busy::{Busy, CPU};
 use super::flap::Flap;
 use crate::collect::errand::Errand;
+use crate::collect::read::figure;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{ExecError, Host, Output};
@@ -46,7 +48,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Units that have failed once are told from then on; more than this are not.
 const MOST: usize = 50;
 const PROPERTIES: &str =
-    "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent";
+    "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,CPUUsageNSec";
 
 fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let watch = section.texts("watch").unwrap_or_default();
@@ -70,6 +72,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         errand: Errand::default(),
         subjects: HashMap::new(),
         flaps: HashMap::new(),
+        busy: HashMap::new(),
         told: Vec::new(),
     })
 }
@@ -95,6 +98,7 @@ struct Units {
     errand: Errand,
     subjects: HashMap<String, Arc<Subject>>,
     flaps: HashMap<String, Flap>,
+    busy: HashMap<String, Busy>,
     told: Vec<Reading>,
 }
 
@@ -189,11 +193,12 @@ impl Units {
         });
         let mut reading = Reading::new(subject);
         reading.push(&STATE, unit.get("ActiveState").copied());
-        let number = |key: &str| unit.get(key)?.parse::<f64>().ok();
         // 2^64 - 1 is systemd's word for "not accounted".
-        let memory = number("MemoryCurrent").filter(|bytes| *bytes < 1e18);
-        reading.push(&MEMORY, memory);
-        if let Some(count) = number("NRestarts") {
+        let number = |key: &str| unit.get(key)?.parse().ok().filter(|it| *it < u64::MAX);
+        reading.push(&MEMORY, number("MemoryCurrent").map(figure));
+        let busy = self.busy.entry(id.to_owned()).or_default();
+        reading.push(&CPU, busy.pct(number("CPUUsageNSec")));
+        if let Some(count) = number("NRestarts").map(figure) {
             let flap = self.flaps.entry(id.to_owned()).or_default();
             reading.push(&RESTARTS, Some(count));
             reading.push(&LOOPING, Some(flap.is_looping(count)));

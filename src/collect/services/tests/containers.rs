@@ -59,6 +59,16 @@ async fn containers_are_told_with_health_and_how_they_ended() {
     let answers = answers.map(|(path, body)| (path.to_owned(), body));
     let socket = engine(machine.dir.path(), BTreeMap::from(answers));
     machine.put("sys/fs/cgroup/docker/a1/memory.current", "4096\n");
+    // Of one the control group is of version 2, of one of version 1.
+    let use_of = |a1: u64, b2: u64| {
+        let text = format!("usage_usec {a1}\nuser_usec 0\n");
+        machine.put("sys/fs/cgroup/docker/a1/cpu.stat", &text);
+        machine.put(
+            "sys/fs/cgroup/cpuacct/docker/b2/cpuacct.usage",
+            &format!("{b2}\n"),
+        );
+    };
+    use_of(5_000_000, 7_000_000_000);
     let config = format!("socket = \"{}\"\nignore = [\"secret\"]", socket.display());
     let (collector, told) = build(containers::ENTRY, &machine.host, &config);
     assert_eq!(told, "");
@@ -103,9 +113,14 @@ async fn containers_are_told_with_health_and_how_they_ended() {
         readings[0].detail.as_ref().unwrap()["image"],
         "jellyfin/jellyfin:10"
     );
-    // Nothing has changed: what is known stands.
+    assert_eq!(number(&readings[0], "cpu_pct"), None, "one look is none");
+    // Nothing has changed: what is known stands. What was used meanwhile is.
+    use_of(5_000_001, 7_000_000_000);
     let again = sample(collector).await.1.unwrap();
     assert_eq!(number(&again[2], "failed"), Some(1.0));
+    assert!(number(&again[0], "cpu_pct").is_some_and(|busy| busy > 0.0));
+    assert_eq!(number(&again[1], "cpu_pct"), Some(0.0));
+    assert_eq!(number(&again[2], "cpu_pct"), None);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ esac"#;
 fn unit(name: &str, state: &str, restarts: u32) -> String {
     format!(
         "Id={name}\nLoadState=loaded\nActiveState={state}\nSubState=sub\nResult=success\n\
-         NRestarts={restarts}\nMemoryCurrent=1048576\n"
+         NRestarts={restarts}\nMemoryCurrent=1048576\nCPUUsageNSec=[not set]\n"
     )
 }
 
@@ -45,6 +45,7 @@ async fn units_that_fail_are_told_and_those_that_are_watched() {
     assert_eq!(number(&readings[1], "memory_bytes"), Some(1_048_576.0));
     assert_eq!(number(&readings[1], "restart_loop"), Some(0.0));
     assert_eq!(readings[1].detail.as_ref().unwrap()["sub_state"], "sub");
+    assert_eq!(number(&readings[1], "cpu_pct"), None, "it is not accounted");
     // Another one fails: it is told although nobody watches it, and how it recovers.
     machine.put("failed", "backup.service loaded failed failed Backup\n");
     let broken = unit("backup.service", "failed", 0).replace("1048576", "18446744073709551615");
