@@ -257,11 +257,10 @@ fn host(whole: &Day, power_w: Option<f64>) -> Map<String, Json> {
         energy_kwh,
         cost,
         mean_w,
-        min_w,
-        peak_w,
         watched_s,
         ..
     } = whole.host;
+    let (min_w, peak_w) = whole.host.least_and_most();
     let mut item = Map::new();
     put(&mut item, "power_w", power_w, 2);
     put(&mut item, "energy_kwh", Some(energy_kwh), 6);

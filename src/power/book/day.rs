@@ -57,6 +57,9 @@ pub struct HostDay {
     /// The most, W; `None` if it was never watched.
     #[serde(serialize_with = "short_known")]
     pub peak_w: Option<f64>,
+    /// The least and the most of what was measured, W; `None` if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_w: Option<(f64, f64)>,
     /// For how long it was watched, s.
     #[serde(serialize_with = "short")]
     pub watched_s: f64,
@@ -82,6 +85,16 @@ impl HostDay {
         (self.energy_kwh > 0.0).then(|| (self.estimated_kwh / self.energy_kwh).clamp(0.0, 1.0))
     }
 
+    /// The least and the most, W: as measured on a day that was mostly so, of which an estimate of
+    /// a moment (before a meter is heard for the first time) tells nothing.
+    pub fn least_and_most(&self) -> (Option<f64>, Option<f64>) {
+        let measured = self.estimated_share().is_some_and(|share| share < 0.5);
+        match self.measured_w.filter(|_| measured) {
+            Some((least, most)) => (Some(least), Some(most)),
+            None => (self.min_w, self.peak_w),
+        }
+    }
+
     /// Takes in what is known of another part of the same day.
     fn merge(&mut self, more: &Self) {
         self.energy_kwh += more.energy_kwh;
@@ -96,6 +109,10 @@ impl HostDay {
         let both = |one: Option<f64>, two: Option<f64>, pick: fn(f64, f64) -> f64| match (one, two)
         {
             (Some(one), Some(two)) => Some(pick(one, two)),
+            (one, two) => one.or(two),
+        };
+        self.measured_w = match (self.measured_w, more.measured_w) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, two) => one.or(two),
         };
         self.min_w = both(self.min_w, more.min_w, f64::min);

@@ -105,6 +105,7 @@ impl DayBook {
                 mean_w: shares.power_w,
                 min_w: known,
                 peak_w: known,
+                measured_w: known.filter(|_| !is_estimated).map(|watts| (watts, watts)),
                 watched_s,
                 estimated_kwh: if is_estimated { energy_kwh } else { 0.0 },
             };

@@ -257,3 +257,43 @@ fn of_a_thousand_names_the_least_are_told_together_and_a_day_stays_small() {
     let kept = store.get(Collection::PowerDays, "2026-05-02").unwrap();
     assert!(kept.unwrap().len() < 32_000);
 }
+
+#[test]
+fn the_least_and_the_most_are_measured_ones_where_most_of_a_day_was_measured() {
+    let look = |power_w: f64, energy_kwh: f64, is_estimated: bool| {
+        let book = DayBook::default();
+        let shares = |power_w, energy_kwh| Shares {
+            power_w,
+            energy_kwh,
+            ..shares(&[])
+        };
+        let pieces = |from: &str, to: &str| {
+            let pieces = pieces(at(from), at(to), &berlin()).into_iter();
+            pieces.map(|piece| (piece, 0.0)).collect::<Vec<_>>()
+        };
+        let measured = [(40.0, "08", "09"), (44.0, "09", "10")];
+        for (watts, from, to) in measured {
+            let (from, to) = (
+                format!("2026-05-02T{from}:00"),
+                format!("2026-05-02T{to}:00"),
+            );
+            let lap = pieces(&from, &to);
+            book.add(&lap, &shares(watts, 0.04), false, None);
+        }
+        let lap = pieces("2026-05-02T10:00", "2026-05-02T11:00");
+        book.add(&lap, &shares(power_w, energy_kwh), is_estimated, None);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        book.keep(&store, Vec::new()).unwrap();
+        let day = date("2026-05-02");
+        let host = book.days(&store, day, day).unwrap()[&day].host;
+        host.least_and_most()
+    };
+    assert_eq!(look(22.0, 0.01, true), (Some(40.0), Some(44.0)));
+    assert_eq!(look(22.0, 0.01, false), (Some(22.0), Some(44.0)));
+    assert_eq!(
+        look(90.0, 0.2, true),
+        (Some(40.0), Some(90.0)),
+        "mostly estimated"
+    );
+}

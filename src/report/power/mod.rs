@@ -79,9 +79,16 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
     let frame = &question.frame;
     let power = &question.config.power;
     let mut figures = vec![
-        known.figure(Figure::new("energy_kwh", "Energy", "kWh", 2), |usage| {
-            usage.energy_kwh
-        }),
+        known
+            .figure(Figure::new("energy_kwh", "Energy", "kWh", 2), |usage| {
+                usage.energy_kwh
+            })
+            .remark(match known.now.estimated_pct() {
+                None => String::new(),
+                Some(share) if share < 0.5 => "measured".to_owned(),
+                Some(share) if share > 99.5 => "estimated".to_owned(),
+                Some(share) => format!("{share:.0} % of it estimated, the rest measured"),
+            }),
     ];
     if let Some(code) = known.currency() {
         let lower = code.to_ascii_lowercase();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::model::Timestamp;
 use crate::report::Span;
 use crate::store::{Store, StoreError};
@@ -17,6 +19,10 @@ fn known(read: Result<(), StoreError>) -> Result<(), StoreError> {
     }
 }
 
+/// What a counter went in one step up to this long is spread evenly over it; after a longer time it
+/// is not known when it went.
+const STEP: SignedDuration = SignedDuration::from_hours(2);
+
 /// How far the counter `series` went in each of `bins` (in order), in its unit; `None` where it
 /// told nothing. A counter that goes back began anew: what it lost is not counted.
 ///
@@ -31,23 +37,37 @@ pub(in crate::report) fn counted(
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
         return Ok(counted);
     };
-    // What was before the first bin is where counting starts.
-    let from = first.from.checked_sub(jiff::SignedDuration::from_mins(30));
-    let span = Span {
-        from: from.unwrap_or(first.from),
-        to: last.to,
-    };
-    let mut before = None;
-    let mut places = bins.iter().zip(&mut counted).peekable();
-    known(store.each_sample(series, span.from, span.to, |at, value| {
-        let went = before.replace(value).map(|before| value - before);
-        while places.next_if(|(bin, _)| bin.to < at).is_some() {}
-        if let (Some((bin, sum)), Some(went)) = (places.peek_mut(), went)
-            && at > bin.from
+    // The steps over both ends count for their part.
+    let from = first.from.checked_sub(STEP).unwrap_or(first.from);
+    let to = last.to.checked_add(STEP).unwrap_or(last.to);
+    let mut before: Option<(Timestamp, f64)> = None;
+    let mut place = 0;
+    known(store.each_sample(series, from, to, |at, value| {
+        let Some((then, was)) = before.replace((at, value)) else {
+            return true;
+        };
+        let lap = at.duration_since(then);
+        let began = if lap > STEP { at } else { then };
+        let went = (value - was).max(0.0);
+        while bins
+            .get(place)
+            .is_some_and(|bin| bin.to <= began && bin.to < at)
         {
-            **sum = Some(sum.unwrap_or(0.0) + went.max(0.0));
+            place += 1;
         }
-        true
+        let all = bins.iter().zip(&mut counted).skip(place);
+        for (bin, sum) in all.take_while(|(bin, _)| bin.from < at) {
+            let within = bin.to.min(at).duration_since(bin.from.max(began));
+            let share = match lap > STEP {
+                true if at <= bin.to => 1.0,
+                true => 0.0,
+                false => within.as_secs_f64() / lap.as_secs_f64(),
+            };
+            if share > 0.0 {
+                *sum = Some(sum.unwrap_or(0.0) + went * share);
+            }
+        }
+        at < last.to
     }))?;
     Ok(counted)
 }

@@ -8,6 +8,10 @@ use crate::store::SeriesKind;
 /// So many rows a table has; what follows is told together.
 const ROWS: usize = 20;
 
+/// What services are told is no measurement.
+const SHARED: &str =
+    "Shared out by who used processor, graphics and disks; no meter tells them apart.";
+
 /// What the energy went to, the most first.
 pub(super) fn services(known: &Known, document: &mut Document) {
     let mut parts: Vec<(&Share, Sum)> = known
@@ -44,7 +48,8 @@ pub(super) fn services(known: &Known, document: &mut Document) {
     columns.push(Column::number("before_kwh", "Before", "kWh", 2));
     columns.push(Column::number("last_year_kwh", "Last year", "kWh", 2));
     let rows: Vec<Vec<Cell>> = rows.collect();
-    let remark = remainder(parts.iter().skip(ROWS).map(|(_, sum)| sum.energy_kwh));
+    let more = remainder(parts.iter().skip(ROWS).map(|(_, sum)| sum.energy_kwh));
+    let remark = format!("{SHARED} {more}").trim_end().to_owned();
     document.table(Table {
         id: "services",
         title: "What the energy went to".to_owned(),

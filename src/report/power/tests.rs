@@ -65,6 +65,7 @@ impl House {
                     mean_w: energy * 1000.0 / 24.0,
                     min_w: Some(20.0),
                     peak_w: Some(60.0 + f64::from(date.day())),
+                    measured_w: None,
                     watched_s: 86_400.0,
                     estimated_kwh: energy * 0.1,
                 },

@@ -211,6 +211,7 @@ struct Part {
 impl Part {
     fn of(day: &Day) -> Self {
         let host = day.host;
+        let (min_w, peak_w) = host.least_and_most();
         let is_known = host.watched_s > 0.0 || host.energy_kwh > 0.0;
         Self {
             energy_kwh: is_known.then_some(host.energy_kwh),
@@ -218,8 +219,8 @@ impl Part {
             // What is not known has cost nothing that could be told.
             currency: day.currency.clone().filter(|_| is_known),
             mean_w: host.mean_w,
-            min_w: host.min_w,
-            peak_w: host.peak_w,
+            min_w,
+            peak_w,
             watched_h: host.watched_s / 3600.0,
         }
     }

@@ -131,3 +131,43 @@ fn the_mean_of_what_is_known_by_the_hour_only_is_that_of_its_samples() {
         close(&told["figures"]["peak_w"]["value"], 40.0);
     }
 }
+
+#[test]
+fn what_a_counter_went_over_the_end_of_a_period_counts_for_its_part() {
+    let house = House::new();
+    let plug = Subject::of_host(Area::Power, "meter-plug", "Plug");
+    let tell = |at: &str, kwh: f64| {
+        let outcome = Outcome {
+            collector: "meter",
+            result: Ok(vec![Reading::new(&plug).with(&ENERGY, kwh)]),
+        };
+        let (at, outcomes) = (at.parse().unwrap(), vec![outcome]);
+        house.store.append(&Batch { at, outcomes }).unwrap();
+    };
+    // Every hour at ten to; Berlin's 2nd of May is from 22:00 to 22:00.
+    tell("2026-05-01T20:50:00Z", 1.0);
+    tell("2026-05-01T21:50:00Z", 1.6);
+    tell("2026-05-01T22:50:00Z", 2.2);
+    tell("2026-05-01T23:50:00Z", 2.2);
+    // Nobody knows when it counted in these hours, but in this day.
+    tell("2026-05-02T20:50:00Z", 3.2);
+    tell("2026-05-02T21:50:00Z", 3.2);
+    tell("2026-05-02T22:50:00Z", 3.8);
+    house.store.sync().unwrap();
+    let energy = |period: &str| {
+        let told = house.told("2026-05-04T10:00:00Z", period, "");
+        told["tables"]["meters"][0]["energy_kwh"].as_f64()
+    };
+    let bins = [
+        "2026-05-01",
+        "2026-05-02",
+        "2026-05-03",
+        "2026-05-02..2026-05-03",
+    ];
+    // 50 minutes of the hour over midnight are the new day's.
+    house.book("2026-05-01", "2026-05-04", |_| 1.0);
+    assert_eq!(
+        bins.map(energy),
+        [Some(0.7), Some(1.6), Some(0.5), Some(2.1)]
+    );
+}
