@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::mounts::{self, Mount};
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::{Host, Root};
+use crate::host::{Host, Memory, Root};
 use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Unit, slug};
 
 /// 64 MiB: less is not worth a message.
@@ -45,6 +46,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     section.finish();
     Box::new(Filesystem {
         root: host.root.clone(),
+        memory: host.memory.clone(),
         network,
         exclude: exclude.into_iter().map(PathBuf::from).collect(),
         subjects: HashMap::new(),
@@ -54,6 +56,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
 /// How full each filesystem is: `fs-<mount point>`, where `/` is `fs-root`.
 struct Filesystem {
     root: Root,
+    memory: Memory,
     network: bool,
     exclude: Vec<PathBuf>,
     subjects: HashMap<PathBuf, Arc<Subject>>,
@@ -67,7 +70,11 @@ impl Collect for Filesystem {
             .iter()
             .filter_map(|mount| {
                 let subject = self.subject(mount);
-                measure(&self.root, mount, &subject)
+                let mut reading = measure(&self.root, mount, &subject)?;
+                let errors = self.tell_errors(mount, &mut reading);
+                let is_stopped = errors.is_some_and(|errors| self.has_stopped(mount, errors));
+                reading.push(&READ_ONLY, Some(mount.read_only || is_stopped));
+                Some(reading)
             })
             .collect())
     }
@@ -96,6 +103,68 @@ impl Filesystem {
             .insert(mount.point.clone(), Arc::clone(&subject));
         subject
     }
+
+    /// ext4 keeps what errors it has met since it was last checked; no other filesystem of Linux
+    /// tells them without being asked by root.
+    fn tell_errors(&self, mount: &Mount, reading: &mut Reading) -> Option<u32> {
+        if !mount.kind.starts_with("ext") {
+            return None;
+        }
+        let device = mount.device(&self.root)?;
+        let read = |file: &str| {
+            let path = format!("fs/ext4/{device}/{file}");
+            Root::read_trimmed(&self.root.sys(&path))
+        };
+        let errors = read("errors_count").and_then(|text| text.parse::<u32>().ok());
+        reading.push(&ERRORS, errors.map(f64::from));
+        let at = read("last_error_time").and_then(|text| text.parse().ok());
+        let at = at
+            .filter(|at| *at > 0)
+            .and_then(|at| Timestamp::from_second(at).ok());
+        reading.push(&ERROR_AT, at);
+        errors
+    }
+
+    /// Whether an ext4 with so many `errors` takes no more writes because of one of them. Since 2024
+    /// kernels go on to call it writable then (6.1 and 6.12 among them; later ones say
+    /// `emergency_ro`), so it follows from a new error and from what it is to do on one.
+    fn has_stopped(&self, mount: &Mount, errors: u32) -> bool {
+        let key = format!("filesystem/{}", mount.point.display());
+        let boot = self.root.boot();
+        let is_same = |began: &Began| began.boot == boot && began.mount == mount.number;
+        let began = self
+            .memory
+            .get(&key)
+            .filter(is_same)
+            .filter(|began| began.errors <= errors);
+        let Some(began) = began else {
+            let mount = mount.number.clone();
+            self.memory.put(
+                &key,
+                &Began {
+                    boot,
+                    mount,
+                    errors,
+                },
+            );
+            return false;
+        };
+        let options = mount.device(&self.root).map(|device| {
+            let path = self.root.proc(&format!("fs/ext4/{device}/options"));
+            Root::read(&path).unwrap_or_default()
+        });
+        let stops =
+            options.is_some_and(|text| text.lines().any(|line| line == "errors=remount-ro"));
+        stops && errors > began.errors
+    }
+}
+
+/// How many errors an ext4 had when a mount of it was first seen.
+#[derive(Serialize, Deserialize)]
+struct Began {
+    boot: String,
+    mount: String,
+    errors: u32,
 }
 
 /// The figures of one filesystem; `None` if it is not to be reached from here.
@@ -123,11 +192,7 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
         .with(&FREE, figure(free))
         .with(&USED, figure(used))
         .with(&SIZE, figure(size))
-        .with_known(&INODES, percent(inodes, space.inodes))
-        .with(&READ_ONLY, mount.read_only);
-    if mount.kind.starts_with("ext") {
-        tell_errors(root, mount, &mut reading);
-    }
+        .with_known(&INODES, percent(inodes, space.inodes));
     reading.detail = Some(
         detail
             .into_iter()
@@ -135,22 +200,6 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
             .collect(),
     );
     Some(reading)
-}
-
-/// ext4 keeps what errors it has met since it was last checked; no other filesystem of Linux
-/// tells them without being asked by root.
-fn tell_errors(root: &Root, mount: &Mount, reading: &mut Reading) {
-    let Some(device) = mount.device(root) else {
-        return;
-    };
-    let read = |file: &str| Root::read_trimmed(&root.sys(&format!("fs/ext4/{device}/{file}")));
-    let errors = read("errors_count").and_then(|text| text.parse::<u32>().ok());
-    reading.push(&ERRORS, errors.map(f64::from));
-    let at = read("last_error_time").and_then(|text| text.parse().ok());
-    let at = at
-        .filter(|at| *at > 0)
-        .and_then(|at| Timestamp::from_second(at).ok());
-    reading.push(&ERROR_AT, at);
 }
 
 #[cfg(test)]
@@ -196,6 +245,52 @@ mod tests {
             assert_eq!(errors, want);
             assert_eq!(readings[0].value("error_at").cloned(), at.map(Value::from));
             assert!(readings[1].value("errors").is_none(), "without a device");
+        }
+    }
+
+    #[test]
+    fn an_ext4_that_takes_no_more_writes_after_an_error_is_read_only_whatever_the_kernel_calls_it()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        std::fs::create_dir_all(dir.path().join("root")).unwrap();
+        file("sys/dev/block/254:0/uevent", "MAJOR=254\nDEVNAME=dm-0\n");
+        file("proc/sys/kernel/random/boot_id", "a\n");
+        let host = Host::captured(dir.path(), Clock::Real);
+        let sample = |mount: u32, errors: u32, behaviour: &str| {
+            let line = format!("{mount} 1 254:0 / / rw - ext4 /dev/mapper/x rw\n");
+            file("proc/1/mountinfo", &line);
+            let options = format!("rw\nbsddf\nerrors={behaviour}\ncommit=5\n");
+            file("proc/fs/ext4/dm-0/options", &options);
+            file("sys/fs/ext4/dm-0/errors_count", &errors.to_string());
+            let problems = Problems::default();
+            let table = config::Value::default();
+            let section = Section::new("collect.filesystem".to_owned(), table, &problems);
+            // Each time by a homewatch that has just begun.
+            let readings = build(&host, section).sample().unwrap();
+            readings[0].value("read_only").cloned()
+        };
+        for (mount, errors, behaviour, want) in [
+            // Errors of before this mount stop nothing.
+            (22, 2, "remount-ro", false),
+            (22, 2, "remount-ro", false),
+            (22, 6, "remount-ro", true),
+            (22, 6, "continue", false),
+            (22, 7, "remount-ro", true),
+            (23, 7, "remount-ro", false),
+            (23, 0, "remount-ro", false),
+            (23, 1, "remount-ro", true),
+        ] {
+            let told = sample(mount, errors, behaviour);
+            assert_eq!(
+                told,
+                Some(Value::from(want)),
+                "{mount} {errors} {behaviour}"
+            );
         }
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Mount {
     pub(super) source: String,
     /// Whether the filesystem itself is read-only, not just this mount of it.
     pub(super) read_only: bool,
+    /// The kernel's number of this mount; empty where it is not told.
+    pub(super) number: String,
     /// The same for every mount of one filesystem.
     identity: String,
 }
@@ -163,8 +165,9 @@ fn depth(path: &Path) -> usize {
 /// `36 35 98:0 /part /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`
 fn parse_info(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
-    let mut left = left.split(' ').skip(2);
-    let device = left.next()?;
+    let mut left = left.split(' ');
+    let number = left.next()?.to_owned();
+    let device = left.nth(1)?;
     let point = left.nth(1)?;
     let mut right = right.split(' ');
     let kind = right.next()?;
@@ -174,6 +177,7 @@ fn parse_info(line: &str) -> Option<Mount> {
         point: unescape(point).into(),
         kind: kind.to_owned(),
         read_only: is_read_only(options),
+        number,
         identity: device.to_owned(),
         source,
     })
@@ -190,13 +194,16 @@ fn parse_plain(line: &str) -> Option<Mount> {
         point,
         kind,
         read_only,
+        number: String::new(),
         identity: source.clone(),
         source,
     })
 }
 
+/// Newer kernels do not call a filesystem "ro" that met an error, but so.
 fn is_read_only(options: &str) -> bool {
-    options.split(',').any(|option| option == "ro")
+    let words = ["ro", "emergency_ro", "shutdown"];
+    options.split(',').any(|option| words.contains(&option))
 }
 
 /// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
@@ -236,6 +243,7 @@ mod tests {
 28 22 0:50 / /mnt/nas rw - nfs4 nas:/x rw
 29 22 8:3 / /mnt/old ro,relatime - xfs /dev/sdb1 rw
 30 22 8:4 / /mnt/old rw,relatime - ext4 /dev/sdc1 ro
+31 22 8:5 / /srv rw,relatime - ext4 /dev/sdc2 rw,emergency_ro
 nonsense";
         let mounts = select(info.lines().filter_map(parse_info), false);
         let seen: Vec<_> = mounts
@@ -247,11 +255,12 @@ nonsense";
             [
                 ("/", "ext4", false),
                 ("/home", "btrfs", false),
-                ("/mnt/old", "ext4", true)
+                ("/mnt/old", "ext4", true),
+                ("/srv", "ext4", true)
             ]
         );
         let with_network = select(info.lines().filter_map(parse_info), true);
-        assert_eq!(with_network.len(), 4);
+        assert_eq!(with_network.len(), 5);
     }
 
     #[test]

@@ -154,10 +154,24 @@ fn filesystem(text: &str) -> Verdict {
     if !is_trouble || text.contains("errors=") {
         return None;
     }
+    if text.starts_with("JBD2") {
+        return Some((Kind::Filesystem, journal_of(text)));
+    }
     let (_, rest) = text.split_once('(').unwrap_or(("", ""));
     let inside = rest.split([')', ':']).next().unwrap_or_default();
     let device = inside.strip_prefix("device ").unwrap_or(inside);
     Some((Kind::Filesystem, first_word(device)))
+}
+
+/// Journals are called by device and inode: `… superblock for dm-0-8.`
+fn journal_of(text: &str) -> String {
+    let journal = text
+        .rsplit(' ')
+        .next()
+        .unwrap_or(text)
+        .trim_end_matches('.');
+    let (device, _) = journal.rsplit_once('-').unwrap_or((journal, ""));
+    device.to_owned()
 }
 
 fn usb(text: &str) -> Verdict {
@@ -285,6 +299,11 @@ mod tests {
             "BTRFS error (device nvme0n1p2: state EA): bdev",
             Kind::Filesystem,
             "nvme0n1p2",
+        ),
+        (
+            "JBD2: I/O error when updating journal superblock for dm-0-8.",
+            Kind::Filesystem,
+            "dm-0",
         ),
         (
             "usb 2-1: reset SuperSpeed USB device number 2 using xhci_hcd",
