@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const FIELDS: &str = "vg_name,lv_name,lv_layout,data_percent,metadata_percent,copy_percent,\
                       raid_sync_action,raid_mismatch_count,lv_health_status,vg_missing_pv_count";
 
-static STATE: Metric = Metric::state("state", "State", &["ok", "syncing", "degraded"]);
+static STATE: Metric = Metric::state("state", "State", &["ok", "syncing", "full", "degraded"]);
 static FULLEST: Metric = Metric::gauge(
     "thin_used_pct",
     "Fullest of data and metadata",
@@ -62,38 +62,55 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     Box::new(Lvm {
         root: host.root.clone(),
         lvs: Program::new(host, "lvs", &arguments, EVERY, LIMIT),
+        volumes: Vec::new(),
+        again: false,
         told: None,
     })
 }
 
 /// Thin pools and mirrored or RAID volumes of LVM: `pool-lvm-<group>-<volume>` each. `lvs` works
-/// for root only (`host.commands.lvs`); on a machine without LVM it is not even tried.
+/// for root only (`packaging/homewatch-lvs.service`, `host.commands.lvs`); on a machine without LVM it is not even tried.
 struct Lvm {
     root: Root,
     lvs: Program,
+    /// The volumes that the kernel has mapped, and whether `lvs` is asked once more after a change.
+    volumes: Vec<String>,
+    again: bool,
     told: Option<Result<Vec<Reading>, CollectError>>,
 }
 
 impl Collect for Lvm {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        if !has_volumes(&self.root) {
+        let volumes = volumes(&self.root);
+        if volumes.is_empty() {
             return Err(CollectError::Absent("no LVM".to_owned()));
+        }
+        if self.volumes != volumes {
+            self.volumes = volumes;
+            self.lvs.hurry();
+            self.again = true;
         }
         if let Some(answer) = self.lvs.poll() {
             self.told = Some(take(answer));
+            // It may have begun before the change, or in the midst of it.
+            if std::mem::take(&mut self.again) {
+                self.lvs.hurry();
+            }
         }
         self.told.clone().unwrap_or_else(|| Ok(Vec::new()))
     }
 }
 
-/// Whether any mapped device is one of LVM.
-fn has_volumes(root: &Root) -> bool {
+/// The mapped devices that are LVM's, in order.
+fn volumes(root: &Root) -> Vec<String> {
     let entries = fs::read_dir(root.sys("block"))
         .into_iter()
         .flatten()
         .flatten();
-    let mut uuids = entries.filter_map(|entry| Root::read_trimmed(&entry.path().join("dm/uuid")));
-    uuids.any(|uuid| uuid.starts_with("LVM-"))
+    let uuids = entries.filter_map(|entry| Root::read_trimmed(&entry.path().join("dm/uuid")));
+    let mut volumes: Vec<String> = uuids.filter(|uuid| uuid.starts_with("LVM-")).collect();
+    volumes.sort();
+    volumes
 }
 
 fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
@@ -112,8 +129,9 @@ fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
         // That only root may ask is no fault of the machine.
         let said = String::from_utf8_lossy(&output.stderr);
         let line = said.trim().lines().last().unwrap_or("no answer").to_owned();
-        let remedy =
-            "host.commands.lvs = [\"sudo\", \"-n\", \"/usr/sbin/lvs\"] with a rule of sudo lets it";
+        let remedy = "packaging/homewatch-lvs.timer asks it as root for the service; where homewatch \
+                      may gain rights, host.commands.lvs = [\"sudo\", \"-n\", \"/usr/sbin/lvs\"] \
+                      with a rule of sudo does";
         return Err(CollectError::Absent(format!(
             "lvs cannot tell ({line}): {remedy}"
         )));
@@ -142,12 +160,13 @@ fn tell(row: &Json) -> Option<Reading> {
     }
     let missing = number("vg_missing_pv_count");
     let health = text("lv_health_status");
-    let degraded = missing > Some(0.0)
-        || ["partial", "refresh needed", "failed", "D", "F"].contains(&health)
-        || health.contains("out_of_data");
+    // How many devices its group lacks says nothing of a volume that has none of its own there.
+    let degraded = ["partial", "refresh needed", "failed"].contains(&health);
+    let is_full = health == "out_of_data" || health == "metadata_read_only";
     let synced = number("copy_percent").filter(|_| has_copies);
     let state = match (degraded, synced) {
         (true, _) => "degraded",
+        (false, _) if is_full => "full",
         (false, Some(percent)) if percent < 100.0 => "syncing",
         (false, _) => "ok",
     };
@@ -212,14 +231,27 @@ mod tests {
     fn how_a_volume_stands_follows_from_its_health_and_its_group() {
         for (more, state, errors) in [
             (json!({}), "ok", 0.0),
-            (json!({"vg_missing_pv_count": "1"}), "degraded", 0.0),
+            (json!({"vg_missing_pv_count": "1"}), "ok", 0.0),
             (json!({"lv_health_status": "partial"}), "degraded", 0.0),
             (
                 json!({"lv_health_status": "refresh needed"}),
                 "degraded",
                 0.0,
             ),
-            (json!({"lv_health_status": "out_of_data"}), "degraded", 0.0),
+            (json!({"lv_health_status": "failed"}), "degraded", 0.0),
+            // What lvs says of a pool that is full while another device of the group is away.
+            (
+                json!({"lv_health_status": "out_of_data", "vg_missing_pv_count": "1",
+                    "data_percent": "100.00"}),
+                "full",
+                0.0,
+            ),
+            (
+                json!({"lv_layout": "raid,raid1", "lv_health_status": "partial",
+                    "copy_percent": "100.00", "vg_missing_pv_count": "1"}),
+                "degraded",
+                0.0,
+            ),
             (json!({"lv_health_status": "mismatches exist"}), "ok", 1.0),
             (
                 json!({"lv_layout": "raid,raid1", "copy_percent": "31.25"}),
@@ -292,6 +324,44 @@ mod tests {
         let text = json!({"report": [{"lv": rows}]});
         std::fs::write(&call, format!("0\n{text}")).unwrap();
         assert_eq!(sample(made(&host)).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn volumes_that_come_are_asked_for_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::captured(dir.path(), Clock::Real);
+        let volume = |number: u32| {
+            let mapped = dir.path().join(format!("sys/block/dm-{number}/dm"));
+            std::fs::create_dir_all(&mapped).unwrap();
+            std::fs::write(mapped.join("uuid"), format!("LVM-{number}\n")).unwrap();
+        };
+        std::fs::create_dir_all(dir.path().join("exec")).unwrap();
+        let call = format!("lvs --reportformat json --units b --nosuffix -o {FIELDS}");
+        let call = dir.path().join("exec").join(call);
+        let answer = |names: &[&str]| {
+            let row =
+                |name: &&str| json!({"vg_name": "a", "lv_name": name, "lv_layout": "raid,raid1"});
+            let rows: Vec<Json> = names.iter().map(row).collect();
+            std::fs::write(&call, format!("0\n{}", json!({"report": [{"lv": rows}]}))).unwrap();
+        };
+        let mut lvm = made(&host);
+        volume(0);
+        for (volumes, names, told) in [
+            // Asked in the midst of a change, and once more.
+            (1, &[] as &[&str], 0),
+            (1, &["m"], 1),
+            (2, &["m", "n"], 2),
+            (2, &["m"], 1),
+            // Nothing has changed: not before it is due.
+            (2, &["m", "n"], 1),
+        ] {
+            volume(volumes);
+            answer(names);
+            let sampled = tokio::task::spawn_blocking(move || (lvm.sample().unwrap().len(), lvm));
+            let (count, back) = sampled.await.unwrap();
+            lvm = back;
+            assert_eq!(count, told, "{volumes} {names:?}");
+        }
     }
 
     #[tokio::test]

@@ -129,19 +129,29 @@ impl Containers {
         }
         let mut places = SOCKETS.iter().map(|place| self.root.path(Path::new(place)));
         places
-            .find(|place| place.exists())
+            // Podman's folder is closed to all but root, which does not mean that it is not there.
+            .find(|place| !matches!(place.try_exists(), Ok(false)))
             .ok_or_else(|| CollectError::Absent("no Docker or Podman".to_owned()))
     }
 }
 
-fn refused(socket: &Path, error: &io::Error) -> CollectError {
+pub(super) fn refused(socket: &Path, error: &io::Error) -> CollectError {
     let place = socket.display();
     let kind = error.kind();
     if kind == io::ErrorKind::PermissionDenied {
+        let remedy = if socket.ends_with("podman.sock") {
+            "sudo install -m 644 -D packaging/podman.conf /etc/systemd/system/podman.socket.d/homewatch.conf \
+             && sudo systemctl daemon-reload && sudo systemctl restart podman.socket homewatch"
+        } else {
+            "sudo usermod -aG docker homewatch && sudo systemctl restart homewatch"
+        };
         return CollectError::Absent(format!(
             "{place} may not be opened; whoever may can do everything on this machine. If homewatch \
-             shall: sudo usermod -aG docker homewatch && sudo systemctl restart homewatch"
+             shall: {remedy}"
         ));
+    }
+    if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&kind) {
+        return CollectError::Transient(format!("{place} does not answer in time"));
     }
     // Its socket outlives an engine that is not started.
     if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&kind) {
@@ -168,7 +178,10 @@ impl Known {
     fn ask(&mut self, (socket, until): (&Path, Instant), listed: &Listed, turns: &mut usize) {
         let now = (listed.state.clone(), listed.health());
         self.samples += 1;
-        let due = now != self.of || self.samples >= ANEW;
+        // Podman's list does not tell of health checks: those who have one are asked each time.
+        let health = self.inspected.as_ref().and_then(|one| one.state.health());
+        let is_silent = listed.health().is_none() && health.is_some();
+        let due = now != self.of || self.samples >= ANEW || is_silent;
         if !due || *turns == 0 {
             return;
         }
@@ -183,7 +196,10 @@ impl Known {
 
     fn reading(&mut self, listed: &Listed, root: &Root) -> Reading {
         let mut reading = Reading::new(&self.subject).with(&STATE, listed.state.as_str());
-        reading.push(&HEALTH, listed.health());
+        let told = || self.inspected.as_ref()?.state.health();
+        // One that has ended is not checked any more, whatever its last check said.
+        let health = listed.health().or_else(told);
+        reading.push(&HEALTH, health.filter(|_| listed.state == "running"));
         reading.push(&MEMORY, memory(root, &listed.id));
         reading.push(&CPU, self.busy.pct(processor_time(root, &listed.id)));
         if let Some(inspected) = &self.inspected {

@@ -68,6 +68,23 @@ pub(super) struct InspectedState {
     pub(super) exit_code: i64,
     #[serde(rename = "OOMKilled", default)]
     pub(super) oom_killed: bool,
+    #[serde(rename = "Health", default)]
+    health: Option<InspectedHealth>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct InspectedHealth {
+    #[serde(rename = "Status", default)]
+    status: String,
+}
+
+impl InspectedState {
+    /// What its health check says, as Podman has it here only; `None` without one.
+    pub(super) fn health(&self) -> Option<&'static str> {
+        let said = &self.health.as_ref()?.status;
+        let words = ["healthy", "unhealthy", "starting"];
+        words.into_iter().find(|word| word == said)
+    }
 }
 
 /// Every container, also those that do not run.

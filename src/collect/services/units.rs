@@ -182,8 +182,9 @@ impl Units {
 
     fn one(&mut self, unit: &BTreeMap<&str, &str>) -> Option<Reading> {
         let id = *unit.get("Id")?;
-        // A name that is watched and not (or no longer) there is no unit.
-        if unit.get("LoadState") == Some(&"not-found") {
+        // A name that is watched and not (or no longer) there is no unit. One that has failed and was
+        // then cleared away (`systemctl reset-failed`) has not failed any more.
+        if unit.get("LoadState") == Some(&"not-found") && !self.ever.contains(id) {
             return None;
         }
         let name = plain(id);
@@ -238,8 +239,15 @@ fn failed(text: &str) -> BTreeSet<String> {
     let names = text
         .lines()
         .filter_map(|line| line.split_whitespace().next());
-    let names = names.filter(|name| name.contains('.'));
+    let names = names.filter(|name| name.contains('.') && !is_health_check(name));
     names.map(str::to_owned).collect()
+}
+
+/// Podman's health checks are units called by the container's id, some with more behind it: they fail
+/// whenever a container is unhealthy, which is told of the container.
+fn is_health_check(name: &str) -> bool {
+    let id = name.split(['-', '.']).next().unwrap_or(name);
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The units of `show`: lines `Key=value`, units apart by an empty line.

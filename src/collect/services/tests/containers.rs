@@ -169,3 +169,73 @@ async fn an_engine_that_is_away_or_talks_nonsense_is_told() {
     garbage.join().unwrap();
     assert!(error.to_string().contains("no HTTP"), "{error}");
 }
+
+#[test]
+fn a_socket_that_may_not_be_opened_or_is_slow_is_told_with_what_would_help() {
+    use crate::collect::services::containers::refused;
+    use std::io::{Error, ErrorKind};
+    for (place, kind, words) in [
+        (
+            "/run/docker.sock",
+            ErrorKind::PermissionDenied,
+            "usermod -aG docker",
+        ),
+        (
+            "/run/podman/podman.sock",
+            ErrorKind::PermissionDenied,
+            "packaging/podman.conf",
+        ),
+        (
+            "/run/podman/podman.sock",
+            ErrorKind::WouldBlock,
+            "does not answer in time",
+        ),
+        (
+            "/run/docker.sock",
+            ErrorKind::BrokenPipe,
+            "/run/docker.sock: ",
+        ),
+    ] {
+        let error = refused(std::path::Path::new(place), &Error::from(kind)).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn health_that_the_list_of_podman_leaves_out_is_asked_for_each_time() {
+    let machine = Machine::new();
+    let list = |state: &str| {
+        format!(
+            r#"[{{"Id":"a1","Names":["/web"],"Image":"bb","State":"{state}","Status":"Up 11 minutes"}}]"#
+        )
+    };
+    let health = |word: &str| {
+        format!(
+            r#"{{"RestartCount":0,"State":{{"Status":"running","ExitCode":0,"OOMKilled":false,
+               "Health":{{"Status":"{word}","FailingStreak":0,"Log":[]}}}}}}"#
+        )
+    };
+    let config = format!("socket = \"{}/docker.sock\"", machine.dir.path().display());
+    let (mut collector, _) = build(containers::ENTRY, &machine.host, &config);
+    for (state, said, want) in [
+        ("running", "starting", Some("starting")),
+        ("running", "unhealthy", Some("unhealthy")),
+        ("running", "healthy", Some("healthy")),
+        ("running", "", None),
+        ("running", "unhealthy", None),
+        ("exited", "unhealthy", None),
+    ] {
+        let answers = [
+            ("/containers/json?all=1".to_owned(), list(state)),
+            ("/containers/a1/json".to_owned(), health(said)),
+        ];
+        engine(machine.dir.path(), BTreeMap::from(answers));
+        let (back, result) = sample(collector).await;
+        collector = back;
+        assert_eq!(
+            text(&result.unwrap()[0], "health"),
+            want,
+            "{state} {said:?}"
+        );
+    }
+}

@@ -47,7 +47,15 @@ async fn units_that_fail_are_told_and_those_that_are_watched() {
     assert_eq!(readings[1].detail.as_ref().unwrap()["sub_state"], "sub");
     assert_eq!(number(&readings[1], "cpu_pct"), None, "it is not accounted");
     // Another one fails: it is told although nobody watches it, and how it recovers.
-    machine.put("failed", "backup.service loaded failed failed Backup\n");
+    let check = "e75d0fcc95eae882f5e9b4696d01d7d1743c1784f9d75d37fc678ff06eb71399";
+    machine.put(
+        "failed",
+        &format!(
+            "{check}.service loaded failed failed /usr/bin/podman healthcheck run {check}\n\
+             {check}-4f1b2c.service loaded failed failed [systemd-run] podman\n\
+             backup.service loaded failed failed Backup\n"
+        ),
+    );
     let broken = unit("backup.service", "failed", 0).replace("1048576", "18446744073709551615");
     machine.put("backup.service", &broken);
     machine.put("jellyfin.service", &unit("jellyfin.service", "active", 7));
@@ -67,6 +75,11 @@ async fn units_that_fail_are_told_and_those_that_are_watched() {
     machine.put("failed", "");
     machine.put("backup.service", &unit("backup.service", "inactive", 0));
     let well = |readings: &[Reading]| number(&readings[0], "failed") == Some(0.0);
+    let (collector, readings) = settled(collector, well).await;
+    assert_eq!(text(&readings[2], "state"), Some("inactive"));
+    // One that systemd made for a moment is gone once it is cleared away.
+    let gone = "Id=backup.service\nLoadState=not-found\nActiveState=inactive\nResult=success\n";
+    machine.put("backup.service", gone);
     let (_, readings) = settled(collector, well).await;
     assert_eq!(text(&readings[2], "state"), Some("inactive"));
 }
