@@ -2,7 +2,7 @@ use super::Known;
 use super::past;
 use super::usage::Share;
 use crate::power::{Owner, Sum};
-use crate::report::{Cell, Column, Document, Question, ReportError, Table};
+use crate::report::{Cell, Column, Document, Question, ReportError, Table, quantity};
 use crate::store::SeriesKind;
 
 /// So many rows a table has; what follows is told together.
@@ -157,6 +157,6 @@ fn remainder(rest: impl Iterator<Item = f64>) -> String {
     let (count, sum) = rest.fold((0, 0.0), |(count, sum), energy| (count + 1, sum + energy));
     match count {
         0 => String::new(),
-        _ => format!("{count} more used {sum:.2} kWh together."),
+        _ => format!("{count} more used {} together.", quantity(sum, "kWh", 2)),
     }
 }
