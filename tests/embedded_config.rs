@@ -45,7 +45,7 @@ fn defaults_are_safe() {
     assert_eq!(embedded.listen.to_string(), "127.0.0.1:1883");
     assert_eq!(
         (embedded.max_connections, embedded.max_payload),
-        (50, 65_536)
+        (50, 524_288)
     );
     assert!(embedded.users.is_empty() && embedded.tls.is_none());
 }

@@ -109,6 +109,20 @@ def test_everything_is_told_again_when_home_assistant_is_born(desktop, told):
     mqtt.wait(first, lambda m: not m.retain, before)
 
 
+def test_another_machine_joins_by_the_broker_of_the_first(home, host):
+    """One with much to tell: its announcement is far larger than any other message."""
+    first = home({"host": host.config("sys")}).start()
+    broker = {"url": f"mqtt://127.0.0.1:{first.mqtt_port}"}
+    second = home({"node": {"name": "other"}, "mqtt": {"broker": broker}}).start("--simulate")
+    mqtt = first.mqtt("homeassistant/#", "homewatch/#")
+    mqtt.wait("homeassistant/device/+/config", lambda m: m.json["dev"]["name"] == "other")
+    mqtt.wait("homewatch/other/power/host")
+    mqtt.wait("homewatch/other/status", lambda m: m.text == "online")
+    assert "cannot be sent" not in second.log()
+    second.stop()
+    mqtt.wait("homewatch/other/status", lambda m: m.text == "offline")
+
+
 def test_an_alert_is_an_entity_that_can_be_acknowledged_there(home, host):
     service = home({"host": host.config("sys"), **ALERT_RULE}).start()
     mqtt = service.mqtt("homeassistant/#", "homewatch/#")

@@ -211,17 +211,14 @@ impl Session {
         let window = usize::from(WINDOW.min(self.limits.receive_max).max(1));
         while self.in_flight.len() < window {
             let id = self.free_id();
-            let (number, size) = match worker.outbox.next() {
+            let (number, fits) = match worker.outbox.next() {
                 Some((number, message)) => (Some(number), self.put(id, message)?),
                 None => match worker.fresh.pop() {
                     Some(message) => (None, self.put(id, &message)?),
                     None => break,
                 },
             };
-            if self.limits.max_packet.is_some_and(|max| size > max) {
-                // It would end the connection, now and every time.
-                self.output.truncate(self.output.len() - size as usize);
-                tracing::warn!(size, "a message is larger than the broker takes; dropped");
+            if !fits {
                 if let Some(number) = number {
                     worker.outbox.done(number);
                 }
@@ -233,10 +230,23 @@ impl Session {
         self.flush().await
     }
 
-    fn put(&mut self, id: u16, message: &Message) -> Result<u32, String> {
+    /// Writes a message, and says whether the broker takes one of its size: one that it does not
+    /// would end the connection, now and every time.
+    fn put(&mut self, id: u16, message: &Message) -> Result<bool, String> {
         let before = self.output.len();
         self.wire.publish(&mut self.output, Some(id), message)?;
-        Ok(u32::try_from(self.output.len() - before).unwrap_or(u32::MAX))
+        let size = u32::try_from(self.output.len() - before).unwrap_or(u32::MAX);
+        let fits = self.limits.max_packet.is_none_or(|max| size <= max);
+        if !fits {
+            self.output.truncate(before);
+            tracing::warn!(
+                topic = message.topic,
+                size,
+                "a message is larger than the broker takes and cannot be sent; raise its limit \
+                 (mqtt.embedded.max_payload of a homewatch, max_packet_size of Mosquitto)"
+            );
+        }
+        Ok(fits)
     }
 
     async fn flush(&mut self) -> Result<(), String> {

@@ -52,7 +52,7 @@ impl Default for EmbeddedConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             max_connections: 50,
-            max_payload: 64 << 10,
+            max_payload: 512 << 10,
             users: BTreeMap::new(),
             tls: None,
         }
