@@ -332,7 +332,7 @@ fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
     // With the mean that they had, and how many samples it is of.
     let mut hours = Vec::new();
     store
-        .each_known(SERIES, at(0), at(86_399), |one| hours.push(one))
+        .each_known(SERIES, (at(0), at(86_399)), false, |one| hours.push(one))
         .unwrap();
     assert!(hours.iter().all(|one| one.is_hour), "{hours:?}");
     assert_eq!(hours.iter().map(|one| one.samples).sum::<u32>(), 52);
@@ -341,7 +341,7 @@ fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
     // Of the last days every sample is known.
     let mut samples = Vec::new();
     store
-        .each_known(SERIES, at(7 * 86_400), at(8 * 86_400 - 1), |one| {
+        .each_known(SERIES, (at(7 * 86_400), at(8 * 86_400 - 1)), false, |one| {
             samples.push(one);
         })
         .unwrap();
@@ -349,7 +349,7 @@ fn what_is_older_than_its_retention_goes_but_never_because_of_a_wrong_clock() {
     assert_eq!((samples[0].least, samples[0].mean), (1.0, 1.0));
     assert!(
         store
-            .each_known("health/none", at(0), at(1), |_| {})
+            .each_known("health/none", (at(0), at(1)), false, |_| {})
             .is_err()
     );
 }

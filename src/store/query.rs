@@ -122,15 +122,17 @@ impl Store {
     }
 
     /// Hands what is known of a series from `from` to `to` to `visit`, in order: every sample, and
-    /// of days whose samples are gone each hour as a whole.
+    /// of days whose samples are gone each hour as a whole. With `by_hour` that goes for all days
+    /// that are summed up by the hour: for spans of which every sample is too much to read.
     pub fn each_known(
         &self,
         series: &str,
-        from: Timestamp,
-        to: Timestamp,
+        (from, to): (Timestamp, Timestamp),
+        by_hour: bool,
         mut visit: impl FnMut(Known),
     ) -> Result<(), StoreError> {
-        let (scan, _, _) = self.scan(series, from, to)?;
+        let (mut scan, _, _) = self.scan(series, from, to)?;
+        scan.hourly = by_hour;
         let transaction = self.db().begin_read()?;
         let table = chunks(&transaction)?;
         let mut from = Level::Day.start(scan.from);
@@ -289,7 +291,7 @@ fn coarse_hours(
     let end = day + Level::Day.span();
     let mut newest = scan.pending.points.iter();
     let mut is_fine = newest.any(|(at, _)| (day..end).contains(at))
-        || pack::chunk(table, Level::Day, day, scan.number)?.is_some();
+        || !scan.hourly && pack::chunk(table, Level::Day, day, scan.number)?.is_some();
     for start in (day..end).step_by(10_800_000) {
         is_fine = is_fine || pack::chunk(table, Level::Block, start, scan.number)?.is_some();
     }

@@ -8,6 +8,15 @@ use crate::model::Timestamp;
 use crate::report::Span;
 use crate::store::{Store, StoreError};
 
+/// A longer span is read by the hour: each has its mean, its least and its greatest.
+const LONG: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// When the last sample of an hour is at the latest.
+const LAST: SignedDuration = SignedDuration::from_secs(3599);
+
+fn is_long(from: Timestamp, to: Timestamp) -> bool {
+    to.duration_since(from) > LONG
+}
+
 /// Seconds of an hour.
 const HOUR_S: f64 = 3600.0;
 
@@ -42,10 +51,13 @@ pub(in crate::report) fn counted(
     let to = last.to.checked_add(STEP).unwrap_or(last.to);
     let mut before: Option<(Timestamp, f64)> = None;
     let mut place = 0;
-    known(store.each_sample(series, from, to, |at, value| {
+    let mut step = |at: Timestamp, value: f64| {
         let Some((then, was)) = before.replace((at, value)) else {
-            return true;
+            return;
         };
+        if then >= last.to {
+            return;
+        }
         let lap = at.duration_since(then);
         let began = if lap > STEP { at } else { then };
         let went = (value - was).max(0.0);
@@ -67,8 +79,18 @@ pub(in crate::report) fn counted(
                 *sum = Some(sum.unwrap_or(0.0) + went * share);
             }
         }
-        at < last.to
-    }))?;
+    };
+    known(
+        store.each_known(series, (from, to), is_long(first.from, last.to), |one| {
+            if one.is_hour {
+                // A counter begins an hour with its least and ends it with its greatest.
+                step(one.at, one.least);
+                step(one.at.checked_add(LAST).unwrap_or(one.at), one.greatest);
+            } else {
+                step(one.at, one.mean);
+            }
+        }),
+    )?;
     Ok(counted)
 }
 
@@ -101,24 +123,29 @@ pub(in crate::report) fn watts(
     let mut before: Option<Timestamp> = None;
     // The interval may have been another one then: the step before tells.
     let (usual, mut step) = (interval.as_secs_f64(), 0.0_f64);
-    known(store.each_known(series, span.from, span.to, |one| {
-        let least = found.min_w.map_or(one.least, |least| least.min(one.least));
-        let most = found
-            .peak_w
-            .map_or(one.greatest, |most| most.max(one.greatest));
-        (found.min_w, found.peak_w) = (Some(least), Some(most));
-        let before = before.replace(one.at);
-        let passed = before.map_or(0.0, |before| one.at.duration_since(before).as_secs_f64());
-        let limit = (usual.max(step) * 3.0).min(HOUR_S);
-        step = passed;
-        let passed = match one.is_hour {
-            true => HOUR_S,
-            false if passed <= limit => passed,
-            false => 0.0,
-        };
-        found.watched_s += passed;
-        energy += passed * one.mean;
-    }))?;
+    known(store.each_known(
+        series,
+        (span.from, span.to),
+        is_long(span.from, span.to),
+        |one| {
+            let least = found.min_w.map_or(one.least, |least| least.min(one.least));
+            let most = found
+                .peak_w
+                .map_or(one.greatest, |most| most.max(one.greatest));
+            (found.min_w, found.peak_w) = (Some(least), Some(most));
+            let before = before.replace(one.at);
+            let passed = before.map_or(0.0, |before| one.at.duration_since(before).as_secs_f64());
+            let limit = (usual.max(step) * 3.0).min(HOUR_S);
+            step = passed;
+            let passed = match one.is_hour {
+                true => HOUR_S,
+                false if passed <= limit => passed,
+                false => 0.0,
+            };
+            found.watched_s += passed;
+            energy += passed * one.mean;
+        },
+    ))?;
     if found.watched_s > 0.0 {
         found.mean_w = energy / found.watched_s;
     }
@@ -139,14 +166,19 @@ pub(in crate::report) fn means(
         return Ok(Vec::new());
     };
     let mut places = bins.iter().zip(&mut sums).peekable();
-    known(store.each_known(series, first.from, last.to, |one| {
-        while places.next_if(|(bin, _)| bin.to <= one.at).is_some() {}
-        if let Some((_, (sum, count))) = places.peek_mut() {
-            let samples = f64::from(one.samples);
-            *sum += one.mean * samples;
-            *count += samples;
-        }
-    }))?;
+    known(store.each_known(
+        series,
+        (first.from, last.to),
+        is_long(first.from, last.to),
+        |one| {
+            while places.next_if(|(bin, _)| bin.to <= one.at).is_some() {}
+            if let Some((_, (sum, count))) = places.peek_mut() {
+                let samples = f64::from(one.samples);
+                *sum += one.mean * samples;
+                *count += samples;
+            }
+        },
+    ))?;
     let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
     Ok(sums.into_iter().map(mean).collect())
 }
@@ -180,6 +212,11 @@ pub(in crate::report) fn values(
     span: Span,
 ) -> Result<Vec<f64>, StoreError> {
     let mut values = Vec::new();
-    known(store.each_known(series, span.from, span.to, |one| values.push(one.mean)))?;
+    known(store.each_known(
+        series,
+        (span.from, span.to),
+        is_long(span.from, span.to),
+        |one| values.push(one.mean),
+    ))?;
     Ok(values)
 }
