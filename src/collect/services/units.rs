@@ -92,7 +92,7 @@ struct Units {
     watch: Vec<String>,
     /// Those that have failed now.
     failed: BTreeSet<String>,
-    /// Those that have failed since the start: how they recover is told as well.
+    /// Those that have failed or were told since the start: how they go on is told as well.
     ever: BTreeSet<String>,
     asking: Asking,
     errand: Errand,
@@ -138,7 +138,17 @@ impl Collect for Units {
                 }
                 Asking::Each => {
                     let mut told = vec![self.all()];
-                    told.extend(blocks(&text).iter().filter_map(|unit| self.one(unit)));
+                    let mut seen = BTreeSet::new();
+                    for unit in blocks(&text) {
+                        // One that is watched and has failed is asked for twice.
+                        let id = unit.get("Id").copied().unwrap_or_default();
+                        let reading = seen.insert(id).then(|| self.one(&unit)).flatten();
+                        // systemd finds no unit by a pattern any more once it has put it away.
+                        if reading.is_some() && self.ever.len() < MOST {
+                            self.ever.insert(id.to_owned());
+                        }
+                        told.extend(reading);
+                    }
                     self.told = told;
                     return Ok(self.told.clone());
                 }

@@ -150,3 +150,34 @@ async fn three_restarts_in_a_quarter_of_an_hour_are_a_loop() {
     }
     assert!(!flap.is_looping(0.0), "the count was reset");
 }
+
+#[tokio::test]
+async fn a_unit_that_is_watched_by_a_pattern_is_told_once_and_also_after_systemd_has_put_it_away() {
+    let mut machine = Machine::new();
+    // As systemctl does: a pattern finds units in memory only, a name finds any.
+    let script = r#"
+cd "$(dirname "$0")"
+case $1 in
+list-units) cat failed ;;
+show) shift 3; for unit; do
+    case $unit in
+    *\**) [ -e in-memory ] && cat vic.service && echo ;;
+    *) cat "$unit" && echo ;;
+    esac; done; exit 0 ;;
+esac"#;
+    machine.program("systemctl", script);
+    machine.put("failed", "vic.service loaded failed failed Vic\n");
+    machine.put("in-memory", "");
+    machine.put("vic.service", &unit("vic.service", "failed", 0));
+    let (collector, told) = build(units::ENTRY, &machine.host, "watch = [\"vic*\"]");
+    assert_eq!(told, "");
+    let (collector, readings) = settled(collector, |readings| readings.len() > 1).await;
+    assert_eq!(readings.len(), 2, "once");
+    assert_eq!(text(&readings[1], "state"), Some("failed"));
+    machine.put("failed", "");
+    machine.put("vic.service", &unit("vic.service", "inactive", 0));
+    std::fs::remove_file(machine.dir.path().join("in-memory")).ok();
+    let well = |readings: &[Reading]| number(&readings[0], "failed") == Some(0.0);
+    let (_, readings) = settled(collector, well).await;
+    assert_eq!(text(&readings[1], "state"), Some("inactive"));
+}
