@@ -840,6 +840,11 @@ async fn what_is_foreseen_comes_first_then_what_is_too_young_then_what_is_well()
     home.get("/api/v1/health/predictions?limit=0")
         .await
         .is_problem(400);
+    let mut mended = posted();
+    mended.predictions[0].outlook = homewatch::predict::Nearness::Withdrawn;
+    home.board.post(mended);
+    let got = home.get("/api/v1/health/predictions").await.json();
+    assert_eq!(got["items"][0]["state"], "withdrawn");
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, Verdict};
+use crate::collect::smart::UNREADABLE;
 use crate::collect::{self, CollectError, Sampled};
 use crate::config::Config;
 use crate::host::Host;
-use crate::local::Status;
+use crate::local::{Status, SubjectLine};
 use crate::model::{Reading, Unit, Value, figure};
 
 const CHAPTER: &str = "Sensors and collectors";
@@ -54,10 +55,14 @@ fn one((name, result): &Sampled, service: Option<&Status>) -> Finding {
                 let text = format!("{name}: {what}");
                 return Finding::new(CHAPTER, Verdict::Hint, text).with(help);
             }
-            let labels: Vec<_> = readings
-                .iter()
-                .map(|one| one.subject.label.as_str())
-                .collect();
+            let label = |one: &'_ Reading| one.subject.label.clone();
+            let unread = readings.iter().filter(|one| is_unread(one, service));
+            let unread: Vec<_> = unread.map(label).collect();
+            if !unread.is_empty() {
+                let text = format!("{name}: {} cannot be asked; see Disks", unread.join(", "));
+                return Finding::new(CHAPTER, Verdict::Hint, text);
+            }
+            let labels: Vec<_> = readings.iter().map(label).collect();
             let (first, rest) = labels.split_at(labels.len().min(NAMED));
             let more = match rest.len() {
                 0 => String::new(),
@@ -83,6 +88,15 @@ fn has_it(reading: &Reading, service: Option<&Status>) -> bool {
         status.subjects.iter().any(|line| line.key == key)
             && !status.lacking.iter().any(|one| one == key)
     })
+}
+
+/// Whether a disk could not be asked, neither now nor by the running service.
+fn is_unread(reading: &Reading, service: Option<&Status>) -> bool {
+    let is_line = |line: &&SubjectLine| line.key == reading.subject.key() && line.available;
+    let told = service.and_then(|service| service.subjects.iter().find(is_line));
+    let told = told.and_then(|line| line.figures.first());
+    reading.value("verdict") == Some(&Value::from(UNREADABLE))
+        && told.is_none_or(|(_, verdict)| verdict == UNREADABLE)
 }
 
 /// What a reading says that it lacks, and the remedy.
@@ -124,8 +138,32 @@ fn sensors<'a>(readings: impl Iterator<Item = &'a Reading>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::SubjectLine;
-    use crate::model::{Area, Subject};
+    use crate::model::{Area, Metric, Subject};
+
+    #[test]
+    fn a_disk_that_nobody_can_ask_is_not_fine() {
+        static VERDICT: Metric = Metric::text("verdict", "Verdict");
+        let subject = Subject::of_host(Area::Health, "disk-a", "A");
+        let reading = Reading::new(&subject).with(&VERDICT, UNREADABLE);
+        let sample = ("smart", Ok(vec![reading]));
+        let runs = |verdict: &str| Status {
+            subjects: vec![SubjectLine {
+                key: subject.key().to_owned(),
+                label: "A".to_owned(),
+                available: true,
+                source: None,
+                figures: vec![("Verdict".to_owned(), verdict.to_owned())],
+            }],
+            ..Status::default()
+        };
+        for (service, verdict) in [
+            (None, Verdict::Hint),
+            (Some(runs(UNREADABLE)), Verdict::Hint),
+            (Some(runs("ok")), Verdict::Fine),
+        ] {
+            assert_eq!(one(&sample, service.as_ref()).verdict, verdict);
+        }
+    }
 
     #[test]
     fn what_the_service_may_read_is_fine_though_this_user_may_not() {

@@ -118,7 +118,7 @@ fn verdict<'a>(host: &Host, disk: &smart::Found, service: Option<&'a Status>) ->
     let mut lines = service?.subjects.iter();
     let line = lines.find(|line| line.key == key && line.available)?;
     let (_, verdict) = line.figures.first()?;
-    (verdict != "unreadable").then_some(verdict)
+    (verdict != smart::UNREADABLE).then_some(verdict)
 }
 
 fn one(disk: &smart::Found, told: Option<&str>) -> Finding {

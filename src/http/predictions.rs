@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
-use crate::predict::{Outlook, Prediction};
+use crate::predict::{Nearness, Outlook, Prediction};
 
 use super::params::Params;
 use super::series::Page;
@@ -33,7 +33,7 @@ const FIELDS: [&str; 14] = [
 
 /// What is foreseen to fail, and of which parts that cannot be told yet
 ///
-/// Items have a `state`: `foreseen`, `learning` (with what is `missing`) or `clear`, in this order.
+/// Items have a `state`: `foreseen` (for a time `withdrawn`, once nothing speaks for it any more), `learning` (with what is `missing`) or `clear`, in this order.
 #[utoipa::path(get, path = "/api/v1/health/predictions", tag = "state",
     params(super::document::PageQuery),
     responses((status = 200, description = "A page; in the first minutes there is a `note` that says so instead of `judged_at`", body = super::document::Page)))]
@@ -70,8 +70,12 @@ fn is_cursor(text: &str) -> bool {
 /// A prediction as an item.
 pub(super) fn foreseen(prediction: &Prediction) -> Json {
     let mut item = json!(prediction);
+    let state = match prediction.outlook {
+        Nearness::Withdrawn => "withdrawn",
+        Nearness::Distant | Nearness::Near => "foreseen",
+    };
     if let Some(item) = item.as_object_mut() {
-        item.insert("state".to_owned(), "foreseen".into());
+        item.insert("state".to_owned(), state.into());
     }
     item
 }

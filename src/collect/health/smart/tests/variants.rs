@@ -40,9 +40,13 @@ fn a_bridge_that_reads_nothing_but_noise_is_not_a_disk_that_is_well() {
         assert_eq!(level(code, &noise(231, 7, "7")), Level::Unreadable);
     }
     // All ones are no count.
-    let ones = noise(5, 0xffff_ffff_ffff, "281474976710655");
-    assert_eq!(parse(4, &ones).counts.reallocated, None);
-    assert_eq!(level(4, &ones), Level::Ok);
+    for ones in [u64::from(u32::MAX), 0xffff_ffff_ffff, u64::MAX] {
+        let ones = noise(5, ones, &ones.to_string());
+        assert_eq!(parse(4, &ones).counts.reallocated, None);
+        assert_eq!(level(4, &ones), Level::Ok);
+    }
+    let hours = json!({"power_on_time": {"hours": u32::MAX}, "temperature": {"current": 30}});
+    assert_eq!(parse(0, &answer(&hours)).power_on_hours, None);
     let unknown = answer(&json!({"smartctl": {"messages": [{"severity": "error",
         "string": "/dev/sdc: Unknown USB bridge [0x152d:0x0578 (0x100)]"}]}}));
     assert_eq!(level(1, &unknown), Level::Unreadable);
