@@ -299,7 +299,9 @@ impl Smart {
             };
             if let Some(error) = &found.error {
                 disk.refused(error, bench);
-                disk.due = now + self.every;
+                // A disk that has just been met may not have its rights yet, as while a machine starts.
+                let soon = place.is_none();
+                disk.due = now + if soon { APART } else { self.every };
             }
             self.disks.push(disk);
         }

@@ -196,9 +196,17 @@ async fn a_disk_that_may_not_be_opened_is_unreadable_and_never_well() {
     let readings = machine.now().await;
     assert_eq!(told(&readings[0], "verdict"), "unreadable");
     assert_eq!(told(&readings[0], "reason"), "Permission denied");
-    // It is tried again.
-    let readings = machine.sample(EVERY).await.unwrap();
-    assert_eq!(told(&readings[0], "verdict"), "ok");
+    // It is tried again: soon, for while a machine starts rights come a moment later, then rarely.
+    let refused = answer(&json!({"smartctl": {"messages": [
+        {"string": "Smartctl open device: /dev/sda failed: Permission denied", "severity": "error"}]}}));
+    machine.says("sda", "sat", 2, &refused.to_string());
+    let readings = machine.sample(APART).await.unwrap();
+    assert_eq!(told(&readings[0], "verdict"), "unreadable");
+    machine.says("sda", "sat", 0, &ata(7200, [0; 3]).to_string());
+    for (later, want) in [(EVERY.saturating_sub(APART), "unreadable"), (APART, "ok")] {
+        let readings = machine.sample(later).await.unwrap();
+        assert_eq!(told(&readings[0], "verdict"), want);
+    }
 }
 
 #[tokio::test(start_paused = true)]
