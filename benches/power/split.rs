@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homewatch::model::Source;
-use homewatch::power::{Accounts, Counters, Draw, Ledger, Part, Parts, Spent, Terms, Use};
+use homewatch::power::{Accounts, Counted, Counters, Draw, Ledger, Part, Parts, Spent, Terms, Use};
 
 use crate::dice::Dice;
 
@@ -107,10 +107,11 @@ fn known() {
         let early = 0.005 * dice.roll() * busy;
         let services = (0..SHARES.len()).map(|place| {
             had[place] += 10.0 * busy * SHARES[place];
-            (
-                format!("service{place}"),
-                had[place] - early * SHARES[place],
-            )
+            Counted {
+                group: format!("system.slice/service{place}.service"),
+                service: format!("service{place}"),
+                used: had[place] - early * SHARES[place],
+            }
         });
         let spent = counters.look((all * 100.0).floor() / 100.0, services.collect(), &[]);
         let power_w = IDLE_W + MOVING_W * busy / 8.0;

@@ -86,8 +86,19 @@ impl Activity {
 
 /// What a service used and no process that lives explains is told as this process of it.
 pub const SHORT_LIVED: &str = "short-lived";
-/// Services that are gone are remembered up to so many in all.
+/// Groups that are gone are remembered up to so many in all.
 const FORGET: usize = 2000;
+
+/// How much one control group has used so far. Several may be one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// Its path.
+    pub group: String,
+    /// What it is called.
+    pub service: String,
+    /// What it has used since it began.
+    pub used: f64,
+}
 
 /// How much one process has used so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,40 +120,36 @@ pub struct Tally {
 #[derive(Debug, Default)]
 pub struct Counters {
     total: Option<f64>,
-    services: BTreeMap<String, f64>,
+    groups: BTreeMap<String, f64>,
     processes: HashMap<(u32, u64), f64>,
     /// The begin of the youngest process of the last look.
     youngest: u64,
 }
 
 impl Counters {
-    /// Takes in how much everything (`total`), each service and each process has used so far;
-    /// gives what lies between this look and the last, `None` at the first. A service that is
+    /// Takes in how much everything (`total`), each control group and each process has used so far;
+    /// gives what lies between this look and the last, `None` at the first. A group that is
     /// new, or whose counter went back, began in between: all its use counts. Where services
     /// claim more than there was (they are read a moment later), each is cut alike, and so are
     /// processes within their service.
-    pub fn look(
-        &mut self,
-        total: f64,
-        services: BTreeMap<String, f64>,
-        processes: &[Tally],
-    ) -> Option<Use> {
+    pub fn look(&mut self, total: f64, groups: Vec<Counted>, processes: &[Tally]) -> Option<Use> {
         let before = self.total.replace(total);
-        let last = std::mem::take(&mut self.services);
-        let grown = services.iter().map(|(name, now)| {
-            let last = last.get(name).copied().filter(|last| last <= now);
-            (name.clone(), (now - last.unwrap_or(0.0)).max(0.0))
-        });
+        let last = std::mem::take(&mut self.groups);
         let mut used = Use {
             total: (total - before.unwrap_or(total)).max(0.0),
-            services: grown.collect(),
-            processes: BTreeMap::new(),
+            ..Use::default()
         };
+        for one in &groups {
+            let last = last.get(&one.group).filter(|last| **last <= one.used);
+            let grown = (one.used - last.copied().unwrap_or(0.0)).max(0.0);
+            *used.services.entry(one.service.clone()).or_insert(0.0) += grown;
+        }
         // One that cannot be read for a moment goes on where it was when it is back.
         if last.len() <= FORGET {
-            self.services = last;
+            self.groups = last;
         }
-        self.services.extend(services);
+        let known = groups.into_iter().map(|one| (one.group, one.used));
+        self.groups.extend(known);
         self.processes(&mut used, processes);
         used.settle(!processes.is_empty());
         before.is_some().then_some(used)

@@ -63,7 +63,7 @@ mod till;
 mod unfed;
 mod work;
 
-pub use activity::{Activity, Counters, DiskUse, SHORT_LIVED, Spent, Tally, Use};
+pub use activity::{Activity, Counted, Counters, DiskUse, SHORT_LIVED, Spent, Tally, Use};
 pub use bill::{Bill, Stretch, carbon_kg, standing};
 pub use book::{Day, DayBook, HostDay, MOST_NAMES, Piece, Sum, pieces};
 pub use budget::Course;

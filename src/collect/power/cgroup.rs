@@ -81,7 +81,13 @@ fn meaning(name: &str, parent: &str) -> Meaning {
         };
     }
     if let Some(stem) = name.strip_suffix(".service") {
-        return unit(stem);
+        // Podman's health checks are units that are called by the container.
+        let id = stem.split_once('-').map_or(stem, |(id, _)| id);
+        return if is_id(id) {
+            Meaning::Is(Who::Container(id.to_owned()))
+        } else {
+            unit(stem)
+        };
     }
     if let Some(stem) = name.strip_suffix(".scope") {
         let id = RUNTIMES
@@ -174,6 +180,8 @@ mod tests {
                 Meaning::Nothing,
             ),
             (&id, "docker", container()),
+            (&format!("{id}.service"), "system.slice", container()),
+            (&format!("{id}-4f1b2c.service"), "system.slice", container()),
             ("docker", "", Meaning::Holds),
             ("kubepods", "", Meaning::Holds),
             ("besteffort", "kubepods", Meaning::Holds),

@@ -1,11 +1,11 @@
 //! Who reads from and writes to disks, by control group and by process.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 
 use crate::collect::read::figure;
 use crate::host::{KeptFile, Process, Root};
-use crate::power::{Counters, Owner, Tally, Use};
+use crate::power::{Counted, Counters, Owner, Tally, Use};
 
 /// The kernel counts in these, whatever the disk's own sectors are.
 const SECTOR: f64 = 512.0;
@@ -40,14 +40,18 @@ impl DiskBytes {
         homes: &[String],
     ) -> Option<Use> {
         let (disks, total) = self.disks()?;
-        let mut spent = BTreeMap::new();
+        let mut spent = Vec::with_capacity(services.len());
         let mut kept = HashMap::with_capacity(services.len());
         for (path, name) in services {
             let known = self.kept.remove(path);
             let mut file = known.unwrap_or_else(|| KeptFile::new(self.file(path)));
             // One that has gone, or counts nothing, has used nothing.
             if let Ok(text) = file.read(&mut self.buffer) {
-                *spent.entry(name.clone()).or_insert(0.0) += of_group(text, &disks);
+                spent.push(Counted {
+                    group: path.clone(),
+                    service: name.clone(),
+                    used: of_group(text, &disks),
+                });
             }
             kept.insert(path.clone(), file);
         }

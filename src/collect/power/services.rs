@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::collect::{Collect, CollectError, Slot};
 use crate::config::GroupConfig;
 use crate::host::{Host, KeptFile, Process, Processes, Root};
 use crate::model::Reading;
-use crate::power::{Activity, Counters, DiskUse, Owner, Spent, Tally};
+use crate::power::{Activity, Counted, Counters, DiskUse, Owner, Spent, Tally};
 
 /// The kernel tells processors' times in these, on every architecture that Rust has.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -54,7 +54,8 @@ impl Collect for Services {
         let tree = Tree::find(&self.root)
             .ok_or_else(|| CollectError::Absent("no control groups".to_owned()))?;
         let groups = cgroup::groups(&tree.root);
-        let (mut spent, mut paths) = (BTreeMap::new(), HashMap::with_capacity(groups.len()));
+        let mut spent = Vec::with_capacity(groups.len());
+        let mut paths = HashMap::with_capacity(groups.len());
         let mut kept = HashMap::with_capacity(groups.len());
         for group in groups {
             let known = self.kept.remove(&group.path);
@@ -65,7 +66,11 @@ impl Collect for Services {
             // One that has gone meanwhile is no fault.
             let seconds = file.read(&mut self.buffer).ok().and_then(tree.seconds);
             if let Some(seconds) = seconds {
-                *spent.entry(name.clone()).or_insert(0.0) += seconds;
+                spent.push(Counted {
+                    group: group.path.to_string_lossy().into_owned(),
+                    service: name.clone(),
+                    used: seconds,
+                });
                 let path = group.path.strip_prefix(&tree.root);
                 let path = path.ok().and_then(|path| path.to_str());
                 paths.extend(path.map(|path| (path.to_owned(), name.clone())));
