@@ -6,7 +6,7 @@ import json
 import socket
 
 import pytest
-from harness import Mqtt, Service
+from harness import PATIENCE, Mqtt, Service
 from leap import BERLIN, Leap, Machine, Plug, berlin
 
 HOUR = 3600
@@ -232,6 +232,69 @@ def test_advice_has_evidence_and_a_figure_and_stays_dismissed(calendar):
     assert home.service.api().post(control, json={"for": "restore"}).status_code == 200
     home.leap.to(home.leap.now() + 400)
     assert "steady-scanner" in advice()
+
+
+def test_what_never_rests_and_what_could_be_one_is_advised_on(calendar, tmp_path):
+    home = calendar(berlin(2025, 6, 2), HOUR, {
+        "host": {"commands": {"smartctl": [str(tmp_path / "smartctl")]}},
+        "collect": {name: {"enabled": True} for name in ("gpu", "memory", "disk_io")},
+        "power": {"standby_w": 50}})
+    put = home.machine.put
+    gpu = "sys/devices/pci0000:00/0000:03:00.0"
+    for file, text in {"gpu_busy_percent": "1", "hwmon/hwmon3/name": "amdgpu",
+                       "hwmon/hwmon3/power1_average": "30000000"}.items():
+        put(f"{gpu}/{file}", text + "\n")
+    for link, to in {"sys/class/drm/card0/device": gpu,
+                     "sys/class/hwmon/hwmon3": f"{gpu}/hwmon/hwmon3",
+                     f"{gpu}/driver": "sys/bus/pci/drivers/amdgpu",
+                     f"{gpu}/hwmon/hwmon3/device": gpu}.items():
+        link, to = home.machine.folder / link, home.machine.folder / to
+        link.parent.mkdir(parents=True, exist_ok=True)
+        to.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(to)
+    put("sys/block/sda/queue/rotational", "1\n")
+    put("proc/meminfo", "MemTotal: 16000000 kB\nMemFree: 12000000 kB\nMemAvailable: 12000000 kB\n"
+                        "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
+    script = tmp_path / "smartctl"
+    head = {"json_format_version": [1, 0], "smartctl": {"version": [7, 3]}}
+    (tmp_path / "scan").write_text(json.dumps(
+        head | {"devices": [{"name": "/dev/sda", "type": "sat"}]}))
+    (tmp_path / "sda").write_text(json.dumps(head | {
+        "device": {"protocol": "ATA"}, "model_name": "HDD", "serial_number": "W1",
+        "rotation_rate": 7200, "smart_status": {"passed": True}, "power_on_time": {"hours": 900}}))
+    script.write_text(f'#!/bin/sh\ncase "$*" in *--scan*) exec cat {tmp_path}/scan;; esac\n'
+                      f'exec cat {tmp_path}/sda\n')
+    script.chmod(0o755)
+    # Another machine on the broker, which draws 20 W for next to nothing.
+    pc = {"power/host": {"power_w": 20.5, "idle_w": 20, "source": "meter"},
+          "health/cpu": {"usage_pct": 3.0, "cores": 4},
+          "health/memory": {"used_bytes": 2e9, "total_bytes": 8e9}}
+    home.begin()
+    for hour in range(150):
+        # A file in the evening is all that the disk has to do.
+        moved = 1000 + 50_000 * ((hour + 4) // 24)
+        put("proc/diskstats",
+            f"   8       0 sda {moved} 0 {moved * 8} {moved} 0 0 0 0 0 {moved} {moved}\n")
+        for minutes in (10, 20, 30):
+            home.leap.to(home.at + minutes * 60)
+            for subject, figures in pc.items():
+                home.mqtt.client.publish(f"homewatch/pc/{subject}", json.dumps(figures),
+                                         qos=0).wait_for_publish(PATIENCE)
+        home.go_on({"web": 0.2}, 70, 2)
+    assert home.service.alert("standby_high", "firing")["subject"] == "power/host"
+    home.leap.to(home.leap.now() + 400)
+    told = {one["id"]: one for one in home.service.get("power/advice")["advice"]}
+    card, disk = told["graphics-0000-03-00-0"], told["spin-down-sda"]
+    assert "never below 30 W" in card["evidence"] and "1.0 % use" in card["evidence"]
+    # Half of the 15 W above what one that sleeps draws, to all of it.
+    assert card["saving_low_kwh"] == pytest.approx(7.5 * 8.766, abs=1)
+    assert card["saving_high_kwh"] == pytest.approx(30 * 8.766, abs=1)
+    assert "never seen asleep" in disk["evidence"]
+    assert 5 < disk["saving_low_kwh"] < disk["saving_high_kwh"] < 4.5 * 8.766
+    other = told["together-pc"]
+    assert "draws 20 W" in other["evidence"] or "draws 21 W" in other["evidence"]
+    assert other["saving_low_kwh"] == pytest.approx(20 * 0.6 * 8.766, abs=1)
+    assert other["saving_high_kwh"] == pytest.approx(20 * 8.766, abs=1)
 
 
 def test_what_fills_and_wears_has_a_date_and_what_is_too_young_says_so(calendar, tmp_path):

@@ -151,7 +151,11 @@ impl Days<'_> {
     fn card(&self, id: &str, setup: &AdviceSetup) -> Result<Option<Card>, ReportError> {
         let series = format!("power/gpu-{id}/power_w");
         let watts = past::watts(&self.basis.store, &series, self.span, setup.interval)?;
-        let usage_pct = self.mean(&format!("power/gpu-{id}/usage_pct"))?;
+        let usage_pct = match self.mean(&format!("health/gpu-{id}/usage_pct"))? {
+            Some(usage_pct) => Some(usage_pct),
+            // Where that is switched off: nvidia-smi tells it with the watts.
+            None => self.mean(&format!("power/gpu-{id}/usage_pct"))?,
+        };
         let hours = self.by_hour(&series)?.into_iter().flatten().count();
         Ok(watts.min_w.zip(usage_pct).map(|(least_w, usage_pct)| Card {
             id: id.to_owned(),
