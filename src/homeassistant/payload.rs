@@ -1,74 +1,139 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::device::DeviceCard;
 use super::subject::SubjectCard;
 use super::{Component, Directory, alerts, offer};
 
+/// A part of a device's configuration.
+enum Part<'a> {
+    /// An entity, before the node and the installation are put into it.
+    Entity {
+        component: Cow<'a, Component>,
+        entity_id: String,
+        subject: Option<(&'a str, &'a SubjectCard)>,
+    },
+    /// One that is to be removed, of this platform.
+    Gone(&'a str),
+}
+
+/// A device and its parts by component id.
+struct Announced<'a> {
+    device: Cow<'a, DeviceCard>,
+    parts: BTreeMap<Cow<'a, str>, Part<'a>>,
+}
+
 impl Directory {
     /// Every device's configuration by its topic, the host's first.
     pub(super) fn configs(&self) -> Vec<(String, Bytes)> {
-        let mut devices: BTreeMap<&str, (DeviceCard, Map<String, Json>)> = BTreeMap::new();
+        self.devices()
+            .into_values()
+            .map(|announced| {
+                let id = announced.device.registry_id(&self.identity);
+                let config = Bytes::from(self.config(&announced));
+                (self.topics.discovery(&id), config)
+            })
+            .collect()
+    }
+
+    /// Every device by its id; the host's is empty, hence the first.
+    fn devices(&self) -> BTreeMap<&str, Announced<'_>> {
         let mut names = BTreeSet::new();
-        let host = devices
-            .entry("")
-            .or_insert_with(|| (DeviceCard::host(), Map::new()));
-        for (id, component) in alerts::standing() {
-            let entity = self.entity_id(&component, &[&id], &mut names);
-            host.1
-                .insert(id.clone(), self.dress(&id, component, &entity, None));
-        }
-        for (id, component) in &self.offers {
-            let short = id.strip_prefix("do_").unwrap_or(id);
-            let entity = self.entity_id(component, &[short, id], &mut names);
-            let dressed = self.dress(id, component.clone(), &entity, None);
-            host.1.insert(id.clone(), dressed);
-        }
-        for (id, card) in &self.alerts {
-            for (component_id, component) in card.components(id) {
-                let entity = self.entity_id(&component, &[&component_id], &mut names);
-                let dressed = self.dress(&component_id, component, &entity, None);
-                host.1.insert(component_id, dressed);
-            }
-        }
+        let host = Announced {
+            device: Cow::Owned(DeviceCard::host()),
+            parts: self.host_parts(&mut names),
+        };
+        let mut devices = BTreeMap::from([("", host)]);
         for (key, card) in &self.subjects {
-            let device = devices
-                .entry(&card.device.id)
-                .or_insert_with(|| (card.device.clone(), Map::new()));
+            let announced = devices.entry(&card.device.id).or_insert_with(|| Announced {
+                device: Cow::Borrowed(&card.device),
+                parts: BTreeMap::new(),
+            });
             let prefix = key.replace('/', "_");
+            let subject = key.split_once('/').map_or(&**key, |(_, subject)| subject);
             for (id, component) in &card.components {
                 let metric = id
                     .strip_prefix(&prefix)
                     .unwrap_or(id)
                     .trim_start_matches('_');
-                let subject = key
-                    .split_once('/')
-                    .map_or(key.as_str(), |(_, subject)| subject);
                 let short = format!("{subject}_{metric}");
-                let entity = self.entity_id(component, &[&short, id], &mut names);
-                let dressed = self.dress(id, component.clone(), &entity, Some((key, card)));
-                device.1.insert(id.clone(), dressed);
+                let part = Part::Entity {
+                    component: Cow::Borrowed(component),
+                    entity_id: self.entity_id(component, &[&short, id], &mut names),
+                    subject: Some((key, card)),
+                };
+                announced.parts.insert(Cow::Borrowed(id), part);
             }
         }
-        for ((device, component), gone) in &self.gone {
-            if let Some((_, components)) = devices.get_mut(device.as_str()) {
-                components.insert(component.clone(), json!({ "p": gone.platform }));
+        for ((device, id), gone) in &self.gone {
+            if let Some(announced) = devices.get_mut(device.as_str()) {
+                let part = Part::Gone(&gone.platform);
+                announced.parts.insert(Cow::Borrowed(id), part);
             }
         }
         devices
-            .into_values()
-            .map(|(device, components)| {
-                let config = json!({
-                    "dev": device.json(&self.identity),
-                    "o": { "name": "homewatch", "sw": self.identity.version },
-                    "cmps": components,
-                });
-                let topic = self.topics.discovery(&device.registry_id(&self.identity));
-                (topic, Bytes::from(config.to_string()))
+    }
+
+    /// What the host has besides its subjects: whether it is alive, its commands and its alerts.
+    fn host_parts(&self, names: &mut BTreeSet<String>) -> BTreeMap<Cow<'_, str>, Part<'_>> {
+        let standing = alerts::standing().into_iter().map(|(id, component)| {
+            let short = id.clone();
+            (Cow::Owned(id), short, Cow::Owned(component))
+        });
+        let offers = self.offers.iter().map(|(id, component)| {
+            let short = id.strip_prefix("do_").unwrap_or(id).to_owned();
+            (Cow::Borrowed(&**id), short, Cow::Borrowed(component))
+        });
+        let alerts = self.alerts.iter().flat_map(|(id, card)| {
+            card.components(id).map(|(id, component)| {
+                let short = id.clone();
+                (Cow::Owned(id), short, Cow::Owned(component))
+            })
+        });
+        standing
+            .chain(offers)
+            .chain(alerts)
+            .map(|(id, short, component)| {
+                let part = Part::Entity {
+                    entity_id: self.entity_id(&component, &[&short, &id], names),
+                    component,
+                    subject: None,
+                };
+                (id, part)
             })
             .collect()
+    }
+
+    /// The configuration as JSON, written one entity at a time: all of them as trees would be the
+    /// most memory that the program ever holds.
+    fn config(&self, announced: &Announced<'_>) -> String {
+        let mut out = String::from("{\"cmps\":{");
+        for (id, part) in &announced.parts {
+            let dressed = match part {
+                Part::Entity {
+                    component,
+                    entity_id,
+                    subject,
+                } => self.dress(id, component.as_ref().clone(), entity_id, *subject),
+                Part::Gone(platform) => json!({ "p": platform }),
+            };
+            if !out.ends_with('{') {
+                out.push(',');
+            }
+            out.push_str(&json!(id).to_string());
+            out.push(':');
+            out.push_str(&dressed.to_string());
+        }
+        out.push_str("},\"dev\":");
+        out.push_str(&announced.device.json(&self.identity).to_string());
+        let origin = json!({ "name": "homewatch", "sw": self.identity.version });
+        out.push_str(",\"o\":");
+        out.push_str(&origin.to_string());
+        out.push('}');
+        out
     }
 
     /// The first of `candidates` that no other entity has, as an entity id of this node.
@@ -106,7 +171,7 @@ impl Directory {
         id: &str,
         mut component: Component,
         entity: &str,
-        subject: Option<(&String, &SubjectCard)>,
+        subject: Option<(&str, &SubjectCard)>,
     ) -> Json {
         let base = format!("{}/{}", self.topics.base(), self.topics.node());
         let unique = format!("{}_{id}", self.identity.installation);
