@@ -6,6 +6,7 @@ mod busy;
 pub(super) mod checks;
 pub(super) mod containers;
 mod engine;
+mod failing;
 mod flap;
 pub mod jobs;
 pub(super) mod units;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Map;
 
 use super::busy::{Busy, CPU};
+use super::failing::Failing;
 use super::flap::Flap;
 use crate::collect::errand::Errand;
 use crate::collect::read::figure;
@@ -68,6 +69,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         watch,
         failed: BTreeSet::new(),
         ever: BTreeSet::new(),
+        failing: None,
         asking: Asking::Failed,
         errand: Errand::default(),
         subjects: HashMap::new(),
@@ -92,8 +94,10 @@ struct Units {
     watch: Vec<String>,
     /// Those that have failed now.
     failed: BTreeSet<String>,
-    /// Those that have failed or were told since the start: how they go on is told as well.
+    /// Those that have failed, lately or since the start, or were told since then: how they go on is told as well.
     ever: BTreeSet<String>,
+    /// Those that fail or did lately; what is remembered is taken up at the first answer.
+    failing: Option<Failing>,
     asking: Asking,
     errand: Errand,
     subjects: HashMap<String, Arc<Subject>>,
@@ -122,6 +126,11 @@ impl Collect for Units {
             match asking {
                 Asking::Failed => {
                     self.failed = failed(&text);
+                    if self.failing.is_none() {
+                        let failing = Failing::remembered(&self.host);
+                        self.ever.extend(failing.names().take(MOST).cloned());
+                        self.failing = Some(failing);
+                    }
                     let room = MOST.saturating_sub(self.ever.len());
                     let new: Vec<_> = self
                         .failed
@@ -148,6 +157,10 @@ impl Collect for Units {
                             self.ever.insert(id.to_owned());
                         }
                         told.extend(reading);
+                    }
+                    let names = seen.into_iter().map(|id| (id, self.failed.contains(id)));
+                    if let Some(failing) = &mut self.failing {
+                        failing.see(names, &self.host);
                     }
                     self.told = told;
                     return Ok(self.told.clone());

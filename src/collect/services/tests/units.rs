@@ -181,3 +181,26 @@ esac"#;
     let (_, readings) = settled(collector, well).await;
     assert_eq!(text(&readings[1], "state"), Some("inactive"));
 }
+
+#[tokio::test]
+async fn a_unit_that_had_failed_is_told_after_a_boot_that_started_it_well() {
+    let mut machine = Machine::new();
+    machine.program("systemctl", SYSTEMCTL);
+    machine.put("failed", "backup.service loaded failed failed Backup\n");
+    machine.put("backup.service", &unit("backup.service", "failed", 0));
+    let (collector, _) = build(units::ENTRY, &machine.host, "");
+    settled(collector, |readings| readings.len() > 1).await;
+    // The machine is started again: systemd lists no failure.
+    machine.put("failed", "");
+    machine.put("backup.service", &unit("backup.service", "active", 0));
+    let (collector, _) = build(units::ENTRY, &machine.host, "");
+    let (_, readings) = settled(collector, |readings| readings.len() > 1).await;
+    assert_eq!(text(&readings[1], "state"), Some("active"));
+    // What was said against it is over after a day.
+    machine.host.clock = Clock::set_to("2026-05-02T12:00:01Z".parse().unwrap());
+    for count in [2, 1] {
+        let (collector, _) = build(units::ENTRY, &machine.host, "");
+        let (_, readings) = settled(collector, |readings| !readings.is_empty()).await;
+        assert_eq!(readings.len(), count);
+    }
+}
