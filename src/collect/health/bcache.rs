@@ -65,6 +65,12 @@ fn tell(name: &str, folder: &Path) -> Reading {
     let number = |file: &str| read(file)?.parse::<u64>().ok();
     let said = read("state").map(|state| state.replace(' ', "_"));
     let state = said.and_then(|said| STATES.iter().find(|word| **word == said).copied());
+    // A cache that has failed is let go of, while the kernel goes on to call the disk clean.
+    let has_cache = folder.join("cache").exists();
+    let state = state.map(|state| match state {
+        "clean" | "dirty" if !has_cache => "no_cache",
+        state => state,
+    });
     let errors = [number("io_errors"), cache_errors(&folder.join("cache"))];
     let errors = errors.into_iter().flatten().reduce(u64::saturating_add);
     let id = format!("pool-bcache-{name}");
@@ -142,6 +148,11 @@ mod tests {
         };
         // The disk below has the same files.
         file("sda/bcache/state", "clean");
+        // Its cache has failed.
+        file("bcache0/bcache/state", "clean");
+        let reading = bcache.sample().unwrap().remove(0);
+        assert_eq!(reading.value("state"), Some(&Value::from("no_cache")));
+        fs::create_dir_all(dir.path().join("sys/block/bcache0/bcache/cache")).unwrap();
         for (state, want, degraded) in [
             ("no cache", Some("no_cache"), Some(0.0)),
             ("clean", Some("clean"), Some(0.0)),

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use jiff::Timestamp;
 
-use super::pool::{DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, list, scrubbed};
+use super::pool::{
+    DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, lack, list, scrubbed,
+};
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
@@ -35,6 +37,12 @@ static UNALLOTTED: Metric = Metric::gauge("unallocated_bytes", "Not allotted", U
     .dead_band(104_857_600.0)
     .diagnostic();
 
+/// Where `btrfs scrub` keeps its records, and where they are copied to for those who are not root.
+const RECORDS: &str = "/var/lib/btrfs";
+const COPIES: &str = "/run/homewatch-btrfs";
+const REMEDY: &str = "sudo install -m 644 packaging/homewatch-btrfs.service packaging/homewatch-btrfs.timer \
+                      /etc/systemd/system/ && sudo systemctl daemon-reload && sudo systemctl enable --now \
+                      homewatch-btrfs.timer";
 /// The kernel counts in these.
 const SECTOR: u64 = 512;
 
@@ -47,7 +55,8 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
 }
 
 /// Btrfs filesystems that are mounted: `pool-btrfs-<label>` each, by sysfs, and what the last scrub
-/// found by the record that `btrfs scrub` keeps of it, which only root may read.
+/// found by the record that `btrfs scrub` keeps of it, which only root may read
+/// (`packaging/homewatch-btrfs.service` copies it).
 struct Btrfs {
     root: Root,
     clock: Clock,
@@ -92,7 +101,10 @@ impl Btrfs {
         let errors = devices
             .iter()
             .fold(0u64, |sum, one| sum.saturating_add(one.errors()));
-        let scrub = self.scrub(uuid);
+        let (scrub, denied) = match self.scrub(uuid) {
+            Ok(scrub) => (scrub, None),
+            Err(why) => (None, Some(why)),
+        };
         let lost = scrub.as_ref().map(|scrub| scrub.lost);
         let has_errors = errors > 0 || lost > Some(0);
         let state = match (missing, has_errors) {
@@ -122,15 +134,41 @@ impl Btrfs {
             "bad_devices",
             devices.iter().filter_map(Device::complaint).collect(),
         );
+        if let Some(why) = denied {
+            let what = format!("what the last scrub found is not known ({why})");
+            lack(&mut reading, &what, REMEDY);
+        }
         reading
     }
 
     /// `<uuid>:1|…|uncorrectable_errors:0|…|t_start:1795703015|…|duration:0|canceled:0|finished:1`,
-    /// one line a device.
-    fn scrub(&self, uuid: &str) -> Option<Scrub> {
-        let path = format!("/var/lib/btrfs/scrub.status.{uuid}");
-        let text = Root::read(&self.root.path(Path::new(&path))).ok()?;
-        let mut scrub = Scrub::default();
+    /// one line a device. Fails if the record is there and cannot be read.
+    fn scrub(&self, uuid: &str) -> Result<Option<Scrub>, String> {
+        let read = |folder: &str| {
+            let path = format!("{folder}/scrub.status.{uuid}");
+            Root::read(&self.root.path(Path::new(&path))).map_err(|error| (path, error))
+        };
+        match read(RECORDS).or_else(|error| read(COPIES).map_err(|_| error)) {
+            Ok(text) => Ok(Scrub::of(&text, uuid)),
+            // It was never scrubbed.
+            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err((path, error)) => Err(format!("{path}: {error}")),
+        }
+    }
+}
+
+/// What the last scrub came to.
+#[derive(Debug, Default)]
+struct Scrub {
+    /// Blocks that it could not mend.
+    lost: u64,
+    ended: Option<Timestamp>,
+}
+
+impl Scrub {
+    /// Of the record's text; `None` while it is being written.
+    fn of(text: &str, uuid: &str) -> Option<Self> {
+        let mut scrub = Self::default();
         for line in text.lines().filter(|line| line.starts_with(uuid)) {
             let number = |key: &str| {
                 let mut parts = line.split('|').filter_map(|part| part.split_once(':'));
@@ -145,14 +183,6 @@ impl Btrfs {
         }
         Some(scrub)
     }
-}
-
-/// What the last scrub came to.
-#[derive(Debug, Default)]
-struct Scrub {
-    /// Blocks that it could not mend.
-    lost: u64,
-    ended: Option<Timestamp>,
 }
 
 /// One device of a filesystem.
@@ -368,6 +398,25 @@ mod tests {
         assert_eq!(reading.value("state"), Some(&Value::from("errors")));
         machine.scrub(&["half a li"]);
         assert_eq!(number_of(&machine.only(), "data_errors"), None);
+    }
+
+    #[test]
+    fn a_record_that_only_root_may_read_is_read_from_its_copy_or_told_with_the_remedy() {
+        let mut machine = Machine::new();
+        machine.device(UUID, 1, 0, 0);
+        assert!(machine.only().detail.is_none(), "it was never scrubbed");
+        // Nobody, not even root, reads a folder as a file.
+        let place = format!("root/var/lib/btrfs/scrub.status.{UUID}");
+        fs::create_dir_all(machine.dir.path().join(&place)).unwrap();
+        let detail = machine.only().detail.unwrap();
+        assert!(detail["log"].as_str().unwrap().contains("scrub.status"));
+        assert!(detail["remedy"].is_string());
+        let line = "uncorrectable_errors:0|t_start:1795703015|duration:9|finished:1";
+        let copy = format!("root/run/homewatch-btrfs/scrub.status.{UUID}");
+        machine.file(&copy, &format!("scrub status:1\n{UUID}:1|{line}\n"));
+        let reading = machine.only();
+        assert!(reading.detail.is_none());
+        assert!(reading.value("scrubbed").is_some());
     }
 
     #[test]

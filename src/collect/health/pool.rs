@@ -46,3 +46,10 @@ pub(super) fn list(reading: &mut Reading, key: &str, lines: Vec<String>) {
     let detail = reading.detail.get_or_insert_default();
     detail.insert(key.to_owned(), serde_json::Value::Array(lines));
 }
+
+/// Adds that something cannot be known, and what helps.
+pub(super) fn lack(reading: &mut Reading, what: &str, remedy: &str) {
+    let detail = reading.detail.get_or_insert_default();
+    detail.insert("log".to_owned(), what.into());
+    detail.insert("remedy".to_owned(), remedy.into());
+}

@@ -72,9 +72,10 @@ impl<'a> Record<'a> {
 
 type Verdict = Option<(Kind, String)>;
 
-const JUDGES: [fn(&str) -> Verdict; 8] = [
+const JUDGES: [fn(&str) -> Verdict; 9] = [
     out_of_memory,
     input_output,
+    cache,
     controller,
     filesystem,
     usb,
@@ -102,6 +103,15 @@ fn input_output(text: &str) -> Verdict {
     // Drives without a medium.
     let is_empty = device.starts_with("fd") || device.starts_with("sr");
     (!is_empty).then_some((Kind::Disk, device))
+}
+
+/// `bcache: bch_count_io_errors() sdb: IO error on reading from cache, recovering.`
+fn cache(text: &str) -> Verdict {
+    let rest = text.strip_prefix("bcache: ")?;
+    let (before, _) =
+        (rest.split_once(": IO error")).or_else(|| rest.split_once(": too many IO"))?;
+    let device = before.rsplit(' ').next().unwrap_or(before);
+    Some((Kind::Disk, device.to_owned()))
 }
 
 fn controller(text: &str) -> Verdict {
@@ -253,6 +263,21 @@ mod tests {
             "critical medium error, dev sdb, sector 77",
             Kind::Disk,
             "sdb",
+        ),
+        (
+            "bcache: bch_count_io_errors() dm-0: IO error on reading from cache, recovering.",
+            Kind::Disk,
+            "dm-0",
+        ),
+        (
+            "bcache: bch_cache_set_error() error on f241f752-e8a0-48b4-b6de-4d7a0716f510: dm-0: too many IO errors reading from cache",
+            Kind::Disk,
+            "dm-0",
+        ),
+        (
+            "bcache: bch_count_backing_io_errors() sda: IO error on backing device, unrecoverable",
+            Kind::Disk,
+            "sda",
         ),
         (
             "Buffer I/O error on dev sdc1, logical block 0, async page read",

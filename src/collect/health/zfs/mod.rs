@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::pool::{
-    DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, PROGRESS, REMAINING, list, scrubbed,
+    DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, PROGRESS, REMAINING, lack, list,
+    scrubbed,
 };
 use super::program::{Answer, Program};
 use super::zone::zone;
@@ -36,6 +37,10 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 const EVERY: Duration = Duration::from_mins(2);
 /// A `zpool` that has not ended after this long is killed.
 const LIMIT: Duration = Duration::from_secs(30);
+
+const REMEDY: &str = "as a service: sudo install -m 644 -D packaging/zfs.conf \
+                      /etc/systemd/system/homewatch.service.d/zfs.conf && sudo systemctl daemon-reload \
+                      && sudo systemctl restart homewatch";
 
 static STATE: Metric = Metric::state("state", "State", STATES);
 static WORK: Metric = Metric::state("work", "Work", WORKS).diagnostic();
@@ -76,6 +81,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
         ]),
         states: BTreeMap::new(),
         known: BTreeMap::new(),
+        refused: None,
         space: BTreeMap::new(),
     })
 }
@@ -88,6 +94,8 @@ struct Zfs {
     /// What the kernel says of each pool.
     states: BTreeMap<String, String>,
     known: BTreeMap<String, Status>,
+    /// Why `zpool` can tell nothing.
+    refused: Option<String>,
     space: BTreeMap<String, Space>,
 }
 
@@ -112,11 +120,16 @@ impl Collect for Zfs {
             self.list.hurry();
             self.states = states;
         }
-        if let Some(text) = self.status.poll().and_then(text) {
-            let pools = status::parse(&text, &self.zone).into_iter();
-            self.known = pools.map(|pool| (pool.name.clone(), pool)).collect();
+        match self.status.poll().map(text) {
+            Some(Ok(text)) => {
+                let pools = status::parse(&text, &self.zone).into_iter();
+                self.known = pools.map(|pool| (pool.name.clone(), pool)).collect();
+                self.refused = None;
+            }
+            Some(Err(why)) => self.refused = Some(why),
+            None => {}
         }
-        if let Some(text) = self.list.poll().and_then(text) {
+        if let Some(Ok(text)) = self.list.poll().map(text) {
             self.space = text.lines().filter_map(space).collect();
         }
         let mut names: Vec<&String> = self.states.keys().chain(self.known.keys()).collect();
@@ -129,21 +142,17 @@ impl Collect for Zfs {
     }
 }
 
-/// What a program printed, if it went well.
-fn text(answer: Answer) -> Option<String> {
+/// What a program printed, or why it printed nothing of use.
+fn text(answer: Answer) -> Result<String, String> {
     match answer {
         Ok(output) if output.code == Some(0) => {
-            Some(String::from_utf8_lossy(&output.stdout).into_owned())
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            tracing::debug!(code = output.code, "zpool: {said}");
-            None
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(said.lines().next().unwrap_or("no answer").to_owned())
         }
-        Err(error) => {
-            tracing::debug!("{error}");
-            None
-        }
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -185,6 +194,10 @@ impl Zfs {
             .with_known(&DEGRADED, state.map(|state| state != "online"));
         if let Some(known) = known {
             self.tell_status(&mut reading, known);
+        }
+        if let Some(why) = &self.refused {
+            let what = format!("disks, errors and scrubs are not known: zpool cannot tell ({why})");
+            lack(&mut reading, &what, REMEDY);
         }
         if let Some(space) = self.space.get(name) {
             reading.push(&USED_PCT, percent(space.used, space.size));

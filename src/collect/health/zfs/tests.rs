@@ -175,8 +175,9 @@ async fn every_state_has_its_word() {
             _ => "1",
         };
         assert_eq!(told(&reading, "degraded"), degraded);
-        // Without zpool nothing else is known.
+        // Without zpool nothing else is known, and why is told.
         assert_eq!(told(&reading, "has_errors"), "");
+        assert!(reading.detail.unwrap()["remedy"].is_string());
     }
 }
 
@@ -188,7 +189,7 @@ async fn an_older_zfs_is_known_by_zpool_alone_and_one_that_fails_tells_nothing()
         Err(CollectError::Absent(_))
     ));
     machine.file("proc/spl/kstat/zfs/arcstats", "");
-    machine.answers(STATUS, "1\nThe ZFS modules are not loaded.");
+    machine.answers(STATUS, "1\n");
     assert!(matches!(
         machine.sample().await,
         Err(CollectError::Absent(_))
@@ -196,4 +197,18 @@ async fn an_older_zfs_is_known_by_zpool_alone_and_one_that_fails_tells_nothing()
     tokio::time::advance(EVERY).await;
     machine.answers(STATUS, &status("ONLINE", SCRUBBED, "ONLINE 0 0 0", WELL));
     assert_eq!(told(&machine.only().await, "state"), "online");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zpool_that_may_not_ask_is_told_with_its_remedy_until_it_may() {
+    let mut machine = Machine::new();
+    machine.state("tank", "ONLINE");
+    machine.answers(STATUS, "1\n");
+    let detail = machine.only().await.detail.unwrap();
+    let log = detail["log"].as_str().unwrap();
+    assert!(log.contains("zpool cannot tell (no answer)"), "{log}");
+    assert!(detail["remedy"].as_str().unwrap().contains("zfs.conf"));
+    tokio::time::advance(EVERY).await;
+    machine.answers(STATUS, &status("ONLINE", SCRUBBED, "ONLINE 0 0 0", WELL));
+    assert!(machine.only().await.detail.is_none());
 }
