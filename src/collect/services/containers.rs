@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::busy::{Busy, CPU};
 use super::engine::{self, Inspected, Listed};
+use super::failing::Failing;
 use super::flap::Flap;
 use super::units::{LOOPING, MEMORY, RESTARTS};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Host, Root};
-use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, glob, slug};
+use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Value, glob, slug};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "containers",
@@ -35,14 +36,17 @@ static STATE: Metric = Metric::state(
         "stopped",
         "exited",
         "dead",
+        "removed",
         "unknown",
     ],
 );
 static HEALTH: Metric = Metric::state(
     "health",
     "Health check",
-    &["healthy", "unhealthy", "starting"],
+    &["healthy", "unhealthy", "starting", "none"],
 );
+/// The word of [`HEALTH`] for a container that does not run.
+const NOT_CHECKED: &str = "none";
 static FAILED: Metric = Metric::flag("failed", "Failed", FlagMeaning::Problem);
 static OOM: Metric = Metric::flag(
     "out_of_memory",
@@ -63,6 +67,8 @@ const MOST: usize = 100;
 const AT_ONCE: usize = 8;
 /// Everything is asked anew after so many samples, also if nothing has changed.
 const ANEW: u32 = 10;
+/// Where containers that are in trouble are remembered.
+const FAILING: &str = "containers/failing";
 /// Ends that somebody wanted: 0, and 128 with the signals INT, KILL and TERM.
 const WANTED: [i64; 4] = [0, 130, 137, 143];
 
@@ -71,19 +77,22 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let ignore = section.texts("ignore").unwrap_or_default();
     section.finish();
     Box::new(Containers {
-        root: host.root.clone(),
+        host: host.clone(),
         socket,
         ignore,
         known: BTreeMap::new(),
+        failing: None,
     })
 }
 
 /// The containers of Docker or Podman.
 struct Containers {
-    root: Root,
+    host: Host,
     socket: Option<PathBuf>,
     ignore: Vec<String>,
     known: BTreeMap<String, Known>,
+    /// Those in trouble; what is remembered is taken up at the first answer.
+    failing: Option<Failing>,
 }
 
 /// What is known of a container.
@@ -102,6 +111,7 @@ impl Collect for Containers {
         let socket = self.find()?;
         let until = Instant::now() + engine::PATIENCE;
         let listed = engine::list(&socket, until).map_err(|error| refused(&socket, &error))?;
+        let here: BTreeSet<String> = listed.iter().map(|one| one.name().to_owned()).collect();
         let wanted: Vec<Listed> = listed
             .into_iter()
             .filter(|one| !self.ignore.iter().any(|pattern| glob(pattern, one.name())))
@@ -116,9 +126,21 @@ impl Collect for Containers {
                 .entry(one.id.clone())
                 .or_insert_with(|| Known::new(one));
             known.ask((&socket, until), one, &mut turns);
-            known.reading(one, &self.root)
+            known.reading(one, &self.host.root)
         });
-        Ok(readings.collect())
+        let mut readings: Vec<Reading> = readings.collect();
+        let failing = self
+            .failing
+            .get_or_insert_with(|| Failing::remembered(FAILING, &self.host));
+        // Whoever was in trouble and is not listed any more was removed.
+        let names = failing.names().filter(|name| !here.contains(*name));
+        let gone: Vec<String> = names.cloned().collect();
+        let names = wanted.iter().map(Listed::name);
+        let seen = names.zip(readings.iter().map(is_in_trouble));
+        let removed_now = gone.iter().map(|name| (name.as_str(), false));
+        failing.see(FAILING, seen.chain(removed_now), &self.host);
+        readings.extend(gone.iter().map(|name| removed(name)));
+        Ok(readings)
     }
 }
 
@@ -127,7 +149,9 @@ impl Containers {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let mut places = SOCKETS.iter().map(|place| self.root.path(Path::new(place)));
+        let mut places = SOCKETS
+            .iter()
+            .map(|place| self.host.root.path(Path::new(place)));
         places
             // Podman's folder is closed to all but root, which does not mean that it is not there.
             .find(|place| !matches!(place.try_exists(), Ok(false)))
@@ -160,12 +184,32 @@ pub(super) fn refused(socket: &Path, error: &io::Error) -> CollectError {
     CollectError::Transient(format!("{place}: {error}"))
 }
 
+fn subject(name: &str) -> Arc<Subject> {
+    let id = format!("container-{}", slug(name));
+    Subject::of_host(Area::Health, &id, &format!("Container {name}"))
+}
+
+fn is_in_trouble(reading: &Reading) -> bool {
+    let is = |metric: &Metric, value: Value| reading.value(metric.key) == Some(&value);
+    is(&FAILED, Value::Flag(true))
+        || is(&LOOPING, Value::Flag(true))
+        || is(&HEALTH, Value::from("unhealthy"))
+}
+
+/// A container that was in trouble and has been removed: nothing is wrong with it any more.
+fn removed(name: &str) -> Reading {
+    Reading::new(&subject(name))
+        .with(&STATE, "removed")
+        .with(&HEALTH, NOT_CHECKED)
+        .with(&FAILED, false)
+        .with(&OOM, false)
+        .with(&LOOPING, false)
+}
+
 impl Known {
     fn new(listed: &Listed) -> Self {
-        let name = listed.name();
-        let id = format!("container-{}", slug(name));
         Self {
-            subject: Subject::of_host(Area::Health, &id, &format!("Container {name}")),
+            subject: subject(listed.name()),
             inspected: None,
             of: (String::new(), None),
             samples: 0,
@@ -199,11 +243,14 @@ impl Known {
         let told = || self.inspected.as_ref()?.state.health();
         // One that has ended is not checked any more, whatever its last check said.
         let health = listed.health().or_else(told);
-        reading.push(&HEALTH, health.filter(|_| listed.state == "running"));
+        let is_checked = listed.state == "running";
+        let health = health.map(|said| if is_checked { said } else { NOT_CHECKED });
+        reading.push(&HEALTH, health);
         reading.push(&MEMORY, memory(root, &listed.id));
         reading.push(&CPU, self.busy.pct(processor_time(root, &listed.id)));
         if let Some(inspected) = &self.inspected {
-            let ended = matches!(listed.state.as_str(), "exited" | "stopped");
+            // One that could not be started stays "created", with a code.
+            let ended = matches!(listed.state.as_str(), "exited" | "stopped" | "created");
             let code = inspected.state.exit_code;
             let oom = inspected.state.oom_killed;
             let failed = listed.state == "dead" || (ended && (oom || !WANTED.contains(&code)));

@@ -48,6 +48,8 @@ static FAILED: Metric = Metric::gauge("failed", "Failed units", Unit::None);
 const LIMIT: Duration = Duration::from_secs(20);
 /// Units that have failed once are told from then on; more than this are not.
 const MOST: usize = 50;
+/// Where units that fail are remembered.
+const FAILING: &str = "units/failing";
 const PROPERTIES: &str =
     "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,MemoryCurrent,CPUUsageNSec";
 
@@ -127,7 +129,7 @@ impl Collect for Units {
                 Asking::Failed => {
                     self.failed = failed(&text);
                     if self.failing.is_none() {
-                        let failing = Failing::remembered(&self.host);
+                        let failing = Failing::remembered(FAILING, &self.host);
                         self.ever.extend(failing.names().take(MOST).cloned());
                         self.failing = Some(failing);
                     }
@@ -160,7 +162,7 @@ impl Collect for Units {
                     }
                     let names = seen.into_iter().map(|id| (id, self.failed.contains(id)));
                     if let Some(failing) = &mut self.failing {
-                        failing.see(names, &self.host);
+                        failing.see(FAILING, names, &self.host);
                     }
                     self.told = told;
                     return Ok(self.told.clone());

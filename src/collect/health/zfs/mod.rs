@@ -156,14 +156,16 @@ fn text(answer: Answer) -> Result<String, String> {
     }
 }
 
-/// The pools of the kernel, each a folder with its state.
+/// The pools of the kernel, each a folder with its state. Those with `$` before their name are ZFS's
+/// own, such as `$import` while one is imported.
 fn states(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let pool = |entry: fs::DirEntry| {
         let state = Root::read_trimmed(&entry.path().join("state"))?;
         Some((entry.file_name().into_string().ok()?, state))
     };
-    entries.filter_map(pool).collect()
+    let pools = entries.filter_map(pool);
+    pools.filter(|(name, _)| !name.starts_with('$')).collect()
 }
 
 /// Name, size, allocated, free and fragmentation with tabs between, `-` for what is not known.

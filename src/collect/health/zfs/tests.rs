@@ -82,6 +82,7 @@ async fn a_pool_tells_how_it_stands() {
     let mut machine = Machine::new();
     machine.state("tank", "ONLINE\n");
     machine.file("proc/spl/kstat/zfs/arcstats", "no pool");
+    machine.state("$import", "ONLINE\n");
     machine.answers(STATUS, &status("ONLINE", SCRUBBED, "ONLINE 0 0 0", WELL));
     machine.answers(LIST, "0\ntank\t1000\t400\t600\t7\nother\t-\t-\t-\t-\n");
     let reading = machine.only().await;

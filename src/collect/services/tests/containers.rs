@@ -223,7 +223,7 @@ async fn health_that_the_list_of_podman_leaves_out_is_asked_for_each_time() {
         ("running", "healthy", Some("healthy")),
         ("running", "", None),
         ("running", "unhealthy", None),
-        ("exited", "unhealthy", None),
+        ("exited", "unhealthy", Some("none")),
     ] {
         let answers = [
             ("/containers/json?all=1".to_owned(), list(state)),
@@ -238,4 +238,62 @@ async fn health_that_the_list_of_podman_leaves_out_is_asked_for_each_time() {
             "{state} {said:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_container_in_trouble_that_is_removed_is_told_as_removed_also_after_a_restart() {
+    let mut machine = Machine::new();
+    let config = format!("socket = \"{}/docker.sock\"", machine.dir.path().display());
+    let list = |rows: &[(&str, &str)]| {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(name, state)| {
+                format!(r#"{{"Id":"{name}","Names":["/{name}"],"Image":"x","State":"{state}","Status":""}}"#)
+            })
+            .collect();
+        let all = (
+            "/containers/json?all=1".to_owned(),
+            format!("[{}]", rows.join(",")),
+        );
+        let codes = [("web", 0), ("crash", 3), ("unstarted", 128)];
+        let each = codes.map(|(name, code)| {
+            (
+                format!("/containers/{name}/json"),
+                inspected(0, code, false),
+            )
+        });
+        engine(machine.dir.path(), each.into_iter().chain([all]).collect());
+    };
+    let failed = |readings: &[Reading]| -> Vec<(String, Option<f64>)> {
+        let row = |one: &Reading| (one.subject.id.clone(), number(one, "failed"));
+        readings.iter().map(row).collect()
+    };
+    let rows = |rows: &[(&str, f64)]| -> Vec<(String, Option<f64>)> {
+        let row = |(name, failed): &(&str, f64)| (format!("container-{name}"), Some(*failed));
+        rows.iter().map(row).collect()
+    };
+    list(&[
+        ("web", "running"),
+        ("crash", "exited"),
+        ("unstarted", "created"),
+    ]);
+    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let told = sample(collector).await.1.unwrap();
+    let want = rows(&[("web", 0.0), ("crash", 1.0), ("unstarted", 1.0)]);
+    assert_eq!(failed(&told), want);
+    list(&[("unstarted", "created")]);
+    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, told) = sample(collector).await;
+    let told = told.unwrap();
+    assert_eq!(failed(&told), rows(&[("unstarted", 1.0), ("crash", 0.0)]));
+    assert_eq!(text(&told[1], "state"), Some("removed"));
+    list(&[]);
+    let told = sample(collector).await.1.unwrap();
+    assert_eq!(failed(&told), rows(&[("crash", 0.0), ("unstarted", 0.0)]));
+    // An hour later there is nothing left to say.
+    machine.host.clock = Clock::set_to("2026-05-01T13:00:01Z".parse().unwrap());
+    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, told) = sample(collector).await;
+    assert_eq!(told.unwrap().len(), 2);
+    assert!(sample(collector).await.1.unwrap().is_empty());
 }

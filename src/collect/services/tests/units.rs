@@ -196,8 +196,8 @@ async fn a_unit_that_had_failed_is_told_after_a_boot_that_started_it_well() {
     let (collector, _) = build(units::ENTRY, &machine.host, "");
     let (_, readings) = settled(collector, |readings| readings.len() > 1).await;
     assert_eq!(text(&readings[1], "state"), Some("active"));
-    // What was said against it is over after a day.
-    machine.host.clock = Clock::set_to("2026-05-02T12:00:01Z".parse().unwrap());
+    // What was said against it is over after an hour.
+    machine.host.clock = Clock::set_to("2026-05-01T13:00:01Z".parse().unwrap());
     for count in [2, 1] {
         let (collector, _) = build(units::ENTRY, &machine.host, "");
         let (_, readings) = settled(collector, |readings| !readings.is_empty()).await;
