@@ -159,6 +159,8 @@ fn drawn(power_w: f64, idle_w: f64, energy_kwh: f64) -> Draw {
         power_w,
         band_w: (power_w, power_w),
         idle_w,
+        idle_band_w: (idle_w, idle_w),
+        never_below_pct: None,
         source: Source::Meter,
         basis: None,
         doubt: None,

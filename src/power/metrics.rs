@@ -21,6 +21,16 @@ pub(crate) static IDLE: Metric = Metric::gauge("idle_w", "Power when idle", Unit
     .decimals(1)
     .dead_band(1.0)
     .diagnostic();
+pub(crate) static IDLE_LOW: Metric =
+    Metric::gauge("idle_low_w", "Power when idle at least", Unit::Watt)
+        .decimals(1)
+        .dead_band(2.0)
+        .hidden();
+pub(crate) static IDLE_HIGH: Metric =
+    Metric::gauge("idle_high_w", "Power when idle at most likely", Unit::Watt)
+        .decimals(1)
+        .dead_band(2.0)
+        .hidden();
 pub(crate) static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
     .decimals(4)
     .dead_band(0.001);

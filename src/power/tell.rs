@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use super::metrics::{
-    ENERGY, FAULT, HIGH, IDLE, LOW, MONTH, MoneyMetrics, POWER, PROCESS, PROCESS_ENERGY, SHARE,
-    STANDBY, TIES, TODAY,
+    ENERGY, FAULT, HIGH, IDLE, IDLE_HIGH, IDLE_LOW, LOW, MONTH, MoneyMetrics, POWER, PROCESS,
+    PROCESS_ENERGY, SHARE, STANDBY, TIES, TODAY,
 };
 use super::source::SUSPECT;
 use super::till::Till;
@@ -98,14 +98,21 @@ pub(super) fn host(at: Timestamp, draw: &Draw, till: &Till, standby_w: Option<f6
     reading.push(&LOW, Some(low));
     reading.push(&HIGH, Some(high));
     reading.push(&IDLE, Some(draw.idle_w));
+    let (least, most) = draw.idle_band_w;
+    reading.push(&IDLE_LOW, Some(least));
+    reading.push(&IDLE_HIGH, Some(most));
     reading.push(&STANDBY, standby_w);
     reading.push(&FAULT, Some(draw.dispute.is_some()));
     reading.source = Some(draw.source);
     let is_meter = SourceKind::of(draw.source).is_some_and(|kind| kind != SourceKind::Rapl);
     let basis = if is_meter { "meter" } else { "basis" };
+    let idle = draw
+        .never_below_pct
+        .map(|pct| format!("estimated: the machine was never seen below {pct:.0} % use"));
     let trouble = till.trouble().map(str::to_owned);
     let texts = [
         (basis, &draw.basis),
+        ("idle_basis", &idle),
         (SUSPECT, &draw.doubt),
         ("contradiction", &draw.dispute),
         ("price_trouble", &trouble),

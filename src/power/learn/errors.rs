@@ -20,7 +20,7 @@ const SMALLEST: f64 = 0.0025;
 const GROWTH: f64 = 1.25;
 /// Errors that all lie beyond the same end for so long, s, and in so many samples, are a change: a
 /// lamp of the evening is none.
-const CHANGED: f64 = 12.0 * 3600.0;
+pub(super) const CHANGED: f64 = 12.0 * 3600.0;
 const CHANGED_SAMPLES: f64 = 20.0;
 /// By how much it has changed is told by so many of the latest.
 const LATEST: f64 = 20.0;

@@ -10,9 +10,14 @@
 //! what nine in ten keep within, below and above apart. So a load that nobody knows of and that
 //! comes and goes widens it to where it is. When all errors lie beyond one end for half a day the
 //! machine has changed: what was learnt moves there, and counts little from then on.
+//!
+//! A change of load is no change of the machine. Loads that are not seen any more keep what they
+//! were known to draw, and go along only with what changes at loads that are known; [`Idle`] is
+//! read off them.
 
 mod counter;
 mod errors;
+mod idle;
 mod lag;
 mod slopes;
 mod stretches;
@@ -22,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use super::curve::{self, shape};
 use super::work::{CLOCK, DISK, EXTRAS, GRAPHICS, Inputs};
 use counter::ByCounter;
-use errors::{Band, Errors, Noted};
+use errors::{Band, CHANGED, Errors, Noted};
+pub(super) use idle::{Idle, Reach};
 pub(super) use lag::{LAGS, Lag};
 use slopes::{Means, Slope, Slopes, product};
 use stretches::{Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
@@ -109,6 +115,9 @@ pub struct Learned {
     graphics_floor_w: Option<f64>,
     #[serde(default)]
     lag: Lag,
+    /// For how long it was learnt, s.
+    #[serde(default)]
+    lived: f64,
 }
 
 /// Sums of a straight line through (counter W, meter W), of an older version.
@@ -156,7 +165,8 @@ impl Learned {
             && self.extras.is_sane()
             && self.counter.is_sane()
             && self.graphics_floor_w.is_none_or(f64::is_finite)
-            && self.lag.is_sane();
+            && self.lag.is_sane()
+            && (0.0..f64::MAX).contains(&self.lived);
         if fits { self } else { Self::default() }
     }
 
@@ -178,11 +188,29 @@ impl Learned {
         }
     }
 
-    /// The machine draws so many watts more at any use than it did.
-    fn shift(&mut self, off_w: f64) {
-        for mean in self.stretches.iter_mut().filter(|mean| mean.weight > 0.0) {
-            mean.watts = (mean.watts + off_w).max(0.0);
+    /// The machine draws so many watts more than it did, which was seen at the stretch `place`. What
+    /// was seen since is known already.
+    fn shift(&mut self, place: usize, off_w: f64) {
+        let old = self.lived - CHANGED;
+        for (number, mean) in self.stretches.iter_mut().enumerate() {
+            if mean.weight > 0.0 && (number == place || mean.seen <= old) {
+                mean.watts = (mean.watts + off_w).max(0.0);
+            }
         }
+    }
+
+    /// The machine was busier and drew less than it is known to draw: that is no more.
+    fn discard(&mut self, watts: f64) {
+        for mean in self.stretches.iter_mut().filter(|mean| mean.watts > watts) {
+            *mean = Mean::default();
+        }
+    }
+
+    /// The most that it is known to draw with less to do than at the stretch `place`, W.
+    fn less_busy(&self, inputs: &Inputs, place: usize) -> Option<f64> {
+        let below = self.stretches.iter().take(place);
+        let known = below.filter(|mean| mean.is_firm() && mean.is_near(inputs, &SLOPES));
+        known.map(|mean| mean.watts).reduce(f64::max)
     }
 
     /// Makes all that was learnt by use count little.
@@ -209,14 +237,22 @@ impl Learned {
         }
         let predicted = known.map(|known| known.watts);
         let place = stretch(usage_pct);
+        self.lived += seconds;
         let firm = self.stretches.get(place);
         let firm = firm.is_some_and(|mean| mean.is_firm() && mean.is_near(inputs, &SLOPES));
-        match self.by_usage.note(predicted, watts, seconds, firm) {
-            Noted::Usual => self.take_in(inputs, watts, memory(seconds)),
+        let less_busy = self.less_busy(inputs, place);
+        let less_busy = less_busy.filter(|less_busy| !firm && watts < *less_busy);
+        let held_to = less_busy.or(predicted);
+        match self
+            .by_usage
+            .note(held_to, watts, seconds, firm || less_busy.is_some())
+        {
+            Noted::Usual => self.take_in(inputs, watts, seconds),
             // Whether it is the machine or something else is not known yet.
             Noted::Held => {}
+            Noted::Changed(_) if less_busy.is_some() => self.discard(watts),
             Noted::Changed(off_w) => {
-                self.shift(off_w);
+                self.shift(place, off_w);
                 self.forget();
             }
         }
@@ -239,11 +275,16 @@ impl Learned {
     }
 
     /// Takes watts in as what this use costs.
-    fn take_in(&mut self, inputs: &Inputs, watts: f64, memory: f64) {
+    fn take_in(&mut self, inputs: &Inputs, watts: f64, seconds: f64) {
         let usage_pct = inputs.usage_pct;
+        let memory = memory(seconds);
         let slopes = self.extras.solve(&SLOPES);
         self.stretches.resize(STRETCHES, Mean::default());
         let usual = self.by_usage.band().widest();
+        for mean in &mut self.stretches {
+            mean.busy -= mean.busy / memory;
+        }
+        let mut drift = 0.0;
         for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
             let off = mean.extras.off(&inputs.extras);
             let explained = product(&slopes, &off);
@@ -252,11 +293,20 @@ impl Learned {
                 // One odd sample moves little; what stays is noticed as a change.
                 let limit = (4.0 * usual * mean.watts).max(1.0);
                 rest = rest.clamp(-limit, limit);
+                drift = rest * mean.busy / mean.weight;
             }
             if mean.weight > 2.0 {
                 self.extras.add(off, rest + explained);
             }
             mean.add(usage_pct, rest + explained, &inputs.extras, memory);
+            mean.busy += 1.0 / memory;
+            mean.seen = self.lived;
+        }
+        // What changes slowly does so at any load; those that are seen tell it of themselves.
+        let old = self.lived - DAY;
+        let unseen = self.stretches.iter_mut().filter(|mean| mean.weight > 0.0);
+        for mean in unseen.filter(|mean| mean.seen < old) {
+            mean.watts = (mean.watts + drift).max(0.0);
         }
     }
 
@@ -283,7 +333,7 @@ impl Learned {
                 weight: INTERPOLATED,
                 usage_pct,
                 watts: curve.at(usage_pct),
-                extras: Means::default(),
+                ..Mean::default()
             })
             .collect();
         Some(learned)
@@ -307,6 +357,21 @@ impl Learned {
             extras: [None, Some(0.0), Some(0.0), self.graphics_floor_w],
         };
         Some(self.by_usage(&idle)?.watts)
+    }
+
+    /// What the machine draws with nothing to do, by all that was seen of it and by what is known of
+    /// its kind; `None` if nothing was seen.
+    pub(super) fn idle(&self, reach: Option<Reach>) -> Option<Idle> {
+        let slopes = self.extras.solve(&SLOPES);
+        let points = monotone(&self.stretches, &self.usual, &slopes);
+        let still = [None, Some(0.0), Some(0.0), self.graphics_floor_w];
+        let more = product(&slopes, &self.usual.off(&still));
+        Some(Idle::of(&points, reach)?.with(more))
+    }
+
+    /// Whether enough was seen for an estimate.
+    pub(super) const fn is_known(&self) -> bool {
+        self.by_usage.is_known()
     }
 
     /// What a disk that is always busy draws above one at rest, W; `None` while too little was seen

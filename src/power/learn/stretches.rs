@@ -15,7 +15,7 @@ const FAR: f64 = 3.0;
 const TELLING: f64 = 0.3;
 /// The usual way from idle to full load, in idle watts: the median machine draws 3.7 times as
 /// much.
-const USUAL_SPAN: f64 = 2.7;
+pub(super) const USUAL_SPAN: f64 = 2.7;
 
 /// The mean of the samples of one stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
@@ -26,11 +26,23 @@ pub(super) struct Mean {
     /// What else went on meanwhile.
     #[serde(default)]
     pub(super) extras: Means,
+    /// When it was last seen, s that the meter was learnt from.
+    #[serde(default)]
+    pub(super) seen: f64,
+    /// The share of the last day in which it was.
+    #[serde(default)]
+    pub(super) busy: f64,
 }
 
 impl Mean {
     pub(super) fn is_sane(&self) -> bool {
-        let figures = [self.weight, self.usage_pct, self.watts];
+        let figures = [
+            self.weight,
+            self.usage_pct,
+            self.watts,
+            self.seen,
+            self.busy,
+        ];
         let sane = |figure: &f64| figure.is_finite() && *figure >= 0.0;
         figures.iter().all(sane) && self.extras.is_sane()
     }

@@ -13,6 +13,8 @@ fn draw(power_w: f64, idle_w: f64, energy_kwh: f64) -> Draw {
         power_w,
         band_w: (0.0, 0.0),
         idle_w,
+        idle_band_w: (0.0, idle_w),
+        never_below_pct: None,
         source: Source::Meter,
         basis: None,
         doubt: None,

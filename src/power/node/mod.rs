@@ -5,7 +5,7 @@ mod teacher;
 use std::time::Duration;
 
 use super::dispute::Dispute;
-use super::learn::Learned;
+use super::learn::{Idle, Learned, Reach};
 use super::work::{Inputs, rapl};
 use super::{Curve, Gap, PowerSample, Prior, Scope, SourceKind, Work};
 use crate::model::Source;
@@ -21,6 +21,11 @@ pub struct Draw {
     pub band_w: (f64, f64),
     /// Of these, what it would draw with nothing to do; at most `power_w`.
     pub idle_w: f64,
+    /// The band of that.
+    pub idle_band_w: (f64, f64),
+    /// The least use that it was measured at, %, if it was never measured with as good as nothing
+    /// to do: `idle_w` is then what follows from that.
+    pub never_below_pct: Option<f64>,
     /// Where it comes from.
     pub source: Source,
     /// Which meter told it, or what an assumption was judged by.
@@ -168,7 +173,7 @@ impl NodePower {
             return None;
         };
         self.counter.count(up, told.watts, told.counter);
-        let idle_w = self.idle_w(told.watts, best.is_some());
+        let idle = self.idle(told.watts, inputs.as_ref(), best.is_some());
         let told_by = best.filter(|(sample, _)| sample.scope == Scope::Host);
         let dispute = told_by.and_then(|(sample, watts)| {
             let all = (samples, rapl(samples));
@@ -177,7 +182,9 @@ impl NodePower {
         Some(Draw {
             power_w: told.watts,
             band_w: told.band,
-            idle_w,
+            idle_w: idle.watts,
+            idle_band_w: idle.band,
+            never_below_pct: idle.busy_pct,
             source: told.source,
             basis: told.basis,
             doubt: told.doubt,
@@ -187,13 +194,56 @@ impl NodePower {
     }
 
     /// What of `power_w` is drawn with nothing to do, as well as that is known.
-    fn idle_w(&self, power_w: f64, measured: bool) -> f64 {
-        let curve = self.curve.map(|curve| curve.idle_w);
-        let floor = self.teacher.floor_w().filter(|_| measured);
-        let prior = self.prior.as_ref().map(|prior| prior.curve.idle_w);
-        let learned = self.teacher.own().idle_w();
-        let known = learned.or(curve).or(floor).or(prior);
-        known.unwrap_or(power_w).clamp(0.0, power_w)
+    fn idle(&self, power_w: f64, inputs: Option<&Inputs>, measured: bool) -> Idle {
+        let usage_pct = inputs.map(|inputs| inputs.usage_pct);
+        let own = self.teacher.own();
+        let learned = own
+            .idle(self.reach())
+            .filter(|_| measured || own.is_known());
+        // What was read off a meter once is better than what follows from a busy machine.
+        let given = self
+            .curve
+            .map(|curve| said(curve.idle_w, curve.max_w, GIVEN));
+        let learned = learned.filter(|learned| learned.busy_pct.is_none() || given.is_none());
+        let look = || {
+            let now = Idle::of_look(usage_pct?, power_w, self.reach())?;
+            Some(now.below(self.teacher.floor_w()?))
+        };
+        let floor = self
+            .teacher
+            .floor_w()
+            .map(|floor_w| said(floor_w, floor_w, 1.0));
+        let looked = || look().or(floor).filter(|_| measured);
+        let assumed = self.prior.as_ref();
+        let assumed = assumed.map(|kind| said(kind.curve.idle_w, kind.curve.max_w, kind.spread));
+        let known = learned.or(given).or_else(looked).or(assumed);
+        known
+            .unwrap_or_else(|| said(power_w, power_w, 1.0))
+            .beside(power_w, usage_pct.filter(|_| measured))
+    }
+
+    /// What is known of the way from idle to full load before anything is learnt.
+    fn reach(&self) -> Option<Reach> {
+        let of = |curve: Curve, spread| Reach {
+            span_w: curve.max_w - curve.idle_w,
+            spread,
+        };
+        let given = self.curve.map(|curve| of(curve, GIVEN));
+        let prior = self.prior.as_ref();
+        given.or_else(|| prior.map(|prior| of(prior.curve, prior.spread)))
+    }
+}
+
+/// How far what was given may be off.
+const GIVEN: f64 = 1.1;
+
+/// What is known to be drawn with nothing to do, to a `spread`-th and `spread` times as much.
+fn said(idle_w: f64, max_w: f64, spread: f64) -> Idle {
+    Idle {
+        watts: idle_w,
+        band: (idle_w / spread, idle_w * spread),
+        span_w: max_w - idle_w,
+        busy_pct: None,
     }
 }
 
@@ -257,3 +307,6 @@ const fn accuracy(sample: &PowerSample) -> f64 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod loads;

@@ -13,7 +13,7 @@ const RECENT: usize = 90;
 const STEADY: f64 = 5.0;
 /// Only a use that has moved by so much, %, tells the lag.
 const MOVED: f64 = 15.0;
-/// A reading stands for so long at least and at most.
+/// A reading stands for so long at least and at most; longer only where looks are further apart.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
@@ -122,8 +122,9 @@ impl Teacher {
         {
             let inputs = look.inputs;
             // What it stands for: the time since the last one.
-            let lap = self.measured.replace(measured).map_or(LONGEST, |last| {
-                measured.saturating_sub(last).clamp(SHORTEST, LONGEST)
+            let longest = LONGEST.max(look.up.saturating_sub(before.up));
+            let lap = self.measured.replace(measured).map_or(longest, |last| {
+                measured.saturating_sub(last).clamp(SHORTEST, longest)
             });
             self.learned_mut(plug)
                 .learn(&inputs, watts, lap.as_secs_f64(), plug);

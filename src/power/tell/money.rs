@@ -122,6 +122,8 @@ mod tests {
             power_w: 10.0,
             band_w: (10.0, 10.0),
             idle_w: 5.0,
+            idle_band_w: (4.0, 6.0),
+            never_below_pct: None,
             source: Source::Meter,
             basis: None,
             doubt: None,

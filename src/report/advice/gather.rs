@@ -18,6 +18,8 @@ use crate::report::{Basis, Frame, Grain, Period, ReportError, Span};
 pub(super) const DAYS: i64 = 10;
 /// The machine's watts count as measured if less of the energy was estimated.
 const MEASURED: f64 = 0.2;
+/// Its idle watts do if their band is narrower than this share.
+const SURE: f64 = 0.3;
 
 /// What measures, as it is published now; and the other machines.
 #[derive(Debug, Clone, Default)]
@@ -103,10 +105,24 @@ pub(super) fn gather(
     let threads = days.mean("health/cpu/cores")?;
     let (measured, price) = days.booked(now)?;
     let idle = days.mean("power/host/idle_w")?;
+    let mut watts: Vec<f64> = days
+        .by_hour("power/host/power_w")?
+        .into_iter()
+        .flatten()
+        .collect();
+    watts.sort_by(f64::total_cmp);
+    let usual_w = watts.get(watts.len() / 2).copied();
+    let idle_band = days.mean("power/host/idle_low_w")?;
+    let idle_band = idle_band.zip(days.mean("power/host/idle_high_w")?);
+    let is_sure = |idle: &f64| idle_band.is_none_or(|(low, high)| high - low < idle * SURE);
     let mut evidence = Evidence {
         prior: threads.map(|threads| Prior::of(&setup.kind, threads)),
-        idle_w: idle.filter(|_| measured && !setup.kind.is_virtual),
+        idle_w: idle.filter(|idle| measured && !setup.kind.is_virtual && is_sure(idle)),
         mean_w: days.mean("power/host/power_w")?,
+        work_off: usual_w
+            .zip(idle)
+            .zip(idle_band)
+            .and_then(|((usual_w, idle_w), band)| work_off(usual_w, idle_w, band)),
         usage_pct: days.mean("health/cpu/usage_pct")?,
         governor: governor(&setup.root),
         supplies: days.supplies(wiring)?,
@@ -276,6 +292,14 @@ impl Days<'_> {
 
 fn between<'a>(id: &'a str, before: &str, after: &str) -> Option<&'a str> {
     id.strip_prefix(before)?.strip_suffix(after)
+}
+
+/// By how many times the watts above idle may be less or more than what is told in an hour of
+/// `usual_w`, with idle watts in their band. `None` if there are none.
+fn work_off(usual_w: f64, idle_w: f64, (low, high): (f64, f64)) -> Option<(f64, f64)> {
+    let work = usual_w - idle_w;
+    let off = |idle_w: f64| (usual_w - idle_w).max(0.0) / work;
+    (work > 0.0).then(|| (off(high).min(1.0), off(low).max(1.0)))
 }
 
 fn average(values: &[f64]) -> Option<f64> {

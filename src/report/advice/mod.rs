@@ -54,6 +54,9 @@ pub(super) struct Evidence {
     idle_w: Option<f64>,
     /// The mean of its watts, W.
     mean_w: Option<f64>,
+    /// What services draw may be so many times what is told at least and at most, as far as idle
+    /// watts are only estimated; `None` if nothing is told of that.
+    work_off: Option<(f64, f64)>,
     /// The mean use of its processor, %.
     usage_pct: Option<f64>,
     /// How the processor's clock is governed.

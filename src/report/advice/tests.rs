@@ -14,6 +14,7 @@ use crate::power::Curve;
 /// A machine about which nothing can be said.
 fn thrifty() -> Evidence {
     Evidence {
+        work_off: None,
         prior: Some(Prior {
             curve: Curve {
                 idle_w: 20.0,
