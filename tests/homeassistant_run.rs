@@ -289,6 +289,43 @@ async fn after_a_configuration_the_states_come_again() {
         .await;
 }
 
+/// On a busy machine the next tick comes while they are told.
+#[tokio::test(start_paused = true)]
+async fn what_changes_while_the_states_come_again_is_not_overtaken_by_what_was() {
+    let all = |value: f64| -> Vec<Reading> {
+        let subject = |number: i32| {
+            let (id, name) = (format!("part-{number}"), format!("Part {number}"));
+            Subject::of_host(Area::Health, &id, &name)
+        };
+        let readings = (0..100).map(|number| Reading::new(&subject(number)).with(&USAGE, value));
+        readings.collect()
+    };
+    house()
+        .run(true, async |bus| {
+            tick(bus, 0, all(1.0));
+            let mut listener = bus.listen();
+            let first = "homewatch/nas/health/part-0";
+            let changing = async {
+                loop {
+                    if let Heard::Event(Event::Retain(topic, _)) = listener.next().await
+                        && &*topic == first
+                    {
+                        tick(bus, 12, all(2.0));
+                        bus.alert(alert(AlertState::Resolved));
+                        return heard(&mut listener, A_WHILE).await;
+                    }
+                }
+            };
+            bus.alert(alert(AlertState::Firing));
+            let told = changing.await;
+            let last = told.iter().rfind(|(topic, _)| topic.ends_with("/part-99"));
+            assert_eq!(last.unwrap().1["usage_pct"], 2.0);
+            let last = told.iter().rfind(|(topic, _)| topic.ends_with("/hot-cpu"));
+            assert_eq!(last.unwrap().1["state"], "resolved");
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_collector_told_goes_as_soon_as_it_is_switched_off() {
     let house = house();

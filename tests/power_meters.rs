@@ -35,8 +35,9 @@ macro_rules! dialogues {
 
 dialogues! {
     tasmota tasmota_channels tasmota_phases tasmota_mixed tasmota_mixed_channel
-    shelly shelly_3em shelly_3em_phase shelly_em1 shelly_gen1 shelly_gen1_em
-    zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_phases
+    shelly shelly_3em shelly_3em_phase shelly_em1 shelly_em1_both
+    shelly_gen1 shelly_gen1_em shelly_gen1_two
+    zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_left zigbee2mqtt_phases
     esphome dsmr_reader emonhub homeassistant generic generic_plain
 }
 
@@ -240,6 +241,8 @@ async fn what_is_no_meter_is_not_offered() {
         ("zigbee2mqtt/lamp", "x"),
         ("x/json", "{}"),
         ("emon/pi/temperature", "21"),
+        ("emon/pi/Pump", "21"),
+        ("emon/pi", "{\"temperature\":21}"),
         ("homeassistant/sensor/x/y/config", "x"),
         (
             "homeassistant/sensor/x/y/config",
@@ -251,6 +254,12 @@ async fn what_is_no_meter_is_not_offered() {
     }
     rig.wait(TICK).await;
     assert_eq!(rig.meters.offers(), Vec::<String>::new());
+    // All variables of a node in one object.
+    rig.say("emon/tx4", "{\"Vrms\":230.1,\"P1\":120}", false);
+    rig.say("emon/tx4", "7", false);
+    rig.wait(TICK).await;
+    let line = r#"power.meters.emon-tx4 = { emonhub = "emon/tx4", power = "P1" }"#;
+    assert_eq!(rig.meters.offers(), [line]);
     for (topic, full_topic) in [
         ("home/tele/a/SENSOR", "home/%prefix%/%topic%"),
         ("home/b/tele/SENSOR", "home/%topic%/%prefix%"),
@@ -272,7 +281,7 @@ async fn unknown_meters_are_offered_as_one_line_that_adopts_them() {
         ),
         (
             "tasmota_phases",
-            r#"meter = { tasmota = "meter", full_topic = "%prefix%/cellar/%topic%" }"#,
+            r#"cellar-meter = { tasmota = "meter", full_topic = "%prefix%/cellar/%topic%" }"#,
         ),
         (
             "shelly",
@@ -295,6 +304,18 @@ async fn unknown_meters_are_offered_as_one_line_that_adopts_them() {
             r#"living-room-desk-plug = { zigbee2mqtt = "Living room/desk plug" }"#,
         ),
         (
+            "shelly_em1_both",
+            r#"home-cellar-em = { shelly = "home/cellar/em" }"#,
+        ),
+        (
+            "shelly_gen1_two",
+            r#"shellyswitch-55c39a = { shelly_gen1 = "shellyswitch-55C39A" }"#,
+        ),
+        (
+            "zigbee2mqtt_left",
+            r#"hall-ceiling-twin = { zigbee2mqtt = "hall/ceiling/twin" }"#,
+        ),
+        (
             "dsmr_reader",
             r#"dsmr = { dsmr_reader = "dsmr", feeds = "house" }"#,
         ),
@@ -311,6 +332,29 @@ async fn unknown_meters_are_offered_as_one_line_that_adopts_them() {
     for name in ["generic", "generic_plain", "esphome"] {
         assert_eq!(offers(name).await, Vec::<String>::new());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plugs_of_one_name_in_several_groups_are_all_offered() {
+    let rig = Rig::start(
+        "[power.meters.a]\ntasmota = \"plug\"\nfull_topic = \"%prefix%/attic/%topic%/\"",
+    )
+    .await;
+    for group in ["kitchen/", "attic/", "cellar/", ""] {
+        let topic = format!("tele/{group}plug/SENSOR");
+        rig.say(&topic, "{\"ENERGY\":{\"Power\":1}}", false);
+    }
+    rig.wait(TICK).await;
+    let lines = rig.meters.offers();
+    assert_eq!(
+        lines,
+        [
+            r#"power.meters.cellar-plug = { tasmota = "plug", full_topic = "%prefix%/cellar/%topic%" }"#,
+            r#"power.meters.kitchen-plug = { tasmota = "plug", full_topic = "%prefix%/kitchen/%topic%" }"#,
+            r#"power.meters.plug = { tasmota = "plug" }"#,
+        ]
+    );
+    assert_eq!(meters(&lines.join("\n")).unwrap().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

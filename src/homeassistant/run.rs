@@ -59,8 +59,8 @@ const JITTER: Duration = Duration::from_secs(3);
 /// and it forgets the state of an entity whose configuration has changed (as long as that has an
 /// `expire_after`), but does not subscribe anew.
 const STATES_AFTER: Duration = Duration::from_secs(2);
-/// So many messages are put on the bus at once.
-const BURST: usize = 32;
+/// So many subjects or alerts are told at once.
+const BURST: usize = 16;
 /// Collectors get this long after the start before anything is taken as gone.
 const GRACE: Duration = Duration::from_mins(15);
 /// How often it is looked for what is gone.
@@ -292,35 +292,40 @@ impl Runner {
     async fn states_again(&self) {
         let topics = self.directory.topics();
         let state = self.bus.state();
-        let mut messages = Vec::new();
-        for one in state.subjects() {
-            let (area, id) = (one.subject.area, one.subject.id.clone());
-            messages.push((
-                topics.format(&Topic::State(area, id.clone())),
-                one.published,
-            ));
-            let word: &[u8] = if one.available { b"online" } else { b"offline" };
-            let availability = topics.format(&Topic::Availability(area, id));
-            messages.push((availability, Bytes::from_static(word)));
-        }
-        for alert in state.alerts() {
-            match serde_json::to_vec(&*alert) {
-                Ok(json) => {
-                    let topic = topics.format(&Topic::Alert(alert.id.clone()));
-                    messages.push((topic, json.into()));
-                }
-                Err(error) => {
-                    tracing::error!(alert = alert.id, %error, "cannot be written as JSON");
-                }
-            }
-        }
-        for part in messages.chunks(BURST) {
-            for (topic, payload) in part {
-                // Not `retain`: the state store has these as what they are.
-                self.bus
-                    .emit(Event::Retain(topic.as_str().into(), payload.clone()));
+        // Not `retain`: the state store has these as what they are.
+        let emit = |topic: &Topic, payload: Bytes| {
+            let topic = topics.format(topic);
+            self.bus.emit(Event::Retain(topic.as_str().into(), payload));
+        };
+        let subjects = state.subjects().into_iter().map(|one| one.subject);
+        let subjects: Vec<_> = subjects.collect();
+        for part in subjects.chunks(BURST) {
+            for subject in part {
+                // As it is now: what was told between two parts must not be told older once more.
+                let Some(one) = state.subject(subject.key()) else {
+                    continue;
+                };
+                let (area, id) = (subject.area, subject.id.clone());
+                emit(&Topic::State(area, id.clone()), one.published);
+                let word: &[u8] = if one.available { b"online" } else { b"offline" };
+                emit(&Topic::Availability(area, id), Bytes::from_static(word));
             }
             // The bus holds a bounded number of events for those that listen.
+            tokio::task::yield_now().await;
+        }
+        let ids: Vec<String> = state.alerts().iter().map(|one| one.id.clone()).collect();
+        for part in ids.chunks(BURST) {
+            for id in part {
+                let Some(alert) = state.one_alert(id) else {
+                    continue;
+                };
+                match serde_json::to_vec(&*alert) {
+                    Ok(json) => emit(&Topic::Alert(id.clone()), json.into()),
+                    Err(error) => {
+                        tracing::error!(alert = id, %error, "cannot be written as JSON");
+                    }
+                }
+            }
             tokio::task::yield_now().await;
         }
     }

@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 
 use super::dialect::RECOGNISERS;
 use super::{place, power_field};
-use crate::config::MeterConfig;
+use crate::config::{Address, MeterConfig};
 use crate::model::{matches, slug};
 
 /// So many finds are remembered: a house has fewer plugs.
 const MOST: usize = 64;
+
+/// Where Tasmota speaks as delivered.
+const USUAL: &str = "%prefix%/%topic%";
 
 /// A meter that speaks on the broker and is not configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,12 @@ impl Found {
             more: Vec::new(),
             feeds: None,
         }
+    }
+
+    /// Tasmota's, if it is not the usual one: devices in different groups may have one name.
+    fn full_topic(&self) -> &str {
+        let text = self.more.iter().find(|(key, _)| *key == "full_topic");
+        text.map_or(USUAL, |(_, text)| text)
     }
 
     pub(crate) const fn feeding(mut self, what: &'static str) -> Self {
@@ -61,8 +70,8 @@ impl Found {
 /// Recognises meters by what they say.
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
-    /// By dialect, place and name.
-    found: BTreeMap<(&'static str, String, String), Found>,
+    /// By dialect, place, name and what else tells two of them apart.
+    found: BTreeMap<(&'static str, String, String, String), Found>,
 }
 
 impl Finder {
@@ -91,7 +100,12 @@ impl Finder {
     }
 
     fn note(&mut self, found: Found) -> bool {
-        let key = (found.dialect, found.place.clone(), found.name.clone());
+        let key = (
+            found.dialect,
+            found.place.clone(),
+            found.name.clone(),
+            found.full_topic().to_owned(),
+        );
         let room = self.found.len() < MOST;
         let Some(known) = self.found.get_mut(&key) else {
             if room {
@@ -123,7 +137,11 @@ impl Finder {
             let power = power.map(|(_, name)| name.as_str());
             let known = |meter: &MeterConfig| {
                 // Many sensors of Home Assistant are below one base topic.
-                let same = found.dialect != "homeassistant" || power == power_field(&meter.address);
+                let same = if let Address::Tasmota { full_topic, .. } = &meter.address {
+                    full_topic.trim_matches('/') == found.full_topic()
+                } else {
+                    found.dialect != "homeassistant" || power == power_field(&meter.address)
+                };
                 same && place(&meter.address) == (found.dialect, found.place.as_str())
             };
             (!named || power.is_some()) && !configured.iter().any(known)

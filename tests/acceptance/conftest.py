@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from harness import BINARY, PROJECT, Host, Mosquitto, Service
+from leap import Calendar
 
 
 def pytest_configure(config):
@@ -39,6 +40,20 @@ def mosquitto(tmp_path):
     broker = Mosquitto(tmp_path / "mosquitto").start()
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def calendar(tmp_path):
+    """Makes calendars and ends them."""
+    made = []
+
+    def make(*arguments, **more):
+        made.append(Calendar(tmp_path, *arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="module")

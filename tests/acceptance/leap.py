@@ -6,22 +6,41 @@ import json
 import mmap
 import os
 import pathlib
+import socket
 import struct
 import subprocess
 import time
 import zoneinfo
 
-from harness import PATIENCE
+from harness import PATIENCE, Mqtt, Service
 
 SOURCE = pathlib.Path(__file__).with_name("leap.c")
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 LEAPT, WALL, LIMIT, RESTS = range(4)
 NS = 10**9
+HOUR = 3600
+# What these days are not about.
+OTHERS = ("kernel", "containers", "units", "updates", "ups", "clock", "network", "processes",
+          "pressure", "thermal", "cooling", "uptime", "edac", "memory", "disk_io", "hwmon", "mmc",
+          "processor", "ufs", "raid", "zfs", "btrfs", "lvm", "bcache", "supply", "gpu",
+          "raspberry_pi")
 
 
 def berlin(*when):
     """A moment by the clock in Berlin."""
     return datetime.datetime(*when, tzinfo=BERLIN)
+
+
+def is_idle(server):
+    """Whether the process sleeps and everything that was sent to its port or from it was read."""
+    state = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2]
+    if state.split()[0] != "S":
+        return False
+    port = f":{server.port:04X}"
+    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    sockets = (line.split() for line in lines if port in line)
+    return all(queues == "00000000:00000000" for _, _, _, state, queues, *_ in sockets
+               if state == "01")
 
 
 class Leap:
@@ -50,17 +69,31 @@ class Leap:
 
     def to(self, moment):
         """Goes on to ``moment`` (s since 1970), and until all is done that is to be done then."""
-        end = time.monotonic() + PATIENCE
         self._put(LIMIT, int(moment * NS))
+        self._wait(lambda: self.now() >= moment)
+        self.rest()
 
-        def wait(done):
-            while not done():
-                assert time.monotonic() < end, "the clocks stand still"
-                time.sleep(0.0002)
-
-        wait(lambda: self.now() >= moment)
+    def rest(self):
+        """Waits until there is nothing left to do."""
         rests = self._get(RESTS)
-        wait(lambda: self._get(RESTS) >= rests + 2)
+        self._wait(lambda: self._get(RESTS) >= rests + 2)
+
+    def quiet(self, server):
+        """Waits until nothing is on its way between the program and ``server`` (a `Mosquitto`): an
+        answer that is under way while the clocks leap comes minutes late."""
+        self._wait(lambda: is_idle(server))
+        while True:
+            self.rest()
+            if is_idle(server):
+                return
+            self._wait(lambda: is_idle(server))
+
+    @staticmethod
+    def _wait(done):
+        end = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < end, "the clocks stand still"
+            time.sleep(0.0002)
 
     def skip_to(self, moment):
         """The same while the program does not run."""
@@ -142,3 +175,60 @@ class Plug:
         """Says what it draws and has counted."""
         told = json.dumps({"w": round(self.watts, 2), "kwh": round(self.kwh, 5)})
         mqtt.client.publish(self.topic, told, qos=0).wait_for_publish(PATIENCE)
+
+
+class Calendar:
+    """A machine behind a plug, a service that watches both, and their time."""
+
+    def __init__(self, folder, start, step, config):
+        # The ticks come within the last half minute of a step, however long the start takes.
+        self.leap = Leap(folder, start - datetime.timedelta(seconds=30))
+        self.machine, self.plug = Machine(folder / "host"), Plug("plugs/nas")
+        self.desk = Plug("plugs/desk", 50)
+        self.at, self.step = start.timestamp(), step
+        self.mqtt = None
+        meters = {name: plug.config(feeds) | {"silent_after": "3h"} for name, plug, feeds in
+                  (("plug", self.plug, "host"), ("desk", self.desk, "node-pc"))}
+        self.service = Service(folder / "home", {
+            "host": self.machine.config(),
+            "node": {"interval": f"{step}s"},
+            "history": {"sync_interval": "1h"},
+            "collect": {name: {"enabled": False} for name in OTHERS},
+            "power": {"meters": meters},
+        }, self.leap.environment)
+        self.service.configure(config)
+
+    def begin(self):
+        """Starts the service, some seconds before the next step."""
+        self.service.start()
+        self.mqtt = self.service.keep(
+            Mqtt(self.service.mqtt_port, "homewatch/box/power/+", keepalive=0))
+        # What is told arrives at once, and not when the kernel thinks that it is worth a packet.
+        self.mqtt.client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def local(self):
+        """The clock in Berlin."""
+        return datetime.datetime.fromtimestamp(self.at, BERLIN)
+
+    def pause_until(self, moment):
+        """Ends the service; nothing is known until it is started again."""
+        self.service.stop()
+        self.at = moment.timestamp()
+        self.leap.skip_to(self.at - 30)
+        self.begin()
+
+    def go_on(self, services, watts, desk):
+        """One step: ``services`` (cores of each), and the watts of the machine and of the desk."""
+        self.machine.work(self.step, services)
+        self.plug.draw(watts, self.step)
+        self.desk.draw(desk, self.step)
+        self.at += self.step
+        self.leap.to(self.at - 45)
+        self.plug.tell(self.mqtt)
+        self.desk.tell(self.mqtt)
+        self.leap.to(self.at + 1)
+
+    def close(self):
+        """Ends all of it."""
+        self.service.close()
+        self.machine.close()

@@ -4,89 +4,10 @@ whose clocks leap. What is expected is worked out here, from what was played."""
 import datetime
 import json
 import re
-import socket
 
 import pytest
-from harness import PATIENCE, Mqtt, Service
-from leap import BERLIN, Leap, Machine, Plug, berlin
-
-HOUR = 3600
-# What these days are not about.
-OTHERS = ("kernel", "containers", "units", "updates", "ups", "clock", "network", "processes",
-          "pressure", "thermal", "cooling", "uptime", "edac", "memory", "disk_io", "hwmon", "mmc",
-          "processor", "ufs", "raid", "zfs", "btrfs", "lvm", "bcache", "supply", "gpu",
-          "raspberry_pi")
-
-
-class Calendar:
-    """A machine behind a plug, a service that watches both, and their time."""
-
-    def __init__(self, folder, start, step, config):
-        # The ticks come within the last half minute of a step, however long the start takes.
-        self.leap = Leap(folder, start - datetime.timedelta(seconds=30))
-        self.machine, self.plug = Machine(folder / "host"), Plug("plugs/nas")
-        self.desk = Plug("plugs/desk", 50)
-        self.at, self.step = start.timestamp(), step
-        self.mqtt = None
-        meters = {name: plug.config(feeds) | {"silent_after": "3h"} for name, plug, feeds in
-                  (("plug", self.plug, "host"), ("desk", self.desk, "node-pc"))}
-        self.service = Service(folder / "home", {
-            "host": self.machine.config(),
-            "node": {"interval": f"{step}s"},
-            "history": {"sync_interval": "1h"},
-            "collect": {name: {"enabled": False} for name in OTHERS},
-            "power": {"meters": meters},
-        }, self.leap.environment)
-        self.service.configure(config)
-
-    def begin(self):
-        """Starts the service, some seconds before the next step."""
-        self.service.start()
-        self.mqtt = self.service.keep(
-            Mqtt(self.service.mqtt_port, "homewatch/box/power/+", keepalive=0))
-        # What is told arrives at once, and not when the kernel thinks that it is worth a packet.
-        self.mqtt.client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def local(self):
-        """The clock in Berlin."""
-        return datetime.datetime.fromtimestamp(self.at, BERLIN)
-
-    def pause_until(self, moment):
-        """Ends the service; nothing is known until it is started again."""
-        self.service.stop()
-        self.at = moment.timestamp()
-        self.leap.skip_to(self.at - 30)
-        self.begin()
-
-    def go_on(self, services, watts, desk):
-        """One step: ``services`` (cores of each), and the watts of the machine and of the desk."""
-        self.machine.work(self.step, services)
-        self.plug.draw(watts, self.step)
-        self.desk.draw(desk, self.step)
-        self.at += self.step
-        self.leap.to(self.at - 45)
-        self.plug.tell(self.mqtt)
-        self.desk.tell(self.mqtt)
-        self.leap.to(self.at + 1)
-
-    def close(self):
-        """Ends all of it."""
-        self.service.close()
-        self.machine.close()
-
-
-@pytest.fixture
-def calendar(tmp_path):
-    """Makes calendars and ends them."""
-    made = []
-
-    def make(*arguments, **more):
-        made.append(Calendar(tmp_path, *arguments, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+from harness import PATIENCE
+from leap import HOUR, berlin
 
 
 def price(local):

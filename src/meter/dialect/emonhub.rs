@@ -68,18 +68,32 @@ impl Dialect for Emonhub {
 }
 
 pub(super) const RECOGNISER: Recogniser = Recogniser {
-    filters: &["emon/+/+"],
+    filters: &["emon/+/+", "emon/+"],
     find,
 };
 
-fn find(topic: &str, _: &str) -> Vec<Found> {
-    let Some((node, variable)) = topic.rsplit_once('/') else {
-        return Vec::new();
+/// `power1` as an emonPi has it, `P1` as its successor does.
+fn is_power(variable: &str) -> bool {
+    let digits = variable.strip_prefix('P');
+    variable.to_ascii_lowercase().starts_with("power")
+        || digits.is_some_and(|digits| digits.parse::<u8>().is_ok())
+}
+
+fn find(topic: &str, payload: &str) -> Vec<Found> {
+    let words: Vec<&str> = topic.split('/').collect();
+    let variable = match words.as_slice() {
+        ["emon", _, variable] => Some((*variable).to_owned()).filter(|name| is_power(name)),
+        // All variables in one object.
+        _ => match json(payload) {
+            Some(Json::Object(all)) => all.into_iter().map(|(name, _)| name).find(|n| is_power(n)),
+            _ => None,
+        },
     };
-    if !node.starts_with("emon/") || !variable.to_ascii_lowercase().starts_with("power") {
-        return Vec::new();
-    }
-    let mut found = Found::new("emonhub", node);
-    found.more.push(("power", variable.to_owned()));
-    vec![found]
+    let node = words.iter().take(2).copied().collect::<Vec<_>>().join("/");
+    let found = variable.map(|variable| {
+        let mut found = Found::new("emonhub", &node);
+        found.more.push(("power", variable));
+        found
+    });
+    found.into_iter().collect()
 }

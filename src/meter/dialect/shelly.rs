@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::{Dialect, Recogniser, at, json, number, presence};
@@ -10,15 +12,21 @@ use crate::meter::found::Found;
 pub(super) struct Shelly {
     prefix: String,
     channel: Option<u8>,
+    /// The switches that have told watts: that of a Pro EM is none of its clamps' business.
+    metered: BTreeSet<u8>,
 }
 
 impl Shelly {
     pub(super) const fn new(prefix: String, channel: Option<u8>) -> Self {
-        Self { prefix, channel }
+        Self {
+            prefix,
+            channel,
+            metered: BTreeSet::new(),
+        }
     }
 
     /// The figures of one component such as `switch:0`.
-    fn component(&self, name: &str, status: &Json, heard: &mut Heard) {
+    fn component(&mut self, name: &str, status: &Json, heard: &mut Heard) {
         let Some((kind, index)) = name.split_once(':') else {
             return;
         };
@@ -30,8 +38,11 @@ impl Shelly {
             return;
         }
         let get = |key: &str| status.get(key).and_then(number);
+        if kind == "switch" && (get("apower").is_some() || status.contains_key("aenergy")) {
+            self.metered.insert(index);
+        }
         let figures = match kind {
-            "switch" | "pm1" | "cover" | "light" | "cct" | "rgb" | "rgbw" => Figures {
+            "switch" | "pm1" | "cover" | "light" | "cct" | "rgb" | "rgbw" | "rgbcct" => Figures {
                 power_w: get("apower"),
                 energy_kwh: total(status, "aenergy"),
                 returned_kwh: total(status, "ret_aenergy"),
@@ -41,7 +52,7 @@ impl Shelly {
                 factor: get("pf"),
                 frequency_hz: get("freq"),
                 // A cover has no such key, and a light that is dimmed to nothing draws little.
-                relay: (kind == "switch")
+                relay: (kind == "switch" && self.metered.contains(&index))
                     .then(|| status.get("output")?.as_bool())
                     .flatten(),
                 ..Figures::default()
@@ -109,7 +120,7 @@ impl Shelly {
         }
     }
 
-    fn components(&self, components: &Json) -> Heard {
+    fn components(&mut self, components: &Json) -> Heard {
         let mut heard = Heard::default();
         for (name, status) in components.as_object().into_iter().flatten() {
             self.component(name, status, &mut heard);
@@ -184,7 +195,14 @@ impl Dialect for Shelly {
 }
 
 pub(super) const RECOGNISER: Recogniser = Recogniser {
-    filters: &["+/events/rpc", "+/status/+", "+/+/events/rpc"],
+    // The prefix may be anything: `home/kitchen/plug` as well.
+    filters: &[
+        "+/events/rpc",
+        "+/status/+",
+        "+/+/events/rpc",
+        "+/+/status/+",
+        "+/+/+/events/rpc",
+    ],
     find,
 };
 
@@ -199,7 +217,7 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
             .flatten()
             .any(|(_, part)| is_metered(part));
         (prefix, has)
-    } else if let Some((prefix, _)) = topic.split_once("/status/") {
+    } else if let Some((prefix, _)) = topic.rsplit_once("/status/") {
         (prefix, is_metered(&value))
     } else {
         return Vec::new();

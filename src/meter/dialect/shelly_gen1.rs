@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{Dialect, Recogniser, presence, switch};
 use crate::config::{EnergyUnit, PowerUnit};
 use crate::meter::figures::{Figures, Heard};
@@ -10,6 +12,15 @@ pub(super) struct ShellyGen1 {
     /// `shellies/<id>/`.
     head: String,
     channel: Option<u8>,
+    /// What is known of each relay: whether it is on, and whether its power is metered. That of a
+    /// Shelly EM is none of its clamps' business.
+    relays: BTreeMap<u8, Relay>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Relay {
+    on: Option<bool>,
+    is_metered: bool,
 }
 
 impl ShellyGen1 {
@@ -17,6 +28,7 @@ impl ShellyGen1 {
         Self {
             head: format!("shellies/{id}/"),
             channel,
+            relays: BTreeMap::new(),
         }
     }
 }
@@ -40,8 +52,11 @@ impl Dialect for ShellyGen1 {
         if words == ["online"] {
             return Heard::online(presence(payload));
         }
-        let [kind, index, rest @ ..] = words.as_slice() else {
-            return Heard::default();
+        let (kind, index, rest) = match words.as_slice() {
+            // Both relays of a Shelly 2 have one meter.
+            [kind @ "relay", figure @ ("power" | "energy")] => (*kind, "0", vec![*figure]),
+            [kind, index, rest @ ..] => (*kind, *index, rest.to_vec()),
+            _ => return Heard::default(),
         };
         let Ok(index) = index.parse::<u8>() else {
             return Heard::default();
@@ -51,13 +66,24 @@ impl Dialect for ShellyGen1 {
         }
         let mut figures = Figures::default();
         let value = payload.trim().parse::<f64>().ok();
-        let slot = match (*kind, rest) {
+        let slot = match (kind, rest.as_slice()) {
             ("relay", []) => {
-                figures.relay = switch(payload);
+                let relay = self.relays.entry(index).or_default();
+                relay.on = switch(payload);
+                figures.relay = relay.on.filter(|_| relay.is_metered);
                 return Heard::part(index, figures);
             }
-            ("relay" | "light" | "roller" | "emeter", ["power"]) => &mut figures.power_w,
-            ("relay" | "light" | "roller", ["energy"]) => {
+            ("relay", ["power"]) => {
+                // With both relays of a Shelly 2 on one meter, neither says that nothing flows.
+                if words.len() == 3 {
+                    let relay = self.relays.entry(index).or_default();
+                    relay.is_metered = true;
+                    figures.relay = relay.on;
+                }
+                &mut figures.power_w
+            }
+            ("light" | "roller" | "color" | "white" | "emeter", ["power"]) => &mut figures.power_w,
+            ("relay" | "light" | "roller" | "color" | "white", ["energy"]) => {
                 figures.energy_kwh = value.map(|minutes| minutes / 60_000.0);
                 &mut figures.energy_kwh
             }
@@ -72,6 +98,7 @@ impl Dialect for ShellyGen1 {
             ("emeter", ["voltage"]) => &mut figures.voltage_v,
             ("emeter", ["current"]) => &mut figures.current_a,
             ("emeter", ["pf"]) => &mut figures.factor,
+            ("emeter", ["reactive_power"]) => &mut figures.reactive_var,
             _ => return Heard::default(),
         };
         if value.is_none() {
@@ -97,6 +124,7 @@ pub(super) const RECOGNISER: Recogniser = Recogniser {
         "shellies/+/relay/+/power",
         "shellies/+/emeter/+/power",
         "shellies/+/light/+/power",
+        "shellies/+/relay/power",
     ],
     find,
 };
@@ -104,7 +132,8 @@ pub(super) const RECOGNISER: Recogniser = Recogniser {
 fn find(topic: &str, _: &str) -> Vec<Found> {
     let words: Vec<&str> = topic.split('/').collect();
     match words.as_slice() {
-        ["shellies", id, "relay" | "emeter" | "light", _, "power"] => {
+        ["shellies", id, "relay" | "emeter" | "light", _, "power"]
+        | ["shellies", id, "relay", "power"] => {
             vec![Found::new("shelly_gen1", id)]
         }
         _ => Vec::new(),

@@ -156,7 +156,7 @@ impl Dialect for Tasmota {
             };
         }
         match topic.strip_prefix(&self.stat) {
-            Some("STATUS8" | "STATUS10") => self.sensor(payload, Some("StatusSNS")),
+            Some("STATUS0" | "STATUS8" | "STATUS10") => self.sensor(payload, Some("StatusSNS")),
             Some("RESULT") => self.state(payload),
             Some(word) => self.relay(word, payload),
             None => Heard::default(),
@@ -198,6 +198,9 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
         return Vec::new();
     }
     let mut found = Found::new("tasmota", name);
+    // Every group may have one of that name.
+    let levels = words.iter().filter(|word| **word != "tele");
+    found.name = levels.copied().collect::<Vec<_>>().join("-");
     found
         .more
         .extend(full_topic.map(|text| ("full_topic", text)));

@@ -15,9 +15,30 @@ pub(super) struct Zigbee2mqtt {
     channel: Option<u8>,
 }
 
-/// The suffixes of outlets, endpoints and phases; the first is none.
-const SUFFIXES: [&str; 9] = [
-    "", "_l1", "_l2", "_l3", "_l4", "_l5", "_l6", "_left", "_right",
+/// The suffixes of outlets, endpoints and phases, each with its number; a device has those of one
+/// line.
+const SUFFIXES: [(u8, &str); 21] = [
+    (0, "_l1"),
+    (1, "_l2"),
+    (2, "_l3"),
+    (3, "_l4"),
+    (4, "_l5"),
+    (5, "_l6"),
+    (6, "_l7"),
+    (7, "_l8"),
+    (0, "_left"),
+    (1, "_right"),
+    (2, "_center"),
+    (0, "_phase_a"),
+    (1, "_phase_b"),
+    (2, "_phase_c"),
+    (0, "_a"),
+    (1, "_b"),
+    (2, "_c"),
+    (0, "_1"),
+    (1, "_2"),
+    (2, "_3"),
+    (3, "_4"),
 ];
 
 impl Zigbee2mqtt {
@@ -87,9 +108,10 @@ impl Dialect for Zigbee2mqtt {
             }
             return Heard::part(WHOLE, whole);
         }
-        for (part, suffix) in (0u8..).zip(SUFFIXES.iter().skip(1)) {
+        for (part, suffix) in SUFFIXES {
             let figures = figures(&state, suffix);
-            let wanted = self.channel.is_none_or(|channel| channel == part);
+            let wanted = self.channel.is_none_or(|channel| channel == part)
+                && heard.parts.iter().all(|(known, _)| *known != part);
             if wanted && (figures.power_w.is_some() || figures.energy_kwh.is_some()) {
                 heard.parts.push((part, figures));
             }
@@ -103,7 +125,7 @@ impl Dialect for Zigbee2mqtt {
 }
 
 pub(super) const RECOGNISER: Recogniser = Recogniser {
-    filters: &["zigbee2mqtt/+", "zigbee2mqtt/+/+"],
+    filters: &["zigbee2mqtt/+", "zigbee2mqtt/+/+", "zigbee2mqtt/+/+/+"],
     find,
 };
 
@@ -115,7 +137,8 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
     let Some(state) = json(payload).filter(|_| !ours) else {
         return Vec::new();
     };
-    let is_metered = SUFFIXES.iter().any(|suffix| {
+    let suffixes = SUFFIXES.iter().map(|(_, suffix)| *suffix);
+    let is_metered = suffixes.chain([""]).any(|suffix| {
         let figures = figures(&state, suffix);
         figures.power_w.is_some() || (figures.energy_kwh.is_some() && figures.voltage_v.is_some())
     });
