@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -69,7 +69,9 @@ impl Collect for Btrfs {
             .flatten();
         let mut uuids: Vec<String> = entries
             .flatten()
-            .filter(|entry| entry.path().join("devinfo").is_dir())
+            .filter(|entry| {
+                entry.path().join("allocation").is_dir() || devinfo(&entry.path()).is_dir()
+            })
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
         if uuids.is_empty() {
@@ -97,7 +99,10 @@ impl Btrfs {
         let id = format!("pool-btrfs-{name}");
         let subject = Subject::of_host(Area::Health, &id, &format!("Btrfs {name}"));
         let devices = devices(&folder);
+        // Kernels before 5.6 tell neither what is missing nor what has gone wrong.
+        let is_told = !devices.is_empty();
         let missing = devices.iter().filter(|device| device.missing).count();
+        let missing = is_told.then_some(missing);
         let errors = devices
             .iter()
             .fold(0u64, |sum, one| sum.saturating_add(one.errors()));
@@ -106,21 +111,32 @@ impl Btrfs {
             Err(why) => (None, Some(why)),
         };
         let lost = scrub.as_ref().map(|scrub| scrub.lost);
-        let has_errors = errors > 0 || lost > Some(0);
+        let has_errors = is_told
+            .then_some(errors > 0)
+            .into_iter()
+            .chain(lost.map(|lost| lost > 0))
+            .reduce(|one, other| one || other);
         let state = match (missing, has_errors) {
-            (1.., _) => "degraded",
-            (0, true) => "errors",
-            (0, false) => "ok",
+            (Some(1..), _) => Some("degraded"),
+            (_, Some(true)) => Some("errors"),
+            (Some(0), _) => Some("ok"),
+            (None, _) => None,
+        };
+        let count = if is_told {
+            devices.len()
+        } else {
+            let entries = fs::read_dir(folder.join("devices"));
+            entries.into_iter().flatten().flatten().count()
         };
         let number = |count: usize| u32::try_from(count).ok().map(f64::from);
         let mut reading = Reading::new(&subject)
-            .with(&STATE, state)
-            .with(&DEGRADED, missing > 0)
-            .with(&HAS_ERRORS, has_errors)
-            .with(&ERRORS, figure(errors))
+            .with_known(&STATE, state)
+            .with_known(&DEGRADED, missing.map(|count| count > 0))
+            .with_known(&HAS_ERRORS, has_errors)
+            .with_known(&ERRORS, is_told.then(|| figure(errors)))
             .with_known(&DATA_ERRORS, lost.map(figure))
-            .with_known(&DEVICES, number(devices.len()))
-            .with_known(&FAILED, number(missing))
+            .with_known(&DEVICES, number(count))
+            .with_known(&FAILED, missing.and_then(number))
             .with_known(&DATA, used(&folder, "data"))
             .with_known(&METADATA, used(&folder, "metadata"))
             .with_known(&UNALLOTTED, unallotted(&folder).map(figure));
@@ -212,8 +228,13 @@ impl Device {
     }
 }
 
+/// Where the kernel tells of each device.
+fn devinfo(folder: &Path) -> PathBuf {
+    folder.join("devinfo")
+}
+
 fn devices(folder: &Path) -> Vec<Device> {
-    let entries = fs::read_dir(folder.join("devinfo")).into_iter().flatten();
+    let entries = fs::read_dir(devinfo(folder)).into_iter().flatten();
     let mut devices: Vec<Device> = entries
         .flatten()
         .map(|entry| {
@@ -321,6 +342,33 @@ mod tests {
 
     fn number_of(reading: &Reading, key: &str) -> Option<f64> {
         reading.value(key).and_then(Value::as_number)
+    }
+
+    #[test]
+    fn an_old_kernel_tells_the_allotment_and_nothing_of_devices() {
+        let mut machine = Machine::new();
+        machine.file(&format!("sys/fs/btrfs/{UUID}/label"), "old\n");
+        let data = format!("sys/fs/btrfs/{UUID}/allocation/data");
+        machine.file(&format!("{data}/bytes_used"), "20\n");
+        machine.file(&format!("{data}/total_bytes"), "80\n");
+        machine.file(&format!("sys/fs/btrfs/{UUID}/devices/sda/size"), "2\n");
+        let reading = machine.only();
+        for (key, want) in [
+            ("devices", Some(1.0)),
+            ("data_used_pct", Some(25.0)),
+            ("degraded", None),
+            ("devices_failed", None),
+            ("errors", None),
+            ("has_errors", None),
+        ] {
+            assert_eq!(number_of(&reading, key), want, "{key}");
+        }
+        assert_eq!(reading.value("state"), None);
+        // What the last scrub could not mend is known all the same.
+        machine.scrub(&["uncorrectable_errors:3|t_start:1795703015|duration:0|finished:1"]);
+        let reading = machine.only();
+        assert_eq!(reading.value("state"), Some(&Value::from("errors")));
+        assert_eq!(number_of(&reading, "degraded"), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::time::Duration;
 
@@ -63,11 +64,28 @@ impl Collect for Cards {
 impl Cards {
     fn card(&self, name: &str) -> Option<Reading> {
         let device = format!("class/drm/{name}/device");
-        let real = fs::canonicalize(self.root.sys(&device)).ok()?;
-        let driver = fs::canonicalize(real.join("driver")).ok()?;
-        let driver = driver.file_name()?.to_string_lossy().into_owned();
+        let folder = self.root.sys(&device);
+        let uevent = Root::read_trimmed(&folder.join("uevent")).unwrap_or_default();
+        let told = |key: &str| {
+            let mut lines = uevent.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(name, _)| *name == key).map(|(_, value)| value)
+        };
+        let link = fs::read_link(folder.join("driver")).unwrap_or_default();
+        let driver = link.file_name().map_or_else(
+            || told("DRIVER").unwrap_or_default().into(),
+            OsStr::to_string_lossy,
+        );
         let (driver, maker) = DRIVERS.into_iter().find(|(known, _)| *known == driver)?;
-        let place = slug(&real.file_name()?.to_string_lossy());
+        // Graphics that are no card have no slot, but a device of their own.
+        let place = match told("PCI_SLOT_NAME") {
+            Some(slot) => slug(slot),
+            None => slug(
+                &fs::canonicalize(folder)
+                    .ok()?
+                    .file_name()?
+                    .to_string_lossy(),
+            ),
+        };
         let label = card::name(&self.root, &device, maker);
         let card = Card {
             root: &self.root,
@@ -305,6 +323,22 @@ mod tests {
             matches!(&readings[3].subject.device, Device::Part { name, .. } if name == "Radeon RX 6600")
         );
         assert!(readings[2].values.is_empty() && readings[4].values.is_empty());
+    }
+
+    #[test]
+    fn cards_are_known_by_their_slots_also_where_links_were_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        for (number, driver) in [(0, "amdgpu"), (1, "i915")] {
+            let folder = dir.join(format!("sys/class/drm/card{number}/device"));
+            fs::create_dir_all(&folder).unwrap();
+            let text =
+                format!("DRIVER={driver}\nPCI_CLASS=30000\nPCI_SLOT_NAME=0000:0{number}:00.0\n");
+            fs::write(folder.join("uevent"), text).unwrap();
+        }
+        let readings = cards(dir).sample().unwrap();
+        let keys: Vec<&str> = readings.iter().map(|one| one.subject.key()).collect();
+        assert_eq!(keys, ["health/gpu-0000-00-00-0", "health/gpu-0000-01-00-0"]);
     }
 
     #[test]
