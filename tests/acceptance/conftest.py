@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from dialects import Play
 from harness import BINARY, PROJECT, Host, Mosquitto, Service
 from leap import Calendar
 
@@ -40,6 +41,20 @@ def mosquitto(tmp_path):
     broker = Mosquitto(tmp_path / "mosquitto").start()
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Makes plays and ends them."""
+    made = []
+
+    def make(dialogues):
+        made.append(Play(tmp_path / f"play{len(made)}", dialogues))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

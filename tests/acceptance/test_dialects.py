@@ -1,122 +1,14 @@
 """Meters of every dialect on a real Mosquitto, as they are told by the built program: the recorded
 dialogues with their pauses and silences, over which its clocks leap."""
 
-import datetime
 import json
-import re
-import time
 import tomllib
 
 import pytest
-from dialects import KEPT, all_dialogues, fails
-from harness import Mosquitto, Mqtt, Service, until
-from leap import OTHERS, Leap, Machine
+from dialects import all_dialogues, outside
+from harness import Mqtt
 
-START = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 GROUPS = all_dialogues()
-
-
-def outside(folder, broker, config, environment=None):
-    """A service on Mosquitto that watches little else than meters."""
-    service = Service(folder / "home", {
-        "host": Machine(folder / "host").config(),
-        "mqtt": {"broker": {"url": f"mqtt://127.0.0.1:{broker.port}", "keep_alive": "1h"}},
-        "collect": {name: {"enabled": False} for name in OTHERS},
-    }, environment)
-    del service.settings["mqtt"]["embedded"]
-    service.configure(config)
-    return service
-
-
-class Play:
-    """Dialogues on a Mosquitto, and what a service tells of their meters there."""
-
-    def __init__(self, folder, dialogues):
-        folder.mkdir()
-        self.dialogues = dialogues
-        self.broker = Mosquitto(folder / "mosquitto",
-                                "allow_anonymous true\nlog_type all\n").start()
-        # No keep-alive: what it sees of time has nothing to do with the service's.
-        self.mqtt = Mqtt(self.broker.port, "homewatch/box/#", keepalive=0)
-        # The ticks come between the lines, which are multiples of ten seconds apart.
-        self.leap = Leap(folder, START - datetime.timedelta(seconds=25))
-        meters = {one.name: one.config for one in dialogues}
-        self.service = outside(folder, self.broker, {
-            "node": {"interval": "10s"}, "power": {"meters": meters}}, self.leap.environment)
-        self.service.mqtt_port = self.broker.port
-
-    def listens(self):
-        """Whether the service has subscribed to what the meters say."""
-        log = (self.broker.folder / "mosquitto.log").read_text(errors="replace")
-        asked, _, _ = log.rpartition("Sending SUBACK")
-        filters = re.findall(r"^\d+: \t(.*) \(QoS \d\)$", asked, re.MULTILINE)
-        return all(any(one.place() in text for text in filters) for one in self.dialogues)
-
-    def say(self, line, kept):
-        """Publishes as the device does; Mosquitto has handed it on when it answers."""
-        self.mqtt.publish(line.topic, line.payload, retain=kept)
-
-    def told(self, name):
-        """What is told of a meter, None while it is unavailable."""
-        topic = f"homewatch/box/power/meter-{name}"
-        latest = self.mqtt.latest(f"{topic}/#")
-        availability = latest.get(f"{topic}/availability")
-        if availability is None or availability.text != "online":
-            return None
-        return latest[topic].json
-
-    def check(self, dialogue, line):
-        """Compares what is told with what is expected."""
-        def failures():
-            told = self.told(dialogue.name)
-            return [text for text in (fails(told, want) for want in line.wants) if text]
-        end = time.monotonic() + 1
-        while failures() and time.monotonic() < end:
-            time.sleep(0.05)
-        where = f"{dialogue.name}, line {line.number}"
-        return [f"{where}: {text}" for text in failures()]
-
-    def run(self):
-        """Plays all of them at once from the start; returns what was not as expected."""
-        everything = [(line.at, dialogue, line) for dialogue in self.dialogues
-                      for line in dialogue.lines]
-        for _, _, line in everything:
-            if line.kept:
-                self.say(line, kept=True)
-        self.service.start()
-        self.mqtt.wait("homewatch/box/status", lambda m: m.text == "online")
-        until(self.listens, "the service's subscriptions")
-        wrong = []
-        for at in sorted({at for at, _, _ in everything}):
-            self.leap.quiet(self.broker)
-            self.leap.to(START.timestamp() + at)
-            self.leap.quiet(self.broker)
-            for _, dialogue, line in (one for one in everything if one[0] == at):
-                if line.wants:
-                    wrong += self.check(dialogue, line)
-                elif not line.kept:
-                    self.say(line, bool(KEPT.search(line.topic)))
-        return wrong
-
-    def close(self):
-        """Ends all of it."""
-        self.mqtt.close()
-        self.service.close()
-        self.broker.close()
-
-
-@pytest.fixture
-def play(tmp_path):
-    """Makes plays and ends them."""
-    made = []
-
-    def make(dialogues):
-        made.append(Play(tmp_path / f"play{len(made)}", dialogues))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_every_dialogue_is_played():
