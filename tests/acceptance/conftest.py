@@ -6,6 +6,7 @@ import pytest
 from dialects import Play
 from harness import BINARY, PROJECT, Host, Mosquitto, Service
 from leap import Calendar
+from upsd import Upsd
 
 
 def pytest_configure(config):
@@ -41,6 +42,16 @@ def mosquitto(tmp_path):
     broker = Mosquitto(tmp_path / "mosquitto").start()
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def upsd(tmp_path):
+    """A running upsd with one UPS, ``rack``."""
+    server = Upsd(tmp_path / "u")
+    try:
+        yield server.start()
+    finally:
+        server.close()
 
 
 @pytest.fixture
