@@ -113,6 +113,8 @@ pub struct Tally {
     pub used: f64,
     /// What a unit of its use counts, 1 for what all have in common.
     pub weight: f64,
+    /// Its service has no counter that holds it: what the service used is what its processes did.
+    pub is_apart: bool,
 }
 
 /// Makes what lies between two looks out of counters that only grow, but for those that begin
@@ -142,6 +144,10 @@ impl Counters {
         for one in &groups {
             let last = last.get(&one.group).filter(|last| **last <= one.used);
             let grown = (one.used - last.copied().unwrap_or(0.0)).max(0.0);
+            // It has no name yet: nobody's.
+            if one.service.is_empty() {
+                continue;
+            }
             *used.services.entry(one.service.clone()).or_insert(0.0) += grown;
         }
         // One that cannot be read for a moment goes on where it was when it is back.
@@ -166,6 +172,11 @@ impl Counters {
             kept.insert(key, one.used);
             let grown = (one.used - last).max(0.0);
             if grown > 0.0 {
+                if one.is_apart {
+                    // By its bare use, as a counter would have told; its weight follows below.
+                    let service = one.owner.service.clone();
+                    *used.services.entry(service).or_insert(0.0) += grown;
+                }
                 let service = used.services.get_mut(&one.owner.service);
                 // Its service is not known (any more): it runs in none.
                 let owner = if service.is_some() {

@@ -115,6 +115,7 @@ impl DiskBytes {
                 },
                 used: bytes("read_bytes:") + bytes("write_bytes:"),
                 weight: 1.0,
+                is_apart: false,
             });
         }
         Some(tallies)

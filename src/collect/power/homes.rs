@@ -1,7 +1,6 @@
 //! In which service each process lives.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use crate::host::{Process, Root};
 
@@ -18,19 +17,29 @@ pub(super) struct Homes {
 #[derive(Debug, Default)]
 struct Home {
     service: Option<String>,
+    /// Its service is known by systemd's tree alone, not by the one that counts.
+    is_apart: bool,
     looks: u32,
 }
 
+/// The control groups that are services, as names by path.
+pub(super) struct Places<'a> {
+    /// The controller that counts processor time, empty for version 2, and its groups.
+    pub(super) counted: (&'a str, &'a HashMap<String, String>),
+    /// Those of systemd's own tree, where version 1 counts only some of them.
+    pub(super) named: &'a HashMap<String, String>,
+}
+
+/// The name of systemd's own tree beside those of version 1.
+const SYSTEMD: &str = "name=systemd";
+
 impl Homes {
-    /// The service of each of `processes`, in their order. `services` are the names of the control
-    /// groups that are one, by their path; `controller` is the one that counts processor time,
-    /// empty for version 2.
+    /// The service of each of `processes`, in their order.
     pub(super) fn of(
         &mut self,
         root: &Root,
         processes: &[Process],
-        services: &HashMap<String, String>,
-        controller: &str,
+        places: &Places<'_>,
     ) -> Vec<String> {
         let mut known = HashMap::with_capacity(processes.len());
         let mut homes = Vec::with_capacity(processes.len());
@@ -40,8 +49,14 @@ impl Homes {
             let is_due =
                 home.looks < 2 || home.looks.wrapping_add(process.pid).is_multiple_of(AGAIN);
             if is_due {
-                let path = root.proc(&format!("{}/cgroup", process.pid));
-                home.service = lives_in(&path, services, controller);
+                let text = Root::read(&root.proc(&format!("{}/cgroup", process.pid)));
+                let text = text.unwrap_or_default();
+                let (controller, counted) = places.counted;
+                home.service = lives_in(&text, counted, controller);
+                home.is_apart = home.service.is_none();
+                if home.is_apart {
+                    home.service = lives_in(&text, places.named, SYSTEMD);
+                }
             }
             home.looks = home.looks.wrapping_add(1);
             homes.push(home.service.clone().unwrap_or_default());
@@ -50,10 +65,15 @@ impl Homes {
         self.known = known;
         homes
     }
+
+    /// Whether the counter of its service does not hold this process.
+    pub(super) fn is_apart(&self, process: &Process) -> bool {
+        let home = self.known.get(&(process.pid, process.start));
+        home.is_some_and(|home| home.is_apart && home.service.is_some())
+    }
 }
 
-fn lives_in(path: &Path, services: &HashMap<String, String>, controller: &str) -> Option<String> {
-    let text = Root::read(path).ok()?;
+fn lives_in(text: &str, services: &HashMap<String, String>, controller: &str) -> Option<String> {
     let path = text.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
@@ -85,6 +105,7 @@ mod tests {
         ]
         .map(|(path, name)| (path.to_owned(), name.to_owned()))
         .into();
+        let named = HashMap::from([("system.slice/ssh.service".to_owned(), "ssh".to_owned())]);
         let process = |pid: u32, start| Process {
             pid,
             start,
@@ -100,26 +121,39 @@ mod tests {
         let mut homes = Homes::default();
         let mut ask = |pid, start, controller: &str| {
             let one = [process(pid, start)];
-            homes.of(&root, &one, &services, controller).pop().unwrap()
+            let places = Places {
+                counted: (controller, &services),
+                named: &named,
+            };
+            let home = homes.of(&root, &one, &places).pop().unwrap();
+            (home, homes.is_apart(&one[0]))
         };
+        let counted = |name: &str| (name.to_owned(), false);
+        let none = counted("");
         put(1, "0::/system.slice/jellyfin.service/inner/deeper\n");
-        assert_eq!(ask(1, 1, ""), "jellyfin");
+        assert_eq!(ask(1, 1, ""), counted("jellyfin"));
         put(1, "0::/\n");
-        assert_eq!(ask(1, 1, ""), "", "it was moved");
+        assert_eq!(ask(1, 1, ""), none, "it was moved");
         put(1, "0::/docker/abc\n");
-        assert_eq!(ask(1, 1, ""), "", "asked rarely");
+        assert_eq!(ask(1, 1, ""), none, "asked rarely");
         let later = (0..AGAIN).map(|_| ask(1, 1, "")).last();
-        assert_eq!(later.as_deref(), Some("paperless"));
+        assert_eq!(later, Some(counted("paperless")));
         // The same number, another process; version 1; from inside of a container.
         put(
             1,
             "12:cpuset:/\n4:cpu,cpuacct:/../../docker/abc/x:y\n1:name=systemd:/\n",
         );
-        assert_eq!(ask(1, 9, "cpuacct"), "paperless");
-        assert_eq!(ask(2, 9, "cpuacct"), "", "it has ended");
+        assert_eq!(ask(1, 9, "cpuacct"), counted("paperless"));
+        assert_eq!(ask(2, 9, "cpuacct"), none, "it has ended");
+        // Version 1 as systemd leaves it: few services are counted, all are named.
+        put(
+            4,
+            "4:cpu,cpuacct:/\n1:name=systemd:/system.slice/ssh.service\n0::/\n",
+        );
+        assert_eq!(ask(4, 9, "cpuacct"), ("ssh".to_owned(), true));
         for odd in ["", "0", "0:", "0:cpuacct", "\u{0}:::"] {
             put(3, odd);
-            assert_eq!(ask(3, 1, "cpuacct"), "", "{odd}");
+            assert_eq!(ask(3, 1, "cpuacct"), none, "{odd}");
         }
     }
 }

@@ -4,58 +4,91 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::cgroup::{Group, Who};
+use crate::collect::services::containers::NAMES;
 use crate::config::GroupConfig;
-use crate::host::Root;
+use crate::host::{Host, Root};
 use crate::model::glob;
 
 /// Finds names, and remembers those that cost a file to find.
 pub(super) struct Names {
-    root: Root,
+    host: Host,
     groups: Vec<GroupConfig>,
     /// Containers' names by id.
     containers: HashMap<String, String>,
     /// People's names by user id.
-    users: Option<HashMap<u32, String>>,
+    users: HashMap<u32, String>,
 }
 
 impl Names {
-    pub(super) fn new(root: Root, groups: Vec<GroupConfig>) -> Self {
+    pub(super) fn new(host: Host, groups: Vec<GroupConfig>) -> Self {
         Self {
-            root,
+            host,
             groups,
             containers: HashMap::new(),
-            users: None,
+            users: HashMap::new(),
         }
     }
 
     /// What `group` is told as: its own name, or that of the services it is counted with.
-    pub(super) fn of(&mut self, group: &Group) -> String {
-        let name = match &group.who {
-            Who::Unit(name) => name.clone(),
-            Who::User(id) => {
-                let users = self.users.get_or_insert_with(|| users(&self.root));
-                let name = users.get(id).map_or_else(|| id.to_string(), Clone::clone);
-                format!("user-{name}")
-            }
-            Who::Container(id) => {
-                if let Some(name) = self.containers.get(id) {
-                    name.clone()
-                } else {
-                    let name = container(&self.root, id);
-                    self.containers.insert(id.clone(), name.clone());
-                    name
-                }
-            }
+    pub(super) fn of(&mut self, group: &Group) -> Name {
+        let (name, is_its_own) = match &group.who {
+            Who::Unit(name) => (name.clone(), true),
+            Who::User(id) => (format!("user-{}", self.user(*id)), true),
+            Who::Container(id) => match self.container(id) {
+                Some(name) => (name, true),
+                // The begin of its id, as all tools write it.
+                None => (format!("container-{}", id.get(..12).unwrap_or(id)), false),
+            },
         };
         let holds = |config: &&GroupConfig| config.services.iter().any(|one| glob(one, &name));
         let group = self.groups.iter().find(holds);
-        group.map_or(name, |group| group.name.clone())
+        Name {
+            text: group.map_or(name, |group| group.name.clone()),
+            is_its_own,
+        }
+    }
+
+    /// A person by user id. Who is not known may have been added since.
+    fn user(&mut self, id: u32) -> String {
+        if !self.users.contains_key(&id) {
+            self.users = users(&self.host.root);
+        }
+        let known = self.users.get(&id);
+        known.map_or_else(|| id.to_string(), Clone::clone)
+    }
+
+    fn container(&mut self, id: &str) -> Option<String> {
+        if let Some(name) = self.containers.get(id) {
+            return Some(name.clone());
+        }
+        let name = container(&self.host.root, id).or_else(|| {
+            // Engines' files are root's; the engine itself may have been asked.
+            let mut listed: HashMap<String, String> = self.host.memory.get(NAMES)?;
+            listed.remove(id)
+        })?;
+        self.containers.insert(id.to_owned(), name.clone());
+        Some(name)
+    }
+
+    /// Whether an engine tells the names of its containers, so that a new one will have a name soon.
+    pub(super) fn are_told(&self) -> bool {
+        self.host
+            .memory
+            .get::<serde::de::IgnoredAny>(NAMES)
+            .is_some()
     }
 }
 
-/// What a container is called; where its files may not be read, the begin of its id as all tools
-/// write it.
-fn container(root: &Root, id: &str) -> String {
+/// What a group is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) text: String,
+    /// Not only the begin of an id, which may give way to a name.
+    pub(super) is_its_own: bool,
+}
+
+/// What a container is called, by the engines' files.
+fn container(root: &Root, id: &str) -> Option<String> {
     let docker = root.path(Path::new(&format!(
         "/var/lib/docker/containers/{id}/config.v2.json"
     )));
@@ -72,12 +105,9 @@ fn container(root: &Root, id: &str) -> String {
         let ours = list.find(|one| one.get("id").and_then(|own| own.as_str()) == Some(id))?;
         Some(ours.get("names")?.get(0)?.as_str()?.to_owned())
     };
-    let name = of_docker().or_else(of_podman);
-    let name = name.map(|name| name.trim_start_matches('/').to_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
-        let short = id.get(..12).unwrap_or(id);
-        format!("container-{short}")
-    })
+    let name = of_docker().or_else(of_podman)?;
+    let name = name.trim_start_matches('/');
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn users(root: &Root) -> HashMap<u32, String> {

@@ -67,6 +67,8 @@ const MOST: usize = 100;
 const AT_ONCE: usize = 8;
 /// Everything is asked anew after so many samples, also if nothing has changed.
 const ANEW: u32 = 10;
+/// Where the names of all containers are left, by id, for whoever meets only the ids.
+pub(in crate::collect) const NAMES: &str = "containers/names";
 /// Where containers that are in trouble are remembered.
 const FAILING: &str = "containers/failing";
 /// Ends that somebody wanted: 0, and 128 with the signals INT, KILL and TERM.
@@ -82,6 +84,7 @@ fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
         ignore,
         known: BTreeMap::new(),
         failing: None,
+        names: None,
     })
 }
 
@@ -93,6 +96,8 @@ struct Containers {
     known: BTreeMap<String, Known>,
     /// Those in trouble; what is remembered is taken up at the first answer.
     failing: Option<Failing>,
+    /// What was left in [`NAMES`] last.
+    names: Option<BTreeMap<String, String>>,
 }
 
 /// What is known of a container.
@@ -111,6 +116,14 @@ impl Collect for Containers {
         let socket = self.find()?;
         let until = Instant::now() + engine::PATIENCE;
         let listed = engine::list(&socket, until).map_err(|error| refused(&socket, &error))?;
+        let names = listed
+            .iter()
+            .map(|one| (one.id.clone(), one.name().to_owned()));
+        let names: BTreeMap<String, String> = names.collect();
+        if self.names.as_ref() != Some(&names) {
+            self.host.memory.put(NAMES, &names);
+            self.names = Some(names);
+        }
         let here: BTreeSet<String> = listed.iter().map(|one| one.name().to_owned()).collect();
         let wanted: Vec<Listed> = listed
             .into_iter()

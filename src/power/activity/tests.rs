@@ -28,6 +28,7 @@ fn tally(pid: u32, start: u64, owner: &str, used: f64) -> Tally {
         owner: Owner::from(owner.to_owned()),
         used,
         weight: 1.0,
+        is_apart: false,
     }
 }
 
@@ -153,6 +154,35 @@ fn time_on_a_fast_core_counts_more_and_nothing_is_lost() {
     let used = counters.look(10.0, both, &now).unwrap();
     assert_eq!(used.services, services(&[("a", 6.0), ("b", 2.0)]));
     assert_eq!(told(&used), list(&[("a/fast", 6.0), ("b/slow", 2.0)]));
+}
+
+#[test]
+fn a_service_without_a_counter_used_what_its_processes_did() {
+    let mut counters = Counters::default();
+    let apart = |pid, owner, used| Tally {
+        is_apart: true,
+        ..tally(pid, 1, owner, used)
+    };
+    let before = [apart(1, "ssh/sshd", 5.0), apart(2, "ssh/bash", 7.0)];
+    counters.look(0.0, groups(&[("docker", 0.0)]), &before);
+    // Half of it was done on slow cores.
+    let slow = Tally {
+        weight: 0.5,
+        ..apart(2, "ssh/bash", 9.0)
+    };
+    let now = [apart(1, "ssh/sshd", 6.0), slow];
+    let used = counters.look(10.0, groups(&[("docker", 4.0)]), &now);
+    let used = used.unwrap();
+    assert_eq!(used.services, services(&[("docker", 4.0), ("ssh", 2.0)]));
+    let want = [
+        ("docker/short-lived", 4.0),
+        ("ssh/bash", 1.0),
+        ("ssh/sshd", 1.0),
+    ];
+    assert_eq!(told(&used), list(&want));
+    // One that has ended takes nothing back.
+    let used = counters.look(12.0, Vec::new(), &now[..1]).unwrap();
+    assert_eq!(used.services.get("ssh"), None);
 }
 
 #[test]

@@ -104,6 +104,8 @@ async fn containers_are_told_with_health_and_how_they_ended() {
         ("container-e5e5e5e5e5e5", Some("dead"), None, Some(1.0)),
     ];
     assert_eq!(rows, want);
+    let names: BTreeMap<String, String> = machine.host.memory.get(containers::NAMES).unwrap();
+    assert_eq!(names["f6"], "secret", "others meet it by its id");
     assert_eq!(number(&readings[0], "memory_bytes"), Some(4096.0));
     assert_eq!(number(&readings[1], "memory_bytes"), None);
     assert_eq!(number(&readings[1], "out_of_memory"), Some(1.0));
