@@ -97,6 +97,9 @@ impl Figure {
         let (now, then) = (self.value?, then?);
         known(Some(if self.is_share() {
             now - then
+        } else if now * then < 0.0 {
+            // From what was earned to what is paid is no share of anything.
+            return None;
         } else {
             (now - then) / then.abs() * 100.0
         }))

@@ -40,6 +40,7 @@ fn what_is_not_known_is_no_figure_and_no_change() {
     assert_eq!(figure.change(figure.before), Some(50.0));
     assert_eq!(figure.change(figure.last_year), None);
     assert_eq!(figure.change(Some(0.0)), None, "out of nothing");
+    assert_eq!(figure.change(Some(-2.0)), None, "earned then, paid now");
     let told = |unit: &str, value: f64| {
         let figure = Figure::new("one", "One", unit, 1);
         let figure = figure.with(Some(value), Some(100.0), None);

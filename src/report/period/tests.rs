@@ -176,6 +176,8 @@ fn what_is_no_period_is_told_with_what_would_be_one() {
             PeriodError::Long,
         ),
         ("1970-01-01..2026-04-30", PeriodError::Long),
+        // Mostly yet to come.
+        ("2026-01-01..2126-01-01", PeriodError::Long),
     ] {
         let period: Period = text.parse().unwrap();
         let placed = period.place(at("2026-05-01T00:00"), &TimeZone::UTC);
