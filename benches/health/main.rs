@@ -1,9 +1,12 @@
 //! Figures of the watch over the machine's health:
-//! `cargo bench --bench health [-- [cost] [drives] [fleet] [MACHINES] [--captures FOLDER]]`
+//! `cargo bench --bench health [-- [cost] [drives] [fleet] [MACHINES] [--captures FOLDER] [--seed N]
+//! [--fault NAME] [--machine N]]`
 //!
 //! `cost` is what the collectors cost, `drives` how the verdict on disks fares, `fleet` how what is
 //! foretold does on machines that age, each for two years (100 without a fault); all of them unless
 //! some are named. `--captures` takes a folder of smartctl's answers (`smartctl --json -a`).
+//! `--seed` makes another fleet, `--fault` plants that fault alone (`none`: only the machines without a
+//! fault), `--machine` lets that one alone live and tells its story.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -42,10 +45,11 @@ fn main() {
     let words = ["cost", "drives", "fleet"];
     let named = arguments.iter().any(|one| words.contains(&one.as_str()));
     let wants = |word: &str| !named || arguments.iter().any(|argument| argument == word);
-    let mut numbers = arguments
-        .iter()
-        .filter_map(|argument| argument.parse().ok());
-    let machines: u64 = numbers.next_back().unwrap_or(100);
+    let machines = arguments.windows(2).rev().find_map(|pair| match pair {
+        [before, number] if !before.starts_with("--") => number.parse().ok(),
+        _ => None,
+    });
+    let machines: u64 = machines.unwrap_or(100);
     if wants("cost") {
         cost::print();
     }
@@ -57,66 +61,121 @@ fn main() {
         drives::captures(Path::new(folder));
     }
     if wants("fleet") {
-        planted(machines.div_ceil(5));
-        healthy(machines);
+        let fleet = Fleet::of(&arguments, machines);
+        fleet.planted();
+        fleet.healthy();
     }
 }
 
-fn planted(each: u64) {
-    println!("planted failures, {each} machines each:");
-    for fault in Fault::ALL {
-        let (mut failed, mut announced, mut in_time) = (0, 0, 0);
-        let (mut leads, mut others) = (Vec::new(), 0);
+/// The word behind an option.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let place = arguments.iter().position(|one| one == name)?;
+    arguments.get(place + 1).map(String::as_str)
+}
+
+/// Which machines live.
+struct Fleet {
+    /// What the random numbers of all of them begin with.
+    seed: u64,
+    /// How many without a fault; a fifth of it with each fault.
+    machines: u64,
+    /// With which faults.
+    faults: Vec<Fault>,
+    /// Whether any are without.
+    healthy: bool,
+    /// The only one that lives.
+    alone: Option<u64>,
+}
+
+impl Fleet {
+    fn of(arguments: &[String], machines: u64) -> Self {
+        let number = |name| option(arguments, name).map(|word| word.parse().unwrap());
+        let fault = option(arguments, "--fault");
+        let wants = |one: &Fault| fault.is_none_or(|name| format!("{one:?}") == name);
+        Self {
+            seed: number("--seed").unwrap_or(0),
+            machines,
+            faults: Fault::ALL.into_iter().filter(wants).collect(),
+            healthy: fault.is_none_or(|name| name == "none"),
+            alone: number("--machine"),
+        }
+    }
+
+    fn seeds(&self, count: u64) -> impl Iterator<Item = u64> {
+        let alone = self.alone;
+        (0..count).filter(move |one| alone.is_none_or(|alone| alone == *one))
+    }
+
+    fn shows(&self) -> bool {
+        self.alone.is_some() || std::env::var_os("HEALTH_BENCH_SHOW").is_some()
+    }
+
+    fn planted(&self) {
+        let each = self.machines.div_ceil(5);
+        println!("planted failures, {each} machines each:");
+        for fault in &self.faults {
+            self.plant(*fault, each);
+        }
+    }
+
+    fn plant(&self, fault: Fault, each: u64) {
+        let (mut failed, mut announced) = (0, 0);
+        let (mut leads, mut late, mut others) = (Vec::new(), Vec::new(), 0);
         let need = f64::from(fault.kind().lead_days());
-        for seed in 0..each {
-            let story = Machine::new(seed + 1_000, Some(fault)).live(900.0, STEP);
+        for seed in self.seeds(each) {
+            let story = Machine::new(self.seed + seed + 1_000, Some(fault)).live(900.0, STEP);
             others += story.false_alarms.len();
+            if self.shows() {
+                println!("   {seed}: {story:?}");
+            }
             let Some(at) = story.failed else { continue };
             failed += 1;
-            if let Some(told) = story.announced {
-                announced += 1;
-                leads.push(at - told);
-                if at - told >= need {
-                    in_time += 1;
-                }
-            }
-            if std::env::var_os("HEALTH_BENCH_SHOW").is_some() {
-                println!("   {seed}: {story:?}");
+            let lead = story.announced.map(|told| at - told);
+            announced += u32::from(lead.is_some());
+            leads.extend(lead);
+            if lead.is_none_or(|lead| lead < need) {
+                late.push(seed);
             }
         }
         leads.sort_by(f64::total_cmp);
         let (least, middle) = (leads.first(), leads.get(leads.len() / 2));
         println!(
             "  {fault:?}: failed {failed}, announced {announced}, at least {need:.0} days before \
-             {in_time}; days before: least {:.1}, middle {:.1}; false alarms {others}",
+             {}; days before: least {:.1}, middle {:.1}; false alarms {others}; \
+             missed or late: {late:?}",
+            failed - late.len(),
             least.unwrap_or(&f64::NAN),
             middle.unwrap_or(&f64::NAN),
         );
     }
-}
 
-fn healthy(machines: u64) {
-    let (mut alarms, mut years) = (Vec::new(), 0.0);
-    let begun = Instant::now();
-    for seed in 0..machines {
-        let story = Machine::new(seed + 1, None).live(YEARS * 365.0, STEP);
-        years += story.days / 365.0;
-        alarms.extend(story.false_alarms.into_iter().map(|alarm| (seed, alarm)));
-    }
-    println!(
-        "healthy: {machines} machines, {years:.0} years: {} false alarms, {:.3} a year a machine \
+    fn healthy(&self) {
+        if !self.healthy {
+            return;
+        }
+        let machines = self.machines;
+        let (mut alarms, mut years) = (Vec::new(), 0.0);
+        let begun = Instant::now();
+        for seed in self.seeds(machines) {
+            let story = Machine::new(self.seed + seed + 1, None).live(YEARS * 365.0, STEP);
+            years += story.days / 365.0;
+            alarms.extend(story.false_alarms.into_iter().map(|alarm| (seed, alarm)));
+        }
+        println!(
+            "healthy: {machines} machines, {years:.0} years: {} false alarms, {:.3} a year a machine \
          ({:.2} s a machine and year)",
-        alarms.len(),
-        alarms.len() as f64 / years,
-        begun.elapsed().as_secs_f64() / years,
-    );
-    for kind in Fault::ALL.map(Fault::kind) {
-        let of = alarms.iter().filter(|(_, (one, ..))| *one == kind);
-        println!("  {}: {}", kind.as_str(), of.count());
-    }
-    if std::env::var_os("HEALTH_BENCH_SHOW").is_some() {
-        for alarm in alarms {
-            println!("   {alarm:?}");
+            alarms.len(),
+            alarms.len() as f64 / years,
+            begun.elapsed().as_secs_f64() / years,
+        );
+        for kind in Fault::ALL.map(Fault::kind) {
+            let of = alarms.iter().filter(|(_, (one, ..))| *one == kind);
+            println!("  {}: {}", kind.as_str(), of.count());
+        }
+        if self.shows() {
+            for alarm in alarms {
+                println!("   {alarm:?}");
+            }
         }
     }
 }

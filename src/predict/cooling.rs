@@ -28,10 +28,19 @@ pub(super) struct Cooling {
 const LOADS: [f64; 4] = [12.0, 35.0, 60.0, 85.0];
 /// A part that gets hotter by less than this, °C, says nothing.
 const SPEAKS: f64 = 6.0;
+/// The same above the idle machine: the difference of two figures that both waver.
+const SPEAKS_BESIDE: f64 = 10.0;
 /// A load at which a part gets less than this share as hot as at the highest is left out.
 const HIGH: f64 = 0.6;
 /// And so many degrees.
 const DEGREES: f64 = 4.0;
+/// A part whose room is not known and that is hotter than at first by so much, °C, is hardly so by the
+/// season alone; then it takes less of what load adds.
+const SUMMER: f64 = 12.0;
+/// So much.
+const WORSE_IN_SUMMER: f64 = 1.15;
+/// So much more than at first no slower fan in a cool room makes.
+const MUCH: f64 = 1.4;
 /// Less than this of what it was at first is another cooler.
 const OTHER: f64 = 0.8;
 /// What is critical where the chip does not say, °C.
@@ -69,8 +78,9 @@ impl Tracker for Cooling {
         let better = best == Room::Air && self.room != Some(Room::Air);
         if better || self.room.is_none() {
             self.room = Some(best);
-            self.above.relearn();
-            self.degrees.relearn();
+            self.relearn();
+        } else if self.room == Some(Room::Unknown) && !self.above.is_beside_the_usual() {
+            self.relearn();
         }
         let Some(room) = self.room.as_ref().and_then(|room| scene.degrees(room)) else {
             return;
@@ -82,10 +92,10 @@ impl Tracker for Cooling {
         let ended = self.above.take(scene.day, regime, degrees - room);
         if let Some(standing) = ended.then(|| self.standing()).flatten() {
             if standing.ratio < OTHER {
-                self.above.relearn();
-                self.degrees.relearn();
+                self.relearn();
             } else {
                 self.above.note(standing.ratio);
+                self.above.aged(standing.ratio.max(1.0));
             }
         }
     }
@@ -100,7 +110,7 @@ impl Tracker for Cooling {
             };
         };
         let added = standing.now - standing.first;
-        let hot = self.degrees.now().into_values().reduce(f64::max);
+        let hot = self.degrees.lately().into_values().reduce(f64::max);
         let (Some(hot), true) = (hot, self.is_worse(&standing)) else {
             return Finding::Clear(None);
         };
@@ -141,26 +151,24 @@ impl Tracker for Cooling {
 }
 
 impl Cooling {
+    fn relearn(&mut self) {
+        self.above = if self.room == Some(Room::Unknown) {
+            Profile::beside_the_usual()
+        } else {
+            Profile::default()
+        };
+        self.degrees.relearn();
+    }
+
     /// `None` until enough is known, or if it does not follow the load.
     fn standing(&self) -> Option<Standing> {
-        let (mut first, mut now) = (self.above.first(), self.above.now());
-        if self.room == Some(Room::Unknown) {
-            // Above the least load that is known of both.
-            let idle = first
-                .keys()
-                .find(|regime| now.contains_key(regime))
-                .copied()?;
-            let (from, to) = (first.remove(&idle)?, now.remove(&idle)?);
-            first = first
-                .into_iter()
-                .map(|(at, figure)| (at, figure - from))
-                .collect();
-            now = now
-                .into_iter()
-                .map(|(at, figure)| (at, figure - to))
-                .collect();
-        }
-        let speaks = first.iter().filter(|(_, figure)| **figure >= SPEAKS);
+        let (first, now) = (self.above.first(), self.above.lately());
+        let least = if self.room == Some(Room::Unknown) {
+            SPEAKS_BESIDE
+        } else {
+            SPEAKS
+        };
+        let speaks = first.iter().filter(|(_, figure)| **figure >= least);
         let both: Vec<(Regime, f64, f64)> = speaks
             .filter_map(|(regime, first)| Some((*regime, *first, *now.get(regime)?)))
             .collect();
@@ -178,16 +186,22 @@ impl Cooling {
 
     fn is_worse(&self, standing: &Standing) -> bool {
         let added = standing.now - standing.first;
-        if standing.ratio < self.worse() || added < DEGREES {
+        if added < DEGREES {
             return false;
         }
         if self.room != Some(Room::Unknown) {
-            return true;
+            return standing.ratio >= self.worse();
         }
         // A fan that is slower in a cool room lets load add more; then the part is not hotter.
-        let (first, now) = (self.degrees.first(), self.degrees.now());
+        let (first, now) = (self.degrees.first(), self.degrees.lately());
         let both = first.get(&standing.at).zip(now.get(&standing.at));
-        both.is_some_and(|(first, now)| now - first >= DEGREES)
+        let hotter = both.map_or(0.0, |(first, now)| now - first);
+        let worse = match hotter {
+            SUMMER.. => WORSE_IN_SUMMER,
+            DEGREES.. => self.worse(),
+            _ => MUCH,
+        };
+        standing.ratio >= worse
     }
 
     /// So much more than at first is a matter: the more, the less the room is known.

@@ -39,7 +39,7 @@ const OTHER: f64 = 1.15;
 const DONE: f64 = 0.6;
 /// First days that lie further apart than this share say nothing.
 const VAGUE: f64 = 0.08;
-/// Without its drive, a fall by so much within a week is a new fan curve, not age.
+/// Without its drive, a change by so much from one day to the next is a new fan curve, not age.
 const STEP: f64 = 0.08;
 const ADVICE: &str = "clean the fan; if that does not help, replace it";
 
@@ -132,7 +132,8 @@ impl Fan {
             return;
         };
         self.speed.note(ratio);
-        if ratio > OTHER || (!self.driven && self.is_step(ratio)) {
+        self.speed.aged(ratio.min(1.0));
+        if ratio > OTHER || (!self.driven && self.is_step()) {
             self.speed.relearn();
         }
     }
@@ -195,17 +196,9 @@ impl Fan {
         Some((ratio, first, now))
     }
 
-    /// Whether it has come down at once since the last weeks.
-    fn is_step(&self, ratio: f64) -> bool {
-        let before = median(
-            self.speed
-                .weeks()
-                .rev()
-                .skip(1)
-                .take(3)
-                .map(|(_, ratio)| ratio),
-        );
-        before.is_some_and(|before| ratio < before - STEP)
+    /// Whether its speed has changed from one day to the next, as no fan ages.
+    fn is_step(&self) -> bool {
+        self.speed.step().is_some_and(|step| step.abs() > STEP)
     }
 }
 

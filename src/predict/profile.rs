@@ -18,6 +18,14 @@ pub(super) const LEARNT: usize = 14;
 const NOW: f64 = 7.0;
 /// That is known from so many of them.
 const ENOUGH: usize = 3;
+/// In a regime that is seldom met, from the last of them within so many days.
+const LATELY: f64 = 30.0;
+/// The baseline of a regime that is seldom met is made of so many days, once [`LEARNT`] days have passed.
+const FEW: usize = 5;
+/// The usual regime of a day is the least in which at least one in so many of its minutes are.
+const OFTEN: u32 = 4;
+/// What changes from one day to the next is told from so many days before and after.
+const BRIEF: usize = 3;
 /// So many weeks are remembered for the trend.
 const WEEKS: usize = 60;
 
@@ -26,6 +34,12 @@ const WEEKS: usize = 60;
 pub(super) struct Profile {
     /// The means of the first days in each regime.
     first: BTreeMap<Regime, Vec<f64>>,
+    /// The day each regime was first met.
+    #[serde(default)]
+    met: BTreeMap<Regime, f64>,
+    /// The regime that all others are held against day by day, if they are.
+    #[serde(default)]
+    beside: Option<Beside>,
     /// The day that is now, and its sums.
     today: f64,
     sums: BTreeMap<Regime, (f64, u32)>,
@@ -33,9 +47,33 @@ pub(super) struct Profile {
     days: VecDeque<(f64, BTreeMap<Regime, f64>)>,
     /// The ratio to the baseline, week by week.
     weeks: VecDeque<(f64, f64)>,
+    /// What it has come to by its age, if so: a ratio to the baseline.
+    #[serde(default)]
+    aged: Option<f64>,
+}
+
+/// What the other regimes of a day are held against: the figure of that day in the usual one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Beside {
+    usual: Option<Regime>,
+    /// The last day on which it was met.
+    day: f64,
 }
 
 impl Profile {
+    /// A profile of how far the figures of a day lie above that day's in the usual regime.
+    pub(super) fn beside_the_usual() -> Self {
+        Self {
+            beside: Some(Beside::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is one of those.
+    pub(super) const fn is_beside_the_usual(&self) -> bool {
+        self.beside.is_some()
+    }
+
     /// Takes a minute's figure in; tells whether a day has ended.
     pub(super) fn take(&mut self, day: f64, regime: Regime, figure: f64) -> bool {
         let ended = self.begin(day.floor());
@@ -51,23 +89,69 @@ impl Profile {
             return false;
         }
         let sums = std::mem::take(&mut self.sums);
-        let enough = sums.into_iter().filter(|(_, (_, n))| *n >= MINUTES);
+        let mut enough: BTreeMap<_, _> = sums
+            .into_iter()
+            .filter(|(_, (_, n))| *n >= MINUTES)
+            .collect();
+        let ended = std::mem::replace(&mut self.today, day);
+        if self.beside.is_some() {
+            self.hold_beside(ended, &mut enough);
+        }
         let means: BTreeMap<_, _> = enough
+            .into_iter()
             .map(|(regime, (sum, minutes))| (regime, tidy(sum / f64::from(minutes))))
             .collect();
+        let aged = self.aged.unwrap_or(1.0);
         for (regime, mean) in &means {
+            self.met.entry(*regime).or_insert(ended);
             let first = self.first.entry(*regime).or_default();
             if first.len() < LEARNT {
-                first.push(*mean);
+                first.push(tidy(mean / aged));
             }
         }
-        let ended = std::mem::replace(&mut self.today, day);
         if !means.is_empty() {
             self.days.push_back((ended, means));
         }
-        self.days
-            .retain(|(at, _)| *at > day - NOW - 1.0 && *at < day);
+        self.forget(day);
         true
+    }
+
+    /// Turns the sums of a day into those above its usual regime.
+    fn hold_beside(&mut self, day: f64, sums: &mut BTreeMap<Regime, (f64, u32)>) {
+        let all: u32 = sums.values().map(|(_, minutes)| *minutes).sum();
+        let mut often = sums
+            .iter()
+            .filter(|(_, (_, minutes))| minutes * OFTEN >= all);
+        let least = often.next().map(|(regime, _)| *regime);
+        let beside = self.beside.get_or_insert_default();
+        if beside.usual.is_some() && day - beside.day > real(LEARNT) {
+            // Its habits have changed.
+            self.relearn();
+        }
+        let beside = self.beside.get_or_insert_default();
+        let usual = beside.usual.or(least);
+        let figure = usual.and_then(|usual| sums.remove(&usual));
+        let Some((sum, minutes)) = figure else {
+            sums.clear();
+            return;
+        };
+        (beside.usual, beside.day) = (usual, day);
+        let mean = sum / f64::from(minutes);
+        for (sum, minutes) in sums.values_mut() {
+            *sum -= mean * f64::from(*minutes);
+        }
+    }
+
+    /// Forgets what is long ago; of regimes that are met often, all but the last days.
+    fn forget(&mut self, day: f64) {
+        let often: BTreeMap<Regime, f64> = self.now();
+        for (at, means) in &mut self.days {
+            if *at <= day - NOW - 1.0 {
+                means.retain(|regime, _| !often.contains_key(regime));
+            }
+        }
+        self.days
+            .retain(|(at, means)| *at > day - LATELY && *at < day && !means.is_empty());
     }
 
     /// Notes how it stands against the baseline, once a week.
@@ -84,6 +168,12 @@ impl Profile {
         }
     }
 
+    /// So much of what it was at first it has come to by its age: what is met from now on is learnt
+    /// as it would have been at first.
+    pub(super) const fn aged(&mut self, ratio: f64) {
+        self.aged = Some(ratio);
+    }
+
     /// The ratio to the baseline, by (day, ratio), in the order of time.
     pub(super) fn weeks(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> + Clone {
         self.weeks.iter().copied()
@@ -91,7 +181,11 @@ impl Profile {
 
     /// What it was at first in each regime that is known well enough.
     pub(super) fn first(&self) -> BTreeMap<Regime, f64> {
-        let known = self.first.iter().filter(|(_, days)| days.len() >= LEARNT);
+        let known = self.first.iter().filter(|(regime, days)| {
+            let since = self.met.get(regime).map(|met| self.today - met);
+            let is_old = since.is_some_and(|since| since >= real(LEARNT));
+            days.len() >= if is_old { FEW } else { LEARNT }
+        });
         known
             .filter_map(|(regime, days)| Some((*regime, median(days.iter().copied())?)))
             .collect()
@@ -99,16 +193,37 @@ impl Profile {
 
     /// What it is now in each regime that was seen in enough of the last days.
     pub(super) fn now(&self) -> BTreeMap<Regime, f64> {
-        let mut all: BTreeMap<Regime, Vec<f64>> = BTreeMap::new();
-        for (_, means) in &self.days {
-            for (regime, mean) in means {
-                all.entry(*regime).or_default().push(*mean);
-            }
-        }
-        all.into_iter()
-            .filter(|(_, means)| means.len() >= ENOUGH)
-            .filter_map(|(regime, means)| Some((regime, median(means)?)))
-            .collect()
+        let newest = self
+            .days
+            .iter()
+            .filter(|(at, _)| *at > self.today - NOW - 1.0);
+        middles(newest, usize::MAX)
+    }
+
+    /// The same, and in regimes that are seldom met what it was there lately.
+    pub(super) fn lately(&self) -> BTreeMap<Regime, f64> {
+        let mut all = middles(self.days.iter().rev(), ENOUGH);
+        all.extend(self.now());
+        all
+    }
+
+    /// How it stood against the baseline on each of the last days, in the order of time.
+    fn daily(&self) -> impl DoubleEndedIterator<Item = f64> {
+        let first = self.first();
+        let of = move |(_, means): &(f64, BTreeMap<Regime, f64>)| {
+            let known = means.iter();
+            median(known.filter_map(|(regime, mean)| Some(mean / first.get(regime)?)))
+        };
+        self.days.iter().filter_map(of)
+    }
+
+    /// By how much the ratio has changed from the three days before the last three to these.
+    pub(super) fn step(&self) -> Option<f64> {
+        let newest: Vec<f64> = self.daily().rev().take(2 * BRIEF).collect();
+        let (now, before) = newest.split_at_checked(BRIEF)?;
+        (before.len() == BRIEF).then_some(())?;
+        let middle = |days: &[f64]| median(days.iter().copied());
+        Some(middle(now)? - middle(before)?)
     }
 
     /// How far learning is: the days of the regime that is known best.
@@ -131,8 +246,13 @@ impl Profile {
     /// Learns the baseline anew, from now on.
     pub(super) fn relearn(&mut self) {
         self.first.clear();
+        self.met.clear();
+        if self.beside.is_some() {
+            self.beside = Some(Beside::default());
+        }
         self.weeks.clear();
         self.days.clear();
+        self.aged = None;
     }
 
     /// What is missing, said of days `at` something.
@@ -140,6 +260,26 @@ impl Profile {
         let missing = real(LEARNT) - real(self.learnt_days());
         format!("{missing:.0} more days with at least {MINUTES} minutes {at}")
     }
+}
+
+/// The middle of each regime in the first `most` of `days`, from at least [`ENOUGH`] of them.
+fn middles<'a>(
+    days: impl Iterator<Item = &'a (f64, BTreeMap<Regime, f64>)>,
+    most: usize,
+) -> BTreeMap<Regime, f64> {
+    let mut all: BTreeMap<Regime, Vec<f64>> = BTreeMap::new();
+    for (_, means) in days {
+        for (regime, mean) in means {
+            let of = all.entry(*regime).or_default();
+            if of.len() < most {
+                of.push(*mean);
+            }
+        }
+    }
+    all.into_iter()
+        .filter(|(_, means)| means.len() >= ENOUGH)
+        .filter_map(|(regime, means)| Some((regime, median(means)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -195,6 +335,21 @@ mod tests {
         days(&mut profile, 30, 5, |_| 9.0);
         profile.take(80.0, 3, 9.0);
         assert_eq!(profile.now(), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_regime_that_is_seldom_met_is_known_from_fewer_days() {
+        let mut profile = Profile::default();
+        for week in 0..7 {
+            days(&mut profile, 100 + week * 7, 1, |_| 20.0);
+        }
+        profile.take(149.0, 9, 1.0);
+        assert_eq!(profile.first(), BTreeMap::from([(3, 20.0)]));
+        assert_eq!(profile.now(), BTreeMap::new());
+        assert_eq!(profile.lately(), BTreeMap::from([(3, 20.0)]));
+        assert_eq!(profile.step(), None, "too few days");
+        profile.take(200.0, 9, 1.0);
+        assert_eq!(profile.lately(), BTreeMap::new(), "long ago");
     }
 
     #[test]

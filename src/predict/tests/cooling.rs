@@ -245,3 +245,77 @@ fn light_and_middling_loads_are_called_so() {
         lab.case()
     );
 }
+
+/// A machine that works on every third day alone, for some hours, in a room that nobody knows.
+fn seldom(adds: f64, room: f64) -> impl Fn(f64) -> Vec<Reading> {
+    move |day| {
+        let works = day.rem_euclid(3.0) < 0.5;
+        let load = if works { 95.0 } else { 5.0 };
+        let die = room + 12.0 + adds * load / 100.0;
+        vec![
+            reading("cpu", [("usage_pct", load)]),
+            reading("temp-coretemp", [("temperature_c", die)]),
+        ]
+    }
+}
+
+#[test]
+fn dust_is_told_of_a_machine_that_seldom_works() {
+    let mut lab = lab();
+    lab.days(12, seldom(40.0, 20.0));
+    lab.missing();
+    lab.days(12, seldom(40.0, 20.0));
+    lab.is_clear();
+    // Winter comes meanwhile: the part is hardly hotter, yet load adds half as much again.
+    for month in 1..=4_u32 {
+        let month = f64::from(month);
+        lab.days(30, seldom(40.0 + month * 6.0, 20.0 - month * 4.5));
+    }
+    let case = lab.case();
+    assert!(case.text.contains("at full load"), "{}", case.text);
+    assert!(case.evidence[0].what.contains("above the idle machine"));
+}
+
+#[test]
+fn a_summer_is_no_excuse_for_what_load_adds() {
+    for (room, adds, told) in [(20.0, 47.0, false), (33.0, 47.0, true), (33.0, 42.0, false)] {
+        let mut lab = lab();
+        lab.days(45, seldom(40.0, 20.0));
+        lab.days(24, seldom(adds, room));
+        let is_told = matches!(lab.finding(), Finding::Foreseen(_));
+        assert_eq!(is_told, told, "{room} {adds}: {:?}", lab.finding());
+    }
+}
+
+#[test]
+fn a_machine_that_is_never_idle_any_more_is_learnt_anew() {
+    let mut lab = lab();
+    lab.days(24, seldom(40.0, 20.0));
+    lab.is_clear();
+    let busy = |day: f64| {
+        let load = if day.fract() < 0.5 { 30.0 } else { 95.0 };
+        vec![
+            reading("cpu", [("usage_pct", load)]),
+            reading("temp-coretemp", [("temperature_c", 32.0 + load * 0.4)]),
+        ]
+    };
+    lab.days(10, busy);
+    lab.is_clear();
+    lab.days(10, busy);
+    lab.missing();
+    lab.days(16, busy);
+    lab.is_clear();
+}
+
+#[test]
+fn what_was_learnt_before_days_were_compared_is_learnt_anew() {
+    let mut lab = lab();
+    lab.days(24, seldom(40.0, 20.0));
+    lab.is_clear();
+    let mut kept = serde_json::to_value(&lab.tracker).unwrap();
+    let above = kept["above"].as_object_mut().unwrap();
+    above.remove("beside");
+    lab.tracker = serde_json::from_value(kept).unwrap();
+    lab.days(1, seldom(40.0, 20.0));
+    lab.missing();
+}

@@ -184,3 +184,34 @@ fn it_starts_in_the_least_regime_in_which_it_turned_for_long() {
     }
     assert!(!matches!(lab.finding(), Finding::Foreseen(_)));
 }
+
+#[test]
+fn a_fan_that_ages_fast_is_no_new_curve_though_its_drive_is_not_known() {
+    let mut lab = Lab::<Fan>::new();
+    lab.days(20, undriven(1.0, 40.0));
+    for day in 0..20 {
+        lab.days(1, undriven(1.0 - f64::from(day) * 0.01, 40.0));
+    }
+    let case = lab.case();
+    assert!(case.text.contains("% slower"), "{}", case.text);
+}
+
+#[test]
+fn how_fast_an_aged_fan_turns_where_it_was_never_driven_before_is_no_measure() {
+    let mut lab = Lab::<Fan>::new();
+    lab.days(20, driven(1.0));
+    lab.days(10, driven(0.9));
+    lab.is_clear();
+    // What it cools has become hotter: it is driven as never before, and ages on.
+    let harder = |health: f64| {
+        move |day: f64| {
+            let drive = if day.fract() < 0.5 { 75.0 } else { 90.0 };
+            let rpm = drive * 20.0 * health;
+            vec![reading("fan-a", [("fan_rpm", rpm), ("pwm_pct", drive)])]
+        }
+    };
+    lab.days(16, harder(0.9));
+    lab.is_clear();
+    lab.days(8, harder(0.85));
+    assert!(lab.case().text.contains("15 % slower"), "{:?}", lab.case());
+}
