@@ -133,7 +133,9 @@ impl<'a> Look<'a> {
             let is = self.words.has(word);
             (is || is_told).then_some(is)
         };
-        let heat = figure("ups.temperature", -40.0, 120.0);
+        // Zero is what those without a sensor say, of a frequency as of a temperature.
+        let heat = |name: &str| figure(name, -40.0, 120.0).filter(|heat| heat.abs() > 0.0);
+        let hertz = |name: &str| figure(name, 1.0, 500.0);
         // A full battery that lasts no second is a UPS that does not know.
         let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery);
         let mut reading = Reading::new(subject)
@@ -152,17 +154,17 @@ impl<'a> Look<'a> {
             .with_known(&CHARGING, is("CHRG"))
             .with(&REGULATION, self.words.regulation())
             .with(&TOKENS, status)
-            .with_known(&ALARM_TEXT, text("ups.alarm"))
+            .with_known(&ALARM_TEXT, text("ups.alarm").filter(|text| *text != "0"))
             .with_known(&BEEPER, text("ups.beeper.status"))
             .with_known(&BATTERY_V, figure("battery.voltage", 0.5, 1000.0))
             .with_known(&INPUT_V, figure("input.voltage", 0.0, 1000.0))
             .with_known(&OUTPUT_V, figure("output.voltage", 0.0, 1000.0))
-            .with_known(&INPUT_HZ, figure("input.frequency", 0.0, 500.0))
-            .with_known(&OUTPUT_HZ, figure("output.frequency", 0.0, 500.0))
+            .with_known(&INPUT_HZ, hertz("input.frequency"))
+            .with_known(&OUTPUT_HZ, hertz("output.frequency"))
             .with_known(&OUTPUT_A, figure("output.current", 0.0, 1000.0))
             .with_known(
                 &TEMPERATURE,
-                heat.or_else(|| figure("battery.temperature", -40.0, 120.0)),
+                heat("ups.temperature").or_else(|| heat("battery.temperature")),
             );
         if self.watts.is_some() {
             let scope = if feeds { Scope::Host } else { Scope::Apart };

@@ -209,6 +209,23 @@ fn a_status_that_says_nothing_of_the_power_denies_nothing() {
 }
 
 #[test]
+fn what_those_without_a_sensor_say_is_no_figure() {
+    let reading = one(
+        "ups.status: OL\nups.alarm: 0\nbattery.temperature: 0.0\ninput.voltage: 227.0\n\
+         input.frequency: 000.0\noutput.frequency: 051.0",
+    );
+    for (key, want) in [
+        ("temperature_c", None),
+        ("input_frequency_hz", None),
+        ("output_frequency_hz", Some(51.0)),
+        ("input_voltage_v", Some(227.0)),
+    ] {
+        assert_eq!(figure(&reading, key), want, "{key}");
+    }
+    assert_eq!(reading.value("alarm_text"), None);
+}
+
+#[test]
 fn a_runtime_of_nothing_on_the_mains_is_none() {
     let reading = one("ups.status: OL\nbattery.runtime: 0\nbattery.charge: 100");
     assert_eq!(figure(&reading, "runtime_s"), None);
