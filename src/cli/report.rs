@@ -65,6 +65,9 @@ pub(super) fn run(args: ReportArgs, sources: &Sources, out: &mut dyn Write) -> R
         Err(error) => return Err(Failure::Usage(format!("--period {}: {error}", args.period))),
     };
     let config = load(sources)?;
+    if let Err(error) = period.place(Clock::Real.now(), &report::time_zone(&config)) {
+        return Err(Failure::Usage(format!("--period {}: {error}", args.period)));
+    }
     let format = Format::from(args.format);
     let mut text = Vec::new();
     match local::find(&config.data_dir) {

@@ -44,7 +44,7 @@ pub fn figure(metric: Option<&Metric>, value: f64) -> String {
             _ => format!("{} s", Short(value)),
         },
         unit => {
-            let decimals = metric.map_or(2, |metric| usize::from(metric.decimals));
+            let decimals = metric.map_or(2, |metric| usize::from(metric.decimals_of(value)));
             let number = format!("{:.decimals$}", Short(value));
             let currency = metric.and_then(Metric::currency).unwrap_or_default();
             match (currency.as_str(), unit.symbol()) {
@@ -98,8 +98,25 @@ mod tests {
         static COST: Metric = Metric::total("cost_eur", "Cost", Unit::Money).decimals(2);
         static PRICE: Metric = Metric::gauge("price_chf", "Price", Unit::MoneyPerKilowattHour);
         static PLAIN: Metric = Metric::gauge("spent", "Spent", Unit::Money).decimals(0);
+        static ENERGY: Metric =
+            Metric::gauge("energy_kwh", "Energy", Unit::KilowattHour).decimals(2);
+        for (kwh, text) in [
+            (0.0, "0.00 kWh"),
+            (0.001_84, "0.0018 kWh"),
+            (0.046, "0.046 kWh"),
+            (0.5, "0.50 kWh"),
+            (12.345, "12.35 kWh"),
+            (1e-9, "0.000000 kWh"),
+        ] {
+            assert_eq!(figure(Some(&ENERGY), kwh), text);
+            assert!(
+                (ENERGY.round(kwh) - kwh).abs() <= (kwh * 0.05).max(1e-6),
+                "{kwh}"
+            );
+        }
+        assert_eq!(figure(Some(&COST), 0.0034), "0.0034 EUR");
         assert_eq!(figure(Some(&COST), 12.5), "12.50 EUR");
         assert!(figure(Some(&PRICE), 0.3).ends_with(" CHF/kWh"));
-        assert_eq!(figure(Some(&PLAIN), 3.0), "3");
+        assert_eq!(figure(Some(&PLAIN), 30.0), "30");
     }
 }

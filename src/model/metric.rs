@@ -68,6 +68,9 @@ pub struct Metric {
     pub category: Category,
 }
 
+/// No figure has more decimals.
+const FINEST: u8 = 6;
+
 impl Metric {
     const fn new(key: &'static str, name: &'static str, unit: Unit, kind: Kind) -> Self {
         Self {
@@ -168,9 +171,23 @@ impl Metric {
         change < self.dead_band || old.to_bits() == new.to_bits() || change < f64::EPSILON
     }
 
-    /// `value` rounded to the metric's decimals.
+    /// With how many decimals `value` is told: energy and money that are small have two digits that
+    /// say something, and are not told as 0.
+    pub fn decimals_of(&self, value: f64) -> u8 {
+        let mut decimals = self.decimals;
+        if matches!(self.unit, Unit::KilowattHour | Unit::Money) {
+            let mut size = value.abs() * 10f64.powi(i32::from(decimals));
+            while size > 0.0 && size < 9.5 && decimals < FINEST {
+                size *= 10.0;
+                decimals += 1;
+            }
+        }
+        decimals
+    }
+
+    /// `value` rounded to its decimals.
     pub fn round(&self, value: f64) -> f64 {
-        let scale = 10f64.powi(i32::from(self.decimals));
+        let scale = 10f64.powi(i32::from(self.decimals_of(value)));
         // Adding zero makes a zero of a negative zero.
         (value * scale).round() / scale + 0.0
     }

@@ -6,15 +6,17 @@ use std::time::Duration;
 use super::Gap;
 
 /// Time is cut into cells of so many seconds, whatever the pace of the looks, so that what is told
-/// does not depend on it. A look tells of the time since the one before.
-const CELL_S: f64 = 10.0;
-/// So many cells are compared: an hour.
+/// does not depend on it. A look tells of the time since the one before. Where looks are minutes
+/// apart, each has a cell of its own.
+const CELL: Duration = Duration::from_secs(10);
+/// So many cells are compared: an hour, of rare looks more.
 const WINDOW: usize = 360;
-/// Fewer cells in common tell nothing: ten minutes.
-const LEAST: f64 = 60.0;
+/// Less time in common tells nothing, s: ten minutes.
+const LEAST_S: f64 = 600.0;
 /// Nor do fewer looks, where each of them fills many cells.
 const LEAST_LOOKS: f64 = 20.0;
-/// Watts may follow by so many cells, or go before: a meter tells late, or the activity does.
+/// Watts may follow by so many cells, or go before: a meter tells late, or the activity does. A cell
+/// of minutes holds both.
 const LAGS: i32 = 6;
 /// It is worked out once in so many cells.
 const EVERY: u64 = 6;
@@ -130,6 +132,7 @@ impl Correlation {
         if last.is_some_and(|last| up <= last || self.gap.is(up.saturating_sub(last))) {
             *self = Self::new(self.gap);
         }
+        let cell = self.gap.rare().unwrap_or(CELL);
         let (first, _) = *self.looked.get_or_insert((up, up));
         self.looked = Some((first, up));
         if let Some(gpu) = doings.graphics {
@@ -140,10 +143,11 @@ impl Correlation {
             .filter(|(_, at)| up.saturating_sub(*at) <= HOLDS);
         let graphics = self.graphics.map(|(gpu, _)| gpu);
         let doings = [doings.cpu, graphics, doings.disk, doings.network];
-        self.put(up.saturating_sub(first), power_w, doings);
-        if self.newest >= self.worked_out + EVERY {
+        self.put(up.saturating_sub(first), cell, power_w, doings);
+        let every = if cell > CELL { 1 } else { EVERY };
+        if self.newest >= self.worked_out + every {
             self.worked_out = self.newest;
-            let [cpu, graphics, disk, network] = [0, 1, 2, 3].map(|which| self.tie(which));
+            let [cpu, graphics, disk, network] = [0, 1, 2, 3].map(|which| self.tie(which, cell));
             self.ties = Ties {
                 cpu,
                 graphics,
@@ -155,10 +159,15 @@ impl Correlation {
     }
 
     /// Puts a look at `since` the first into the cells that it tells of.
-    fn put(&mut self, since: Duration, power_w: Option<f64>, doings: [Option<f64>; 4]) {
+    fn put(
+        &mut self,
+        since: Duration,
+        cell: Duration,
+        power_w: Option<f64>,
+        doings: [Option<f64>; 4],
+    ) {
         // The nearest end of a cell: looks a cell apart fall into one each, a little late or not.
-        let half = Duration::from_secs_f64(CELL_S / 2.0);
-        let place = (since + half).as_secs() / Duration::from_secs_f64(CELL_S).as_secs();
+        let place = (since + cell / 2).as_secs() / cell.as_secs().max(1);
         let new = match self.cells.back_mut() {
             Some(cell) if place == self.newest => {
                 cell.add(power_w, doings, 1.0);
@@ -182,12 +191,13 @@ impl Correlation {
         }
     }
 
-    fn tie(&self, which: usize) -> Option<Tie> {
+    fn tie(&self, which: usize, cell: Duration) -> Option<Tie> {
         let power: Vec<_> = self.cells.iter().map(|cell| cell.power.get()).collect();
         let of = |cell: &Cell| (cell.doings.get(which).and_then(|one| one.get()), cell.looks);
         let doing: Vec<_> = self.cells.iter().map(of).collect();
         // The smallest lags first: of equals the first stays.
-        let mut lags: Vec<i32> = (-LAGS..=LAGS).collect();
+        let most = if cell > CELL { 0 } else { LAGS };
+        let mut lags: Vec<i32> = (-most..=most).collect();
         lags.sort_by_key(|lag| (lag.abs(), -lag));
         let mut best: Option<(f64, i32)> = None;
         for lag in lags {
@@ -196,7 +206,7 @@ impl Correlation {
             let pairs = doing.iter().skip(behind).zip(power.iter().skip(ahead));
             let pairs = pairs
                 .filter_map(|((doing, looks), power)| Some(((*doing)?, (*power)?, looks.min(1.0))));
-            let found = pearson(pairs);
+            let found = pearson(pairs, LEAST_S / cell.as_secs_f64());
             if let Some(found) = found
                 && best.is_none_or(|(known, _)| found.abs() > known.abs() + 1e-3)
             {
@@ -206,14 +216,14 @@ impl Correlation {
         let (coefficient, lag) = best?;
         Some(Tie {
             coefficient,
-            lag_s: f64::from(lag) * CELL_S,
+            lag_s: f64::from(lag) * cell.as_secs_f64(),
         })
     }
 }
 
 /// Pearson's coefficient of cells, each an activity, watts and how much of a look it is; `None` of
-/// too few, or if one is steady.
-fn pearson(cells: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
+/// fewer than `least` or of too few looks, or if one is steady.
+fn pearson(cells: impl Iterator<Item = (f64, f64, f64)> + Clone, least: f64) -> Option<f64> {
     let (mut count, mut looks, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0, 0.0);
     for (x, y, of_look) in cells.clone() {
         count += 1.0;
@@ -221,7 +231,7 @@ fn pearson(cells: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> 
         sum_x += x;
         sum_y += y;
     }
-    if count < LEAST || looks < LEAST_LOOKS {
+    if count < least || looks < LEAST_LOOKS {
         return None;
     }
     let (mean_x, mean_y) = (sum_x / count, sum_y / count);
@@ -324,6 +334,29 @@ mod tests {
             first.is_none_or(|look| look >= 18),
             "ten looks prove nothing: {first:?}"
         );
+    }
+
+    #[test]
+    fn looks_minutes_apart_tell_it_after_some_twenty_of_them() {
+        for minutes in [3, 5, 30, 60] {
+            let pace = Duration::from_mins(minutes);
+            let mut correlation = Correlation::new(Gap::at(pace));
+            let mut roll = Roll(7);
+            let mut told = (1..40).map(|look| {
+                let cpu = 100.0 * roll.next();
+                let doings = Doings {
+                    cpu: Some(cpu),
+                    ..Doings::default()
+                };
+                let late = Duration::from_millis(u64::from(look % 3) * 40);
+                let ties = correlation.step(pace * look + late, Some(20.0 + cpu), doings);
+                (look, ties.cpu)
+            });
+            let (look, tie) = told.find(|(_, tie)| tie.is_some()).unwrap();
+            let tie = tie.unwrap();
+            assert!((19..23).contains(&look), "{minutes}: {look}");
+            assert!(tie.coefficient > 0.99 && tie.lag_s.abs() < 1e-9, "{tie:?}");
+        }
     }
 
     #[test]

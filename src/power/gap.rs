@@ -16,6 +16,11 @@ impl Gap {
         Self(Self::default().0.max(interval.saturating_mul(5) / 2))
     }
 
+    /// How often somebody looks who looks rarely; `None` of others.
+    pub(super) fn rare(self) -> Option<Duration> {
+        (self.0 > Self::default().0).then(|| self.0.mul_f64(0.4))
+    }
+
     /// Whether nothing is known of a time as long as `lap`.
     pub(super) fn is(self, lap: Duration) -> bool {
         lap > self.0
@@ -43,5 +48,7 @@ mod tests {
             );
         }
         assert_eq!(Gap::default(), Gap::at(Duration::from_secs(10)));
+        assert_eq!(Gap::default().rare(), None);
+        assert_eq!(Gap::at(minutes(10)).rare(), Some(minutes(10)));
     }
 }

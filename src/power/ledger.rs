@@ -199,6 +199,14 @@ impl Ledger {
         self.parts(&watts, gpu_above.is_some())
     }
 
+    /// Books what was drawn while nobody watched, kWh, and its cost: nobody knows for whom.
+    pub fn make_up(&mut self, energy_kwh: f64, cost: f64) {
+        self.other.add(energy_kwh, cost);
+        if let Some((_, counted)) = &mut self.last {
+            *counted += energy_kwh;
+        }
+    }
+
     /// What the last look gave to each of the parts.
     pub const fn shares(&self) -> &Shares {
         &self.shares

@@ -76,7 +76,7 @@ pub use habits::{Habit, Habits};
 pub use learn::{BETWEEN_POINTS, Learned};
 pub use ledger::{Account, Accounts, Ledger, Part, Parts, Terms};
 pub use money::{Booked, Charges, Money, Sums, Told};
-pub use node::{Draw, NodePower};
+pub use node::{Draw, Mark, NodePower};
 pub use outage::{Ended, Outage, OutageLook, Outages, outages};
 pub use outlook::Outlook;
 pub use price::{Basis, Known, Priced, Pricing, Quote, Used};

@@ -185,6 +185,31 @@ impl Money {
         cost
     }
 
+    /// The same of a time on one day that may lie before days that are booked already: then it is no
+    /// part of today.
+    pub fn make_up(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        energy_kwh: f64,
+        told: Told<'_>,
+    ) -> f64 {
+        let before = self.booked;
+        let cost = self.book(from, to, energy_kwh, told);
+        let date = self.pricing().local(from).date();
+        if let Some(today) = before.day.filter(|today| date < *today) {
+            self.booked.today = before.today;
+            self.booked.co2_kg.today = before.co2_kg.today;
+            self.booked.fallback_kwh.today = before.fallback_kwh.today;
+            if date < today.first_of_month() {
+                self.booked.month = before.month;
+                self.booked.co2_kg.month = before.co2_kg.month;
+                self.booked.fallback_kwh.month = before.fallback_kwh.month;
+            }
+        }
+        cost
+    }
+
     /// Books `energy_kwh` that the house has fed in up to `at` at the price that is paid for it by
     /// the terms of that day; nothing where none is.
     pub fn feed_in(

@@ -12,8 +12,8 @@ use super::till::{KeptFeeds, Returned, Till};
 use super::unfed::{Unfed, on_battery};
 use super::{
     Accounts, Activity, Booked, Calibration, Correlation, Curve, DayBook, Doings, Habits, Kind,
-    Learned, Ledger, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms, Work,
-    pieces,
+    Learned, Ledger, Mark, NodePower, Outcome as Calibrated, PowerSample, Prior, Scope, Terms,
+    Work, pieces,
 };
 use crate::bus::{Bus, Event, Foreign, Heard};
 use crate::config::{BudgetConfig, Co2Config, TariffConfig};
@@ -24,6 +24,8 @@ use crate::store::{Change, Collection, Store, StoreError};
 const NAME: &str = "power";
 /// The record's key among those of the meters; no meter has a slash in its name.
 const KEY: &str = "/host";
+/// No plug of a house carries more, kW.
+const MOST_KW: f64 = 3.7;
 /// The key of what was told of prices.
 const PRICES: &str = "/prices";
 /// How often the counter is kept: a power cut loses no more than this.
@@ -79,6 +81,9 @@ struct Kept {
     booked: Booked,
     #[serde(default)]
     returned: Returned,
+    /// Where the counter of what measures stood, and when.
+    #[serde(default)]
+    mark: Option<(Timestamp, Mark)>,
 }
 
 /// All that is worked out from tick to tick.
@@ -101,6 +106,10 @@ struct Works {
     last: Option<Timestamp>,
     /// The counter after it, kWh.
     counted: f64,
+    /// Where the counter of what measures stood when the last run ended.
+    mark: Option<(Timestamp, Mark)>,
+    /// The time in which nobody watched, until it is known what was drawn in it.
+    away: Option<(Timestamp, Timestamp)>,
 }
 
 /// Tells at every tick what the node draws (`power/host`) and who it is for
@@ -206,6 +215,8 @@ impl Works {
             begun: Instant::now(),
             last: None,
             counted: kept.energy_kwh,
+            mark: kept.mark,
+            away: None,
         }
     }
 
@@ -230,6 +241,7 @@ impl Works {
         if let Some(disk) = spent.as_mut().and_then(|spent| spent.disk.as_mut()) {
             disk.busy = work.disks_pct.map(|busy| (busy / 100.0).max(0.0));
         }
+        self.come_back(batch.at);
         self.guide_on(up, batch, &samples);
         let mut draw = self.node.step(up, &samples, &work);
         if let Some(draw) = &mut draw {
@@ -251,8 +263,7 @@ impl Works {
             .correlation
             .step(up, measured.map(|draw| draw.power_w), doings);
         let from = self.last.replace(batch.at).unwrap_or(batch.at);
-        let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
-        let energy_kwh = self.counted - counted;
+        let energy_kwh = self.count();
         let pieces: Vec<_> = pieces(from, batch.at, self.till.money().time_zone())
             .into_iter()
             .map(|piece| {
@@ -297,6 +308,42 @@ impl Works {
         readings
     }
 
+    /// At the first tick at `now`: what the source has counted since the last run is waited for.
+    fn come_back(&mut self, now: Timestamp) {
+        if let Some((then, mark)) = self.mark.take()
+            && then < now
+        {
+            let hours = now.duration_since(then).as_secs_f64() / 3600.0;
+            self.node.resume(mark, hours * MOST_KW);
+            self.away = Some((then, now));
+        }
+    }
+
+    /// What was counted since the last tick, kWh. What was drawn while nobody watched is booked
+    /// beside it, evenly over that time.
+    fn count(&mut self) -> f64 {
+        let counted = std::mem::replace(&mut self.counted, self.node.energy_kwh());
+        let all = self.counted - counted;
+        let made_up = self.node.take_made_up();
+        let made_up = made_up.and_then(|energy_kwh| Some((energy_kwh, self.away.take()?)));
+        let Some((energy_kwh, (from, to))) = made_up else {
+            return all;
+        };
+        let pieces: Vec<_> = pieces(from, to, self.till.money().time_zone())
+            .into_iter()
+            .map(|piece| {
+                let energy_kwh = energy_kwh * piece.share;
+                (piece, self.till.make_up(piece.from, piece.to, energy_kwh))
+            })
+            .collect();
+        let cost = pieces.iter().map(|(_, cost)| cost).sum();
+        self.ledger.make_up(energy_kwh, cost);
+        let currency = self.till.money().currency();
+        self.setup.book.make_up(&pieces, energy_kwh, currency);
+        tracing::info!("the meter counted {energy_kwh:.3} kWh while homewatch was off");
+        all - energy_kwh
+    }
+
     /// Goes on with a guided calibration, if one is on its way.
     fn guide_on(&mut self, up: Duration, batch: &Batch, samples: &[PowerSample]) {
         let taught = self.guide.step(up, batch, samples, &mut self.node);
@@ -307,6 +354,8 @@ impl Works {
     }
 
     fn kept(&self) -> Kept {
+        let away = self.away.filter(|_| self.node.is_away());
+        let since = away.map(|(from, _)| from).or(self.last);
         Kept {
             energy_kwh: self.node.energy_kwh(),
             learned: self.node.learned().clone(),
@@ -315,6 +364,7 @@ impl Works {
             accounts: self.ledger.accounts(),
             booked: self.till.money().booked(),
             returned: self.till.returned(),
+            mark: self.node.mark().zip(since).map(|(mark, at)| (at, mark)),
         }
     }
 

@@ -198,6 +198,16 @@ impl Till {
         self.money.book(from, to, energy_kwh, told)
     }
 
+    /// The same as [`Money::make_up`] does.
+    pub(super) fn make_up(&mut self, from: Timestamp, to: Timestamp, energy_kwh: f64) -> f64 {
+        let (feeds, co2) = (&self.feeds, self.co2.as_ref());
+        let told = Told {
+            price: &|terms, at| feeds.price(terms, at),
+            g_per_kwh: &|at| feeds.g_per_kwh(co2, at),
+        };
+        self.money.make_up(from, to, energy_kwh, told)
+    }
+
     /// Books what meters of the house have fed in since the last look.
     pub(super) fn feed_in(&mut self, batch: &Batch) {
         let readings = batch

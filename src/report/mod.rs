@@ -36,7 +36,7 @@ pub use document::{
     quantity,
 };
 pub use period::{Frame, Grain, Length, Period, PeriodError, Span};
-pub use reports::{Asked, Basis, Question, Reports};
+pub use reports::{Asked, Basis, Question, Reports, time_zone};
 pub use run::run;
 pub use sheet::escape;
 

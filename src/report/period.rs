@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Span as Step, Timestamp, ToSpan as _, Zoned};
 /// What is told of a period that cannot be read.
 const FORMS: &str = "a period is day, week, month or year (so far), yesterday, last-week, \
                      last-month or last-year, a date such as 2026-05-31, 2026-05 or 2026, or \
-                     FROM..TO such as 2026-05-01..2026-05-31";
+                     FROM..TO of two dates such as 2026-05-01..2026-05-31 or of two moments such as \
+                     2026-05-01T06:00:00Z..2026-05-02T06:00:00Z";
 
 /// The longest period: hourly figures are kept for ten years, and one more is under way.
 const LONGEST: SignedDuration = SignedDuration::from_hours(11 * 366 * 24);
@@ -27,7 +28,7 @@ pub enum PeriodError {
     #[error("the period begins after its end")]
     Reversed,
     /// It has not begun.
-    #[error("the period lies in the future")]
+    #[error("the period lies in the future: it has not begun yet")]
     Future,
     /// It is longer than anything is kept.
     #[error("a report covers eleven years at most")]

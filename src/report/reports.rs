@@ -175,7 +175,7 @@ impl Reports {
 }
 
 /// The zone that days are counted in: the tariff's, else this machine's.
-pub(super) fn time_zone(config: &Config) -> TimeZone {
+pub fn time_zone(config: &Config) -> TimeZone {
     let tariff = config.power.tariff.as_ref();
     tariff.map_or_else(TimeZone::system, |tariff| tariff.time_zone.clone())
 }

@@ -66,6 +66,9 @@ pub struct HostDay {
     /// How much of `energy_kwh` was estimated rather than measured, kWh.
     #[serde(serialize_with = "short")]
     pub estimated_kwh: f64,
+    /// How much of it a meter counted while nobody watched, kWh.
+    #[serde(serialize_with = "short", skip_serializing_if = "is_zero")]
+    pub made_up_kwh: f64,
 }
 
 /// What one of the parts used on a day. A list of three numbers where it is kept.
@@ -100,6 +103,7 @@ impl HostDay {
         self.energy_kwh += more.energy_kwh;
         self.cost += more.cost;
         self.estimated_kwh += more.estimated_kwh;
+        self.made_up_kwh += more.made_up_kwh;
         let watched_s = self.watched_s + more.watched_s;
         if watched_s > 0.0 {
             let joules = self.mean_w * self.watched_s + more.mean_w * more.watched_s;
@@ -221,6 +225,14 @@ fn shorten<K: Ord + Clone>(names: &mut BTreeMap<K, Sum>, rest: &mut Sum) {
 /// A figure to a tenth of a millionth: 0.1 mWh.
 fn rounded(figure: f64) -> f64 {
     (figure * 1e7).round() / 1e7
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(figure: &f64) -> bool {
+    *figure <= 0.0
 }
 
 #[expect(

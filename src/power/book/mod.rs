@@ -108,12 +108,32 @@ impl DayBook {
                 measured_w: known.filter(|_| !is_estimated).map(|watts| (watts, watts)),
                 watched_s,
                 estimated_kwh: if is_estimated { energy_kwh } else { 0.0 },
+                made_up_kwh: 0.0,
             };
             let mut more = Day::of(host, piece.share, shares);
             more.currency = currency.map(str::to_owned);
             let day = open.entry(piece.date).or_default();
             day.merge(more);
             day.shorten();
+        }
+    }
+
+    /// Books what was drawn while nobody watched, kWh, as a meter counted it: nobody knows for whom.
+    /// Each of `pieces` has cost what stands beside it.
+    pub fn make_up(&self, pieces: &[(Piece, f64)], energy_kwh: f64, currency: Option<&str>) {
+        let mut pages = self.pages();
+        let mut shares = Shares::default();
+        shares.other.energy_kwh = energy_kwh;
+        for (piece, cost) in pieces {
+            let host = HostDay {
+                energy_kwh: energy_kwh * piece.share,
+                made_up_kwh: energy_kwh * piece.share,
+                cost: *cost,
+                ..HostDay::default()
+            };
+            let mut more = Day::of(host, piece.share, &shares);
+            more.currency = currency.map(str::to_owned);
+            pages.open.entry(piece.date).or_default().merge(more);
         }
     }
 

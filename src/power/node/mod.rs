@@ -10,6 +10,7 @@ use super::work::{Inputs, rapl};
 use super::{Curve, Gap, PowerSample, Prior, Scope, SourceKind, Work};
 use crate::model::Source;
 use counter::Counter;
+pub use counter::Mark;
 use teacher::Teacher;
 
 /// What the node draws now.
@@ -156,6 +157,27 @@ impl NodePower {
     /// The counter, kWh.
     pub const fn energy_kwh(&self) -> f64 {
         self.counter.energy_kwh()
+    }
+
+    /// Goes on after a time in which nobody watched, at whose begin a source's counter stood at
+    /// `mark`; no more than `most_kwh` can have been drawn in it.
+    pub fn resume(&mut self, mark: Mark, most_kwh: f64) {
+        self.counter.resume(mark, most_kwh);
+    }
+
+    /// Where the counter of what measures stands, to be kept; `None` without one.
+    pub fn mark(&self) -> Option<Mark> {
+        self.counter.mark()
+    }
+
+    /// Whether what measured before nobody watched is not heard again yet.
+    pub const fn is_away(&self) -> bool {
+        self.counter.is_away()
+    }
+
+    /// What was drawn while nobody watched, kWh, once that is known; it is counted already.
+    pub const fn take_made_up(&mut self) -> Option<f64> {
+        self.counter.take_made_up()
     }
 
     /// Takes in one look at everything that measures, and what the machine did, at the monotonic

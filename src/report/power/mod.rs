@@ -212,7 +212,13 @@ fn carbon(question: &Question<'_>, usage: &Usage, span: Span) -> Result<Option<f
 
 /// What limits the worth of the figures.
 fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
-    missing(question.frame.span, known.now.watched_h, document);
+    let now = &known.now;
+    missing(
+        question.frame.span,
+        now.watched_h,
+        now.made_up_kwh,
+        document,
+    );
     let last_year = known.last_year.as_ref().zip(question.frame.last_year);
     let then = [("the period before", &known.before, question.frame.before)];
     let last_year = last_year.map(|(usage, span)| ("the same period last year", usage, span));
@@ -232,12 +238,21 @@ fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
 }
 
 /// Says how much of the period nobody watched.
-fn missing(span: Span, watched_h: f64, document: &mut Document) {
+fn missing(span: Span, watched_h: f64, made_up_kwh: f64, document: &mut Document) {
     let missing = span.hours() - watched_h;
     // Half an hour at its edges is the grain of an old history.
     if missing >= 0.75 {
+        let used = match made_up_kwh {
+            none if none <= 0.0 => {
+                "what was used then is not in the figures, unless a meter counted on".to_owned()
+            }
+            kwh => format!(
+                "{} kWh of that time are in the figures, filled by the meter's counter (as \"everything else\")",
+                super::number(kwh, 2)
+            ),
+        };
         document.warning(format!(
-            "Of {:.0} h of this period, {missing:.0} h are without data; what was used then is not in the figures, unless a meter counted on.",
+            "Of {:.0} h of this period, {missing:.0} h are without data; {used}.",
             span.hours(),
         ));
     }

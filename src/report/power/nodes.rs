@@ -220,7 +220,7 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
         .transpose()?;
     let last_year = last_year.unwrap_or_default();
     if let Some(watched_h) = watched_h(&now) {
-        super::missing(frame.span, watched_h, &mut document);
+        super::missing(frame.span, watched_h, 0.0, &mut document);
     }
     if let Some(watched_h) = watched_h(&before).filter(|_| had) {
         super::unlike("the period before", frame.before, watched_h, &mut document);

@@ -60,6 +60,7 @@ impl House {
             let day = Day {
                 currency: Some("EUR".to_owned()),
                 host: HostDay {
+                    made_up_kwh: 0.0,
                     energy_kwh: energy,
                     cost: energy * 0.3,
                     mean_w: energy * 1000.0 / 24.0,

@@ -33,6 +33,8 @@ pub(super) struct Usage {
     pub(super) idle_kwh: f64,
     /// Energy that was estimated, kWh, of `known_kwh`.
     pub(super) estimated_kwh: f64,
+    /// Energy that a meter counted while nobody watched, kWh, of `known_kwh`.
+    pub(super) made_up_kwh: f64,
     /// Energy of which is known what it went to, kWh.
     pub(super) known_kwh: f64,
     /// What went to each service, to nothing, to graphics and to others, by what people call it.
@@ -141,6 +143,7 @@ impl Usage {
     fn add(&mut self, day: Day, share: f64) -> BTreeMap<Share, f64> {
         self.idle_kwh += day.idle.energy_kwh * share;
         self.estimated_kwh += day.host.estimated_kwh * share;
+        self.made_up_kwh += day.host.made_up_kwh * share;
         self.known_kwh += day.host.energy_kwh * share;
         let services = day.services.into_iter();
         let services = services.map(|(name, sum)| (Share::Service(name), sum));
