@@ -192,14 +192,19 @@ async fn failures_are_tried_again_ever_more_rarely_until_they_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_absent_is_no_error_and_asked_again_rarely() {
-    let absent = Act::Fail(CollectError::Absent("none".into()));
-    let mut rig = Rig::run(vec![slot("absent", vec![absent], &Arc::default())]);
-    assert_eq!(rig.tick().await, [("absent", Ok(0))]);
-    for _ in 1..=60 {
-        assert_eq!(rig.tick().await, []);
+async fn what_is_not_here_is_no_error_and_asked_again_the_rarer_the_more_that_costs() {
+    for (error, ticks) in [
+        (CollectError::Absent("none".into()), 6),
+        (CollectError::Lacking("none".into()), 60),
+    ] {
+        let away = Act::Fail(error);
+        let mut rig = Rig::run(vec![slot("away", vec![away], &Arc::default())]);
+        assert_eq!(rig.tick().await, [("away", Ok(0))]);
+        for _ in 1..=ticks {
+            assert_eq!(rig.tick().await, []);
+        }
+        assert_eq!(rig.tick().await, [("away", Ok(1))]);
     }
-    assert_eq!(rig.tick().await, [("absent", Ok(1))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,9 +40,14 @@ use crate::model::Reading;
 /// Why a collector has no readings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
-    /// This machine has no such thing: no error, the collector is asked again rarely.
+    /// This machine has no such thing now: no error. It may come at any time, and finding out costs no more
+    /// than a look at the kernel's trees: the collector is asked again within a minute.
     #[error("not here: {0}")]
     Absent(String),
+    /// What it takes (a program, a service) is not here: no error, but it is asked again rarely, since
+    /// that runs a program or speaks to somebody.
+    #[error("not here: {0}")]
+    Lacking(String),
     /// It may work the next time.
     #[error("{0}")]
     Transient(String),

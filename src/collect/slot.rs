@@ -7,7 +7,9 @@ use super::{Collect, CollectError};
 use crate::model::Reading;
 
 /// A thing that is not here is looked for again after this long.
-const ABSENT_PAUSE: Duration = Duration::from_mins(10);
+const ABSENT_PAUSE: Duration = Duration::from_mins(1);
+/// The same where looking for it costs more than a look.
+const LACKING_PAUSE: Duration = Duration::from_mins(10);
 /// The longest pause before a failed collector is asked again.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -121,9 +123,11 @@ impl Slot {
                 Ok(readings)
             }
             Err(CollectError::Absent(what)) => {
-                tracing::debug!(collector = self.name, "not here: {what}");
-                self.recover();
-                self.due = Some(now + ABSENT_PAUSE);
+                self.is_away(&what, now + ABSENT_PAUSE);
+                Ok(Vec::new())
+            }
+            Err(CollectError::Lacking(what)) => {
+                self.is_away(&what, now + LACKING_PAUSE);
                 Ok(Vec::new())
             }
             Err(CollectError::Transient(text) | CollectError::Broken(text)) => {
@@ -138,6 +142,12 @@ impl Slot {
                 Err(text)
             }
         }
+    }
+
+    fn is_away(&mut self, what: &str, again: Instant) {
+        tracing::debug!(collector = self.name, "not here: {what}");
+        self.recover();
+        self.due = Some(again);
     }
 
     fn recover(&mut self) {

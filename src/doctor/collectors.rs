@@ -71,7 +71,7 @@ fn one((name, result): &Sampled, service: Option<&Status>) -> Finding {
             let text = format!("{name}: {}{more}", first.join(", "));
             Finding::new(CHAPTER, Verdict::Fine, text)
         }
-        Err(CollectError::Absent(what)) => {
+        Err(CollectError::Absent(what) | CollectError::Lacking(what)) => {
             Finding::new(CHAPTER, Verdict::Absent, format!("{name}: {what}"))
         }
         // Nobody asked for it by name: what it lacks is told, but nothing configured is broken.

@@ -23,7 +23,7 @@ pub(crate) use kept::open;
 pub use memory::Memory;
 pub use processes::{Process, Processes};
 pub use root::Root;
-pub use space::{SPACES, Space};
+pub use space::{SPACES, Space, is_shut_down};
 pub use tls::tls_client;
 
 use std::collections::BTreeMap;

@@ -24,7 +24,7 @@ pub struct Space {
 }
 
 /// Where a tree that is no machine's real root tells the space of its filesystems: an object of
-/// mount points, each with a [`Space`].
+/// mount points, each with a [`Space`], or with `null` where the kernel has shut the filesystem down.
 pub const SPACES: &str = ".homewatch/statvfs.json";
 
 impl Root {
@@ -32,20 +32,22 @@ impl Root {
     /// tell it in [`SPACES`]; otherwise the kernel is asked.
     ///
     /// # Errors
-    /// The filesystem cannot be reached, or the file does not name it.
+    /// The filesystem cannot be reached, or the file does not name it; [`is_shut_down`] tells those apart
+    /// that the kernel has shut down.
     pub fn space(&self, point: &Path) -> io::Result<Space> {
         match self.told_spaces()? {
             None => self.asked_space(point),
             Some(spaces) => {
                 let key = point.to_str().unwrap_or_default();
-                spaces.get(key).copied().ok_or_else(|| {
+                let told = spaces.get(key).copied().ok_or_else(|| {
                     io::Error::new(io::ErrorKind::NotFound, format!("not in {SPACES}"))
-                })
+                })?;
+                told.ok_or_else(|| rustix::io::Errno::IO.into())
             }
         }
     }
 
-    fn told_spaces(&self) -> io::Result<Option<BTreeMap<String, Space>>> {
+    fn told_spaces(&self) -> io::Result<Option<BTreeMap<String, Option<Space>>>> {
         if self.is_own() {
             return Ok(None);
         }
@@ -57,7 +59,10 @@ impl Root {
     }
 
     fn asked_space(&self, point: &Path) -> io::Result<Space> {
-        let stat = rustix::fs::statvfs(self.path(point))?;
+        let path = self.path(point);
+        // XFS still tells its space after it was shut down, but nothing of its files.
+        rustix::fs::stat(&path)?;
+        let stat = rustix::fs::statvfs(&path)?;
         Ok(Space {
             block_size: stat.f_frsize,
             blocks: stat.f_blocks,
@@ -67,6 +72,12 @@ impl Root {
             inodes_free: stat.f_ffree,
         })
     }
+}
+
+/// Whether a filesystem answers so because the kernel has shut it down: after an error it gives up, and
+/// answers everything with an input/output error (XFS, F2FS).
+pub fn is_shut_down(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 #[cfg(test)]

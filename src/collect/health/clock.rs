@@ -82,7 +82,7 @@ impl Collect for ClockState {
             }
         }
         let none = "neither chronyc nor timedatectl tells of the clock";
-        Err(failed.unwrap_or_else(|| CollectError::Absent(none.to_owned())))
+        Err(failed.unwrap_or_else(|| CollectError::Lacking(none.to_owned())))
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
             fs::write(dir.path().join("exec").join(call), text).unwrap();
         };
         let mut host = Host::captured(dir.path(), Clock::Real);
-        assert!(matches!(ask(&host).await, Err(CollectError::Absent(_))));
+        assert!(matches!(ask(&host).await, Err(CollectError::Lacking(_))));
         put("timedatectl show", &format!("0\n{SYSTEMD}"));
         put("chronyc -c tracking", "1\n506 Cannot talk to daemon\n");
         let readings = ask(&host).await.unwrap();

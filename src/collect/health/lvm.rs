@@ -117,7 +117,7 @@ fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
     let output = match answer {
         Ok(output) => output,
         Err(ExecError::Absent(program)) => {
-            return Err(CollectError::Absent(format!("{program} is missing")));
+            return Err(CollectError::Lacking(format!("{program} is missing")));
         }
         Err(error) => return Err(CollectError::Transient(error.to_string())),
     };
@@ -132,7 +132,7 @@ fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
         let remedy = "packaging/homewatch-lvs.timer asks it as root for the service; where homewatch \
                       may gain rights, host.commands.lvs = [\"sudo\", \"-n\", \"/usr/sbin/lvs\"] \
                       with a rule of sudo does";
-        return Err(CollectError::Absent(format!(
+        return Err(CollectError::Lacking(format!(
             "lvs cannot tell ({line}): {remedy}"
         )));
     };
@@ -297,7 +297,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
         let absent = |result: &Result<_, CollectError>, text: &str| match result {
-            Err(CollectError::Absent(said)) => said.contains(text),
+            Err(CollectError::Absent(said) | CollectError::Lacking(said)) => said.contains(text),
             _ => false,
         };
         let sampled = sample(made(&host)).await;

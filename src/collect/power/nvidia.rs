@@ -92,7 +92,7 @@ impl Nvidia {
         let output = match handle.block_on(self.exec.run(&argv, TIME)) {
             Ok(output) => output,
             Err(ExecError::Absent(_)) => {
-                return Err(CollectError::Absent("no nvidia-smi".to_owned()));
+                return Err(CollectError::Lacking("no nvidia-smi".to_owned()));
             }
             Err(error) => return Err(CollectError::Transient(error.to_string())),
         };
@@ -107,7 +107,7 @@ impl Nvidia {
         }
         let cards: Vec<_> = text.lines().filter_map(Card::parse).collect();
         if cards.is_empty() {
-            return Err(CollectError::Absent("no NVIDIA card".to_owned()));
+            return Err(CollectError::Lacking("no NVIDIA card".to_owned()));
         }
         Ok(cards)
     }
@@ -134,7 +134,7 @@ fn refused(text: &str) -> CollectError {
         .unwrap_or("no word");
     let line: String = line.chars().take(200).collect();
     if line.contains("No devices") {
-        return CollectError::Absent("no NVIDIA card".to_owned());
+        return CollectError::Lacking("no NVIDIA card".to_owned());
     }
     CollectError::Broken(format!("nvidia-smi: {line}; is the driver loaded?"))
 }
@@ -282,7 +282,7 @@ mod tests {
     fn why_the_program_fails_is_told() {
         assert!(matches!(
             refused("No devices were found\n"),
-            CollectError::Absent(_)
+            CollectError::Lacking(_)
         ));
         let text = "\nNVIDIA-SMI has failed because it couldn't communicate with the driver.";
         assert!(matches!(refused(text), CollectError::Broken(text) if text.contains("driver")));

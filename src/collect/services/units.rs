@@ -244,7 +244,7 @@ fn said(answer: Result<Output, ExecError>) -> Result<String, CollectError> {
     let output = match answer {
         Ok(output) => output,
         Err(ExecError::Absent(program)) => {
-            return Err(CollectError::Absent(format!("no {program}")));
+            return Err(CollectError::Lacking(format!("no {program}")));
         }
         Err(error) => return Err(CollectError::Transient(error.to_string())),
     };
@@ -254,7 +254,9 @@ fn said(answer: Result<Output, ExecError>) -> Result<String, CollectError> {
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().next().unwrap_or("systemctl failed").to_owned();
     if line.contains("not been booted with systemd") || line.contains("Failed to connect to bus") {
-        return Err(CollectError::Absent("systemd does not run here".to_owned()));
+        return Err(CollectError::Lacking(
+            "systemd does not run here".to_owned(),
+        ));
     }
     Err(CollectError::Transient(line))
 }

@@ -116,7 +116,7 @@ impl Collect for Updates {
         let reboot = reboot(root);
         if manager.is_none() && reboot.is_none() {
             let none = "no package manager that is known here";
-            return Err(CollectError::Absent(none.to_owned()));
+            return Err(CollectError::Lacking(none.to_owned()));
         }
         if let Some(trouble) = trouble {
             return Err(CollectError::Transient(trouble));

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use super::mounts::{self, Mount};
 use crate::collect::read::{figure, percent};
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::{Host, Memory, Root};
+use crate::host::{Host, Memory, Root, is_shut_down};
 use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Unit, slug};
 
 /// 64 MiB: less is not worth a message.
@@ -70,9 +71,11 @@ impl Collect for Filesystem {
             .iter()
             .filter_map(|mount| {
                 let subject = self.subject(mount);
-                let mut reading = measure(&self.root, mount, &subject)?;
+                let (mut reading, is_shut_down) = measure(&self.root, mount, &subject)?;
                 let errors = self.tell_errors(mount, &mut reading);
-                let is_stopped = errors.is_some_and(|errors| self.has_stopped(mount, errors));
+                let is_stopped = is_shut_down
+                    || self.has_failed(mount)
+                    || errors.is_some_and(|errors| self.has_stopped(mount, errors));
                 reading.push(&READ_ONLY, Some(mount.read_only || is_stopped));
                 Some(reading)
             })
@@ -125,6 +128,19 @@ impl Filesystem {
         errors
     }
 
+    /// Whether an F2FS has met an error after which it takes no more writes.
+    fn has_failed(&self, mount: &Mount) -> bool {
+        /// `CP_ERROR_FLAG`, as the kernel documents it.
+        const FAILED: u32 = 0x8;
+        let device = mount.device(&self.root).filter(|_| mount.kind == "f2fs");
+        let status = device.and_then(|device| {
+            let path = format!("fs/f2fs/{device}/stat/cp_status");
+            let text = Root::read_trimmed(&self.root.sys(&path))?;
+            u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+        });
+        status.is_some_and(|bits| bits & FAILED != 0)
+    }
+
     /// Whether an ext4 with so many `errors` takes no more writes because of one of them. Since 2024
     /// kernels go on to call it writable then (6.1 and 6.12 among them; later ones say
     /// `emergency_ro`), so it follows from a new error and from what it is to do on one.
@@ -167,10 +183,23 @@ struct Began {
     errors: u32,
 }
 
-/// The figures of one filesystem; `None` if it is not to be reached from here.
-fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading> {
+/// The figures of one filesystem, and whether the kernel has shut it down; `None` if it is not to be
+/// reached from here.
+fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<(Reading, bool)> {
+    let mut detail = Map::from_iter([
+        ("mount".to_owned(), mount.point.display().to_string().into()),
+        ("filesystem".to_owned(), mount.kind.clone().into()),
+    ]);
     let space = match root.space(&mount.point) {
         Ok(space) => space,
+        Err(error) if is_shut_down(&error) => {
+            let text = "the kernel has shut it down after an error: unmount it, check its disk and \
+                        repair it";
+            detail.insert("trouble".to_owned(), text.into());
+            let mut reading = Reading::new(subject);
+            reading.detail = Some(detail);
+            return Some((reading, true));
+        }
         Err(error) => {
             let point = mount.point.display();
             tracing::debug!(%point, source = mount.source, "cannot be measured: {error}");
@@ -182,10 +211,6 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
     let used = size.saturating_sub(space.blocks_free.saturating_mul(unit));
     let free = space.blocks_available.saturating_mul(unit);
     let inodes = space.inodes.saturating_sub(space.inodes_free);
-    let detail = [
-        ("mount", mount.point.display().to_string()),
-        ("filesystem", mount.kind.clone()),
-    ];
     let mut reading = Reading::new(subject)
         // As df counts: what root may use on top is neither used nor free.
         .with_known(&USED_PCT, percent(used, used.saturating_add(free)))
@@ -193,13 +218,8 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<Reading
         .with(&USED, figure(used))
         .with(&SIZE, figure(size))
         .with_known(&INODES, percent(inodes, space.inodes));
-    reading.detail = Some(
-        detail
-            .into_iter()
-            .map(|(key, text)| (key.to_owned(), text.into()))
-            .collect(),
-    );
-    Some(reading)
+    reading.detail = Some(detail);
+    Some((reading, false))
 }
 
 #[cfg(test)]
@@ -245,6 +265,41 @@ mod tests {
             assert_eq!(errors, want);
             assert_eq!(readings[0].value("error_at").cloned(), at.map(Value::from));
             assert!(readings[1].value("errors").is_none(), "without a device");
+        }
+    }
+
+    #[test]
+    fn a_filesystem_that_the_kernel_has_shut_down_is_read_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| crate::host::testing::put(dir.path(), path, text);
+        file(
+            "proc/1/mountinfo",
+            "22 1 8:1 / /a rw - xfs /dev/sda1 rw\n23 1 8:2 / /b rw - f2fs /dev/sda2 rw\n",
+        );
+        let space = r#"{"block_size":4096,"blocks":100,"blocks_free":50,"blocks_available":50,
+            "inodes":0,"inodes_free":0}"#;
+        let host = Host::captured(dir.path(), Clock::Real);
+        let problems = Problems::default();
+        let section = Section::new(String::new(), config::Value::default(), &problems);
+        let mut filesystems = build(&host, section);
+        for (xfs, status, want) in [
+            (space, "0x45", [false, false]),
+            ("null", "0x5", [true, false]),
+            (space, "0x4d", [false, true]),
+            (space, "what", [false, false]),
+        ] {
+            file(
+                "root/.homewatch/statvfs.json",
+                &format!(r#"{{"/a": {xfs}, "/b": {space}}}"#),
+            );
+            file("sys/fs/f2fs/sda2/stat/cp_status", status);
+            let readings = filesystems.sample().unwrap();
+            let told = readings.iter().map(|reading| reading.value("read_only"));
+            let want = want.map(Value::from);
+            assert!(told.eq(want.iter().map(Some)), "{readings:?}");
+            let trouble = readings[0].detail.as_ref().unwrap().get("trouble");
+            assert_eq!(trouble.is_some(), xfs == "null");
+            assert_eq!(readings[0].value("used_pct").is_some(), xfs != "null");
         }
     }
 

@@ -7,7 +7,7 @@ mod tell;
 
 pub use tell::tell;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,12 @@ static DISK_DAY: Metric =
 static FILESYSTEM_DAY: Metric = Metric::gauge(
     "filesystem_errors_24h",
     "Filesystem errors within a day",
+    Unit::None,
+)
+.diagnostic();
+static HARDWARE_DAY: Metric = Metric::gauge(
+    "hardware_errors_24h",
+    "Hardware errors within a day",
     Unit::None,
 )
 .diagnostic();
@@ -68,6 +74,8 @@ const RECENT: usize = 10;
 const DEVICES: usize = 100;
 /// So many errors of one kind are remembered for a day.
 const REMEMBERED: usize = 10_000;
+/// Lines on hardware that come within so many µs of each other are of one event.
+const TOGETHER: u64 = 1_000_000;
 /// µs of a day.
 const DAY: u64 = 86_400_000_000;
 /// Under this key is remembered how many processes were killed within a day.
@@ -109,10 +117,22 @@ struct Known {
     times: BTreeMap<Kind, VecDeque<u64>>,
     /// When each device was told as an event last, and how often it happened since.
     told: HashMap<(Kind, String), (Instant, u64)>,
+    /// When the newest line on hardware came, µs since boot, and which devices its event named so far.
+    burst: Option<(u64, BTreeSet<String>)>,
     recent: VecDeque<Json>,
     events: u64,
     last: Option<String>,
     victim: Option<String>,
+}
+
+/// What a line on hardware is of its event.
+enum Burst {
+    /// The first.
+    Begins,
+    /// The first about its device.
+    Widens,
+    /// One more about a device.
+    Repeats,
 }
 
 impl Collect for Kernel {
@@ -168,7 +188,11 @@ impl Kernel {
             detail.insert("remedy".to_owned(), REMEDY.into());
         } else {
             let up = self.uptime();
-            for (metric, kind) in [(&DISK_DAY, Kind::Disk), (&FILESYSTEM_DAY, Kind::Filesystem)] {
+            for (metric, kind) in [
+                (&DISK_DAY, Kind::Disk),
+                (&FILESYSTEM_DAY, Kind::Filesystem),
+                (&HARDWARE_DAY, Kind::Hardware),
+            ] {
                 let count = up.map(|up| self.known.within_day(kind, up));
                 reading.push(metric, count.map(figure));
             }
@@ -206,11 +230,14 @@ impl Kernel {
 
 impl Known {
     fn take(&mut self, record: &Record<'_>, kind: Kind, device: String, new: bool, now: Instant) {
-        *self.counts.entry(kind).or_default() += 1;
-        let times = self.times.entry(kind).or_default();
-        times.push_back(record.at);
-        if times.len() > REMEMBERED {
-            times.pop_front();
+        if kind == Kind::Hardware {
+            match self.burst(record.at, &device) {
+                Burst::Begins => self.count(kind, record.at),
+                Burst::Widens => {}
+                Burst::Repeats => return,
+            }
+        } else {
+            self.count(kind, record.at);
         }
         self.last = Some(record.text.chars().take(250).collect());
         if kind == Kind::OutOfMemory {
@@ -224,6 +251,31 @@ impl Known {
         if new {
             self.tell(record, key, now);
         }
+    }
+
+    fn count(&mut self, kind: Kind, at: u64) {
+        *self.counts.entry(kind).or_default() += 1;
+        let times = self.times.entry(kind).or_default();
+        times.push_back(at);
+        if times.len() > REMEMBERED {
+            times.pop_front();
+        }
+    }
+
+    /// A machine check is told in several lines, and by EDAC once more: what comes within a moment is one.
+    fn burst(&mut self, at: u64, device: &str) -> Burst {
+        if let Some((last, devices)) = &mut self.burst
+            && at.abs_diff(*last) <= TOGETHER
+        {
+            *last = at;
+            return if devices.insert(device.to_owned()) {
+                Burst::Widens
+            } else {
+                Burst::Repeats
+            };
+        }
+        self.burst = Some((at, BTreeSet::from([device.to_owned()])));
+        Burst::Begins
     }
 
     /// Tells it as an event, unless the same device was told a short while ago.
@@ -368,6 +420,40 @@ mod tests {
             devices[0],
             json!({"kind": "disk", "device": "sda", "count": 5})
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lines_of_one_machine_check_are_one_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        fs::create_dir_all(dir.join("proc")).unwrap();
+        fs::write(dir.join("proc/uptime"), "90000.00 1.0\n").unwrap();
+        append(dir, "");
+        let mut kernel = collector(dir);
+        let lines = |at: u64| {
+            [
+                "mce: [Hardware Error]: Machine check events logged",
+                "mce: [Hardware Error]: CPU 0: Machine Check: 0 Bank 8: 8c00004000010090",
+                "mce: [Hardware Error]: TSC 0 ADDR 12345000",
+                "mce: [Hardware Error]: PROCESSOR 0:306e4 TIME 1700000000 SOCKET 0",
+                "EDAC MC0: 1 CE memory read error on CPU_A1",
+            ]
+            .iter()
+            .zip(0_u64..)
+            .map(|(text, line)| format!("3,{line},{},-;{text}\n", at * 1_000_000 + line * 900))
+            .collect::<Vec<_>>()
+            .concat()
+        };
+        for (at, want) in [(80_000, 1.0), (80_002, 2.0), (80_400, 3.0)] {
+            append(dir, &lines(at));
+            let reading = kernel.sample().unwrap().remove(0);
+            assert_eq!(number(&reading, "hardware_errors"), Some(want));
+            assert_eq!(number(&reading, "hardware_errors_24h"), Some(want));
+            let devices = &reading.detail.as_ref().unwrap()["devices"];
+            assert_eq!(devices[0]["device"], "cpu");
+            assert_eq!(devices[1]["device"], "mc0");
+            assert_eq!(devices[1]["count"].as_f64(), Some(want));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -242,7 +242,7 @@ impl Smart {
     fn take(&mut self, task: Task, answer: Result<Output, ExecError>) -> Result<(), CollectError> {
         if let Err(ExecError::Absent(program)) = &answer {
             self.disks.clear();
-            return Err(CollectError::Absent(format!(
+            return Err(CollectError::Lacking(format!(
                 "{program} is missing: {MISSING}"
             )));
         }

@@ -106,7 +106,7 @@ async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
         let error = result.unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(
-            matches!(error, CollectError::Absent(_)),
+            matches!(error, CollectError::Lacking(_)),
             is_absent,
             "{error}"
         );
@@ -117,7 +117,7 @@ async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
         "",
     );
     let error = sample(collector).await.1.unwrap_err();
-    assert!(matches!(error, CollectError::Absent(_)), "{error}");
+    assert!(matches!(error, CollectError::Lacking(_)), "{error}");
     let told = build(units::ENTRY, &Machine::new().host, "watch = [\"-H\"]").1;
     assert!(
         told.contains("collect.units.watch: must be names of units"),

@@ -62,7 +62,7 @@ async fn a_restart_is_wanted_where_the_system_says_so_or_its_kernel_is_gone() {
     let (collector, _) = build(updates::ENTRY, &Machine::new().host, "");
     assert!(matches!(
         sample(collector).await.1,
-        Err(CollectError::Absent(_))
+        Err(CollectError::Lacking(_))
     ));
 }
 
