@@ -17,6 +17,7 @@
 
 mod counter;
 mod errors;
+mod grain;
 mod idle;
 mod lag;
 mod slopes;
@@ -28,6 +29,7 @@ use super::curve::{self, shape};
 use super::work::{CLOCK, DISK, EXTRAS, GRAPHICS, Inputs};
 use counter::ByCounter;
 use errors::{Band, CHANGED, Errors, Noted};
+use grain::Grain;
 pub(super) use idle::{Idle, Reach};
 pub(super) use lag::{LAGS, Lag};
 use slopes::{Means, Slope, Slopes, product};
@@ -115,6 +117,8 @@ pub struct Learned {
     graphics_floor_w: Option<f64>,
     #[serde(default)]
     lag: Lag,
+    #[serde(default)]
+    grain: Grain,
     /// For how long it was learnt, s.
     #[serde(default)]
     lived: f64,
@@ -166,6 +170,7 @@ impl Learned {
             && self.counter.is_sane()
             && self.graphics_floor_w.is_none_or(f64::is_finite)
             && self.lag.is_sane()
+            && self.grain.is_sane()
             && (0.0..f64::MAX).contains(&self.lived);
         if fits { self } else { Self::default() }
     }
@@ -238,6 +243,7 @@ impl Learned {
         let predicted = known.map(|known| known.watts);
         let place = stretch(usage_pct);
         self.lived += seconds;
+        self.grain.note(watts);
         let firm = self.stretches.get(place);
         let firm = firm.is_some_and(|mean| mean.is_firm() && mean.is_near(inputs, &SLOPES));
         let less_busy = self.less_busy(inputs, place);
@@ -385,10 +391,9 @@ impl Learned {
 
     fn by_counter(&self, inputs: &Inputs) -> Option<Estimate> {
         let watts = self.counter.at(inputs);
-        Some(Estimate {
-            watts: watts.filter(|_| self.by_counter.is_known())?,
-            band: self.by_counter.band(),
-        })
+        let watts = watts.filter(|_| self.by_counter.is_known())?;
+        let band = self.by_counter.band().wider(self.grain.share_of(watts));
+        Some(Estimate { watts, band })
     }
 
     fn by_usage(&self, inputs: &Inputs) -> Option<Estimate> {
@@ -406,7 +411,8 @@ impl Learned {
         off.get_mut(CLOCK).into_iter().for_each(|off| *off = higher);
         let more = product(&slopes, &off);
         let watts = (plain.watts + more).max(plain.watts * 0.3);
-        let band = plain.band.wider(LOOSE * more.abs() / watts);
+        let doubt = LOOSE * more.abs() / watts + self.grain.share_of(watts);
+        let band = plain.band.wider(doubt);
         Some(Estimate { watts, band })
     }
 

@@ -75,6 +75,7 @@ fn live(life: &Life, tick: u64) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "a few days")]
     let day = |at: u64| at as f64 / 86_400.0;
     let mut at = tick;
+    let mut odd = None;
     while day(at) < life.days {
         let now = day(at);
         let load = ((life.load)(now) + life.noise * dice.noise()).clamp(0.0, 1.0);
@@ -110,12 +111,11 @@ fn live(life: &Life, tick: u64) -> Option<String> {
         let off = work_w * life.off + 0.03 * watts;
         let near = (told - work_w).abs() <= off;
         let within = (low - 0.01 * watts..=high + 0.01 * watts).contains(&idle_w);
-        if !sane || told <= 0.0 && load > 0.0 || now >= life.right && !(near && within) {
-            return Some(what);
-        }
+        let is_odd = !sane || told <= 0.0 && load > 0.0 || now >= life.right && !(near && within);
+        odd = odd.or(is_odd.then_some(what));
         at += tick;
     }
-    None
+    odd
 }
 
 #[test]
