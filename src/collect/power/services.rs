@@ -18,6 +18,8 @@ use crate::power::{Activity, Counted, Counters, DiskUse, Owner, Spent, Tally};
 /// So many looks a container waits for its engine to tell its name, and what it uses is nobody's: it is
 /// not told by its id first and then by its name.
 const PATIENCE: u32 = 6;
+/// After that it is only now and then looked for a name: where nothing tells it, nothing will soon.
+const AGAIN: u32 = 30;
 /// The kernel tells processors' times in these, on every architecture that Rust has.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -76,8 +78,10 @@ impl Collect for Services {
                 file: KeptFile::new(group.path.join(tree.file)),
             });
             if !service.name.is_its_own {
-                service.name = self.names.of(&group);
                 service.looks = service.looks.saturating_add(1);
+                if service.looks <= PATIENCE || service.looks.is_multiple_of(AGAIN) {
+                    service.name = self.names.of(&group);
+                }
             }
             let waits = service.looks > 0 && service.looks <= PATIENCE;
             let name = if waits && !service.name.is_its_own && self.names.are_told() {
