@@ -108,7 +108,7 @@ async fn a_homewizard_socket() {
     let (rig, _dir) = rig(&format!("homewizard = \"{}/\"", server.uri())).await;
     until(
         &rig,
-        "power_w=543.3 energy_kwh=30.511 voltage_v=231.5 current_a=2.346 reactive_var=123.5 \
+        "power_w=543.312 energy_kwh=30.511 voltage_v=231.5 current_a=2.346 reactive_var=123.5 \
          apparent_va=666.8 power_factor=0.82 frequency_hz=50.01",
     )
     .await;

@@ -16,7 +16,7 @@ pub struct SubjectState {
     pub subject: Arc<Subject>,
     /// The collector it comes from.
     pub collector: &'static str,
-    /// Its figures at the last tick, finite and rounded to each metric's decimals.
+    /// Its figures at the last tick, finite and rounded to what each metric publishes.
     pub values: Vec<(&'static Metric, Value)>,
     /// Where they came from.
     pub source: Option<Source>,
@@ -347,7 +347,7 @@ fn render(values: &[(&'static Metric, Value)], reading: &Reading, at: Timestamp)
 /// A value as it is published: whole numbers without a decimal point.
 pub(crate) fn json(metric: &Metric, value: &Value) -> Json {
     match value {
-        Value::Number(number) if metric.decimals == 0 && number.abs() < 9e15 => {
+        Value::Number(number) if metric.published == 0 && number.abs() < 9e15 => {
             #[expect(clippy::cast_possible_truncation, reason = "rounded and within 2^53")]
             let whole = number.round() as i64;
             Json::Number(whole.into())

@@ -9,8 +9,8 @@ use crate::collect::{Collect, CollectError, Slot};
 use crate::model::{Area, Metric, Reading, Source, Subject, Unit, spoken};
 use crate::power::PowerSample;
 use crate::power::metrics::{
-    APPARENT, CURRENT, ENERGY, FACTOR, FAULT, FREQUENCY, MEASURED, POWER, REACTIVE, RELAY,
-    RETURNED, VOLTAGE,
+    APPARENT, CURRENT, ENERGY, FACTOR, FAULT, FREQUENCY, MEASURED, REACTIVE, RELAY, RETURNED,
+    SENSED, VOLTAGE,
 };
 
 static COUNT: Metric = Metric::gauge("meters_count", "Meters", Unit::None).diagnostic();
@@ -106,7 +106,7 @@ impl Meter {
         let figures = &view.figures;
         let doubt = view.doubt.map(|doubt| doubt.to_string());
         let mut reading = Reading::new(&self.subject)
-            .with_known(&POWER, figures.power_w)
+            .with_known(&SENSED, figures.power_w)
             .with_known(&ENERGY, figures.energy_kwh)
             .with_known(&RETURNED, figures.returned_kwh)
             .with_known(&VOLTAGE, figures.voltage_v)

@@ -60,8 +60,11 @@ pub struct Metric {
     pub unit: Unit,
     /// What kind of figure it is.
     pub kind: Kind,
-    /// Decimals that are published and stored, 0–6.
+    /// Decimals that are shown and stored, 0–6.
     pub decimals: u8,
+    /// Decimals that are published, 0–6: as many or more, where the source says more than the
+    /// history is worth filling with.
+    pub published: u8,
     /// The smallest change that is worth a message, in the unit; 0 means every change.
     pub dead_band: f64,
     /// Where it belongs in a person's view.
@@ -79,6 +82,7 @@ impl Metric {
             unit,
             kind,
             decimals: 0,
+            published: 0,
             dead_band: 0.0,
             category: Category::Primary,
         }
@@ -122,6 +126,14 @@ impl Metric {
     #[must_use]
     pub const fn decimals(mut self, decimals: u8) -> Self {
         self.decimals = decimals;
+        self.published = decimals;
+        self
+    }
+
+    /// The same, published with `decimals` decimals: to the unit of its source.
+    #[must_use]
+    pub const fn published(mut self, decimals: u8) -> Self {
+        self.published = decimals;
         self
     }
 
@@ -171,7 +183,7 @@ impl Metric {
         change < self.dead_band || old.to_bits() == new.to_bits() || change < f64::EPSILON
     }
 
-    /// With how many decimals `value` is told: energy and money that are small have two digits that
+    /// With how many decimals `value` is shown: energy and money that are small have two digits that
     /// say something, and are not told as 0.
     pub fn decimals_of(&self, value: f64) -> u8 {
         let mut decimals = self.decimals;
@@ -185,10 +197,35 @@ impl Metric {
         decimals
     }
 
-    /// `value` rounded to its decimals.
+    /// `value` rounded to the decimals that are published.
     pub fn round(&self, value: f64) -> f64 {
-        let scale = 10f64.powi(i32::from(self.decimals_of(value)));
-        // Adding zero makes a zero of a negative zero.
-        (value * scale).round() / scale + 0.0
+        rounded(value, self.decimals_of(value).max(self.published))
+    }
+
+    /// `value` rounded to the decimals that are shown.
+    pub fn shown(&self, value: f64) -> f64 {
+        rounded(value, self.decimals_of(value))
+    }
+}
+
+fn rounded(value: f64, decimals: u8) -> f64 {
+    let scale = 10f64.powi(i32::from(decimals));
+    // Adding zero makes a zero of a negative zero.
+    (value * scale).round() / scale + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_published_to_the_unit_of_its_source_and_shown_shorter() {
+        static HOT: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
+            .decimals(1)
+            .published(3);
+        static PLAIN: Metric = Metric::gauge("load", "Load", Unit::None).decimals(2);
+        assert_eq!((HOT.round(37.850_4), HOT.shown(37.850_4)), (37.85, 37.9));
+        assert_eq!(HOT.decimals_of(37.85), 1);
+        assert_eq!((PLAIN.round(1.234), PLAIN.shown(1.234)), (1.23, 1.23));
     }
 }

@@ -6,9 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use super::price::Basis;
 use crate::model::{FlagMeaning, Metric, Unit};
 
-pub(crate) static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
+const WATTS: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
     .decimals(1)
     .dead_band(0.5);
+pub(crate) static POWER: Metric = WATTS;
+/// The same, as a sensor or a meter says it.
+pub(crate) static SENSED: Metric = WATTS.published(3);
 pub(crate) static LOW: Metric = Metric::gauge("power_low_w", "Power at least", Unit::Watt)
     .decimals(1)
     .dead_band(1.0)
@@ -40,6 +43,7 @@ pub(crate) static RETURNED: Metric =
         .dead_band(0.001);
 pub(crate) static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 pub(crate) static CURRENT: Metric = Metric::gauge("current_a", "Current", Unit::Ampere)

@@ -114,7 +114,7 @@ fn figure(reading: &Reading, key: &str) -> Option<(&'static Metric, f64)> {
         .iter()
         .find(|(metric, _)| metric.key == key)?;
     let value = value.as_number().filter(|value| value.is_finite())?;
-    Some((metric, metric.round(value)))
+    Some((metric, metric.shown(value)))
 }
 
 fn word(

@@ -22,27 +22,27 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # What of hwmon are sensors, by the kernel's word: the subjects they are told as, the key of the
 # figure, what node_exporter's unit takes to become ours, and how exact ours is.
 SENSORS = {
-    "temp_celsius": ("temp", "temperature_c", 1, 0.051),
-    "temp_crit_celsius": ("temp", "critical_c", 1, 0.051),
-    "temp_max_celsius": ("temp", "max_c", 1, 0.051),
-    "temp_min_celsius": ("temp", "min_c", 1, 0.051),
-    "temp_lcrit_celsius": ("temp", "low_critical_c", 1, 0.051),
-    "temp_emergency_celsius": ("temp", "emergency_c", 1, 0.051),
+    "temp_celsius": ("temp", "temperature_c", 1, 1e-6),
+    "temp_crit_celsius": ("temp", "critical_c", 1, 1e-6),
+    "temp_max_celsius": ("temp", "max_c", 1, 1e-6),
+    "temp_min_celsius": ("temp", "min_c", 1, 1e-6),
+    "temp_lcrit_celsius": ("temp", "low_critical_c", 1, 1e-6),
+    "temp_emergency_celsius": ("temp", "emergency_c", 1, 1e-6),
     "fan_rpm": ("fan", "fan_rpm", 1, 0.5),
     "fan_min_rpm": ("fan", "min_rpm", 1, 0.5),
     "fan_max_rpm": ("fan", "max_rpm", 1, 0.5),
     "fan_target_rpm": ("fan", "target_rpm", 1, 0.5),
-    "pwm": ("(?:fan|pwm)", "pwm_pct", 1 / 2.55, 0.5),
-    "in_volts": ("voltage", "voltage_v", 1, 0.0006),
-    "in_min_volts": ("voltage", "min_v", 1, 0.0006),
-    "in_max_volts": ("voltage", "max_v", 1, 0.0006),
-    "cpu_vid_volts": ("voltage", "voltage_v", 1, 0.0006),
-    "curr_amps": ("current", "current_a", 1, 0.0006),
-    "curr_max_amps": ("current", "max_a", 1, 0.0006),
-    "power_watt": ("power", "power_w", 1, 0.0006),
-    "power_average_watt": ("power", "(?:power|average)_w", 1, 0.0006),
-    "power_cap_watt": ("power", "cap_w", 1, 0.0006),
-    "humidity": ("humidity", "humidity_pct", 1000, 0.051),
+    "pwm": ("(?:fan|pwm)", "pwm_pct", 1 / 2.55, 0.051),
+    "in_volts": ("voltage", "voltage_v", 1, 1e-6),
+    "in_min_volts": ("voltage", "min_v", 1, 1e-6),
+    "in_max_volts": ("voltage", "max_v", 1, 1e-6),
+    "cpu_vid_volts": ("voltage", "voltage_v", 1, 1e-6),
+    "curr_amps": ("current", "current_a", 1, 1e-6),
+    "curr_max_amps": ("current", "max_a", 1, 1e-6),
+    "power_watt": ("power", "power_w", 1, 1e-6),
+    "power_average_watt": ("power", "(?:power|average)_w", 1, 1e-6),
+    "power_cap_watt": ("power", "cap_w", 1, 1e-6),
+    "humidity": ("humidity", "humidity_pct", 1000, 1e-6),
     "freq_freq_mhz": ("clock", "frequency_mhz", 1, 0.5),
     "intrusion_alarm": ("intrusion", "opened", 1, 0),
 }
@@ -154,7 +154,7 @@ class Comparison:
             # A zone that a chip shows as well is told once.
             kind = {"x86_pkg_temp": "coretemp-package-id-0"}.get(labels["type"],
                                                                 slug(labels["type"]))
-            self.want(told.has(f"health/temp-{kind}(-.*)?", "temperature_c", value, 0.051), sample)
+            self.want(told.has(f"health/temp-{kind}(-.*)?", "temperature_c", value, 1e-6), sample)
         elif name.startswith("node_cooling_device_"):
             cools = told.subjects.get(f"health/cooling-{slug(labels['type'])}", {})
             key = "state" if name.endswith("cur_state") else "most"
@@ -235,12 +235,12 @@ class Comparison:
             self.want(self.told.has(battery, "cycles", value, 0), sample)
         elif what == "voltage_volt":
             self.want(self.told.has(f"{battery}|health/mains-{slug(name)}", "voltage_v", value,
-                                    0.06), sample)
+                                    1e-6), sample)
         elif what == "current_ampere":
             self.want(self.told.has(f"{battery}|health/mains-{slug(name)}", "current_a", value,
-                                    0.0006), sample)
+                                    1e-6), sample)
         elif what == "power_watt":
-            self.want(self.told.has(battery, "power_w", value, 0.06), sample)
+            self.want(self.told.has(battery, "power_w", value, 1e-6), sample)
         elif what == "voltage_min_design":
             self.want(abs(figures.get("least_v", -1) - value) < 1e-3, sample)
         else:

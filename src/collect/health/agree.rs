@@ -11,6 +11,7 @@ use crate::model::{Area, Batch, Device, Metric, Outcome, Reading, Subject, Unit,
 
 static DIFFERENCE: Metric = Metric::gauge("difference_c", "Difference", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .dead_band(0.5)
     .diagnostic();
 

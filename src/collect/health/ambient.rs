@@ -188,7 +188,7 @@ mod tests {
                 None,
                 None,
                 r#"{"temperature":21.34,"humidity":40,"linkquality":90}"#,
-                21.3,
+                21.34,
             ),
             (
                 None,

@@ -22,6 +22,7 @@ static PACKAGES: Metric = Metric::total(
 .diagnostic();
 static HEADROOM: Metric = Metric::gauge("headroom_c", "Thermal headroom", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 static GOVERNOR: Metric = Metric::text("governor", "Governor").diagnostic();

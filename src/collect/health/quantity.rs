@@ -3,24 +3,30 @@ use crate::model::{FlagMeaning, Metric, Unit, Value};
 pub(super) static TEMPERATURE: Metric =
     Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
         .decimals(1)
+        .published(3)
         .dead_band(1.0);
 pub(super) static CRITICAL: Metric =
     Metric::gauge("critical_c", "Critical temperature", Unit::Celsius)
         .decimals(1)
+        .published(3)
         .hidden();
 pub(super) static MAX: Metric =
     Metric::gauge("max_c", "Highest allowed temperature", Unit::Celsius)
         .decimals(1)
+        .published(3)
         .hidden();
 static MIN: Metric = Metric::gauge("min_c", "Lowest allowed temperature", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .hidden();
 static EMERGENCY: Metric = Metric::gauge("emergency_c", "Emergency temperature", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .hidden();
 static LOW_CRITICAL: Metric =
     Metric::gauge("low_critical_c", "Critical low temperature", Unit::Celsius)
         .decimals(1)
+        .published(3)
         .hidden();
 static FAN: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm).dead_band(50.0);
 static FAN_MIN: Metric = Metric::gauge("min_rpm", "Lowest allowed speed", Unit::Rpm).hidden();
@@ -29,6 +35,7 @@ static FAN_TARGET: Metric = Metric::gauge("target_rpm", "Wanted speed", Unit::Rp
     .dead_band(50.0)
     .hidden();
 static PWM: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent)
+    .published(1)
     .dead_band(3.0)
     .diagnostic();
 static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
@@ -59,20 +66,25 @@ static CURRENT_CRITICAL: Metric = Metric::gauge("critical_a", "Critical current"
     .hidden();
 static POWER: Metric = Metric::gauge("power_w", "Power", Unit::Watt)
     .decimals(3)
+    .published(6)
     .hidden()
     .dead_band(2.0);
 static AVERAGE: Metric = Metric::gauge("average_w", "Average power", Unit::Watt)
     .decimals(3)
+    .published(6)
     .hidden()
     .dead_band(2.0);
 static POWER_CAP: Metric = Metric::gauge("cap_w", "Power cap", Unit::Watt)
     .decimals(3)
+    .published(6)
     .hidden();
 static POWER_MAX: Metric = Metric::gauge("max_w", "Highest allowed power", Unit::Watt)
     .decimals(3)
+    .published(6)
     .hidden();
 static POWER_CRITICAL: Metric = Metric::gauge("critical_w", "Critical power", Unit::Watt)
     .decimals(3)
+    .published(6)
     .hidden();
 static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour)
     .decimals(6)
@@ -80,6 +92,7 @@ static ENERGY: Metric = Metric::total("energy_kwh", "Energy", Unit::KilowattHour
     .hidden();
 static HUMIDITY: Metric = Metric::gauge("humidity_pct", "Humidity", Unit::Percent)
     .decimals(1)
+    .published(3)
     .dead_band(1.0);
 
 static FREQUENCY: Metric = Metric::gauge("frequency_mhz", "Clock", Unit::Megahertz)

@@ -24,16 +24,19 @@ static CYCLES: Metric = Metric::gauge("cycles", "Charge cycles", Unit::None).dia
 static CONDITION: Metric = Metric::text("condition", "Condition").diagnostic();
 static TEMPERATURE: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .dead_band(1.0);
 static CHARGE: Metric = Metric::gauge("charge_pct", "Charge", Unit::Percent)
     .dead_band(2.0)
     .hidden();
 static CURRENT: Metric = Metric::gauge("current_a", "Current", Unit::Ampere)
     .decimals(3)
+    .published(6)
     .dead_band(0.5)
     .hidden();
 static VOLTAGE: Metric = Metric::gauge("voltage_v", "Voltage", Unit::Volt)
     .decimals(3)
+    .published(6)
     .dead_band(0.1)
     .hidden();
 static STORED: Metric = Metric::gauge("stored_kwh", "Stored energy", Unit::KilowattHour)

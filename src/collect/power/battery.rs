@@ -7,7 +7,7 @@ use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Host, Root};
 use crate::model::{Area, Device, Reading, Subject, slug};
-use crate::power::metrics::{BATTERY, CHARGE, POWER, VOLTAGE};
+use crate::power::metrics::{BATTERY, CHARGE, POWER, SENSED, VOLTAGE};
 use crate::power::{PowerSample, Scope, SourceKind};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -107,7 +107,7 @@ impl Batteries {
         let reading = Reading::new(&subject)
             .with(&BATTERY, state)
             .with_known(&CHARGE, charge)
-            .with_known(&POWER, drain)
+            .with_known(&SENSED, drain)
             .with_known(&VOLTAGE, voltage);
         Some(Battery {
             state,

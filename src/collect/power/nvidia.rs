@@ -10,7 +10,7 @@ use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Exec, ExecError, Host, Root};
 use crate::model::{Area, Reading, Subject, slug};
-use crate::power::metrics::{LIMIT, POWER, USAGE};
+use crate::power::metrics::{LIMIT, SENSED, USAGE};
 use crate::power::{PowerSample, Scope, SourceKind};
 
 /// The program costs some hundredths of a second of processor time a call.
@@ -229,7 +229,7 @@ fn reading(bus: &str, name: &str, [power, limit, usage]: [Option<f64>; 3]) -> Re
     let device = card(&place, name, Some("NVIDIA"));
     let subject = Subject::of_device(Area::Power, &format!("gpu-{place}"), name, device);
     let mut reading = Reading::new(&subject)
-        .with_known(&POWER, power)
+        .with_known(&SENSED, power)
         .with_known(&LIMIT, limit)
         .with_known(&USAGE, usage);
     reading.source = Some(SourceKind::Gpu.source());

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::{micro, number};
 use crate::host::KeptFile;
 use crate::model::{Reading, Subject};
-use crate::power::metrics::{ENERGY, POWER};
+use crate::power::metrics::{ENERGY, SENSED};
 use crate::power::{PowerSample, Scope, SourceKind};
 
 /// More than this no sensor of a machine measures, W.
@@ -74,7 +74,7 @@ impl Sensor {
     fn reading(&self, watts: Option<f64>) -> Reading {
         let energy = self.energy.as_ref().map(|_| self.total / 3.6e6);
         let mut reading = Reading::new(&self.subject)
-            .with_known(&POWER, watts)
+            .with_known(&SENSED, watts)
             .with_known(&ENERGY, energy);
         reading.source = Some(self.kind.source());
         reading.detail = Some(PowerSample::detail(&self.scope, None));

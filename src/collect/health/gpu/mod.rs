@@ -12,6 +12,7 @@ use crate::model::{Area, Device, FlagMeaning, Metric, Reading, Subject, Unit};
 static MEMORY_TEMPERATURE: Metric =
     Metric::gauge("memory_temperature_c", "Memory temperature", Unit::Celsius)
         .decimals(1)
+        .published(3)
         .dead_band(1.0)
         .diagnostic();
 static LOAD: Metric = Metric::gauge("usage_pct", "Load", Unit::Percent)

@@ -32,31 +32,38 @@ static RUNTIME: Metric =
     Metric::gauge("runtime_s", "Time on battery", Unit::Second).dead_band(60.0);
 static BATTERY_V: Metric = Metric::gauge("battery_voltage_v", "Battery voltage", Unit::Volt)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 static INPUT_V: Metric = Metric::gauge("input_voltage_v", "Input voltage", Unit::Volt)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 static OUTPUT_V: Metric = Metric::gauge("output_voltage_v", "Output voltage", Unit::Volt)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 static INPUT_HZ: Metric = Metric::gauge("input_frequency_hz", "Input frequency", Unit::Hertz)
     .decimals(1)
+    .published(3)
     .dead_band(0.2)
     .diagnostic();
 static OUTPUT_HZ: Metric = Metric::gauge("output_frequency_hz", "Output frequency", Unit::Hertz)
     .decimals(1)
+    .published(3)
     .dead_band(0.2)
     .diagnostic()
     .hidden();
 static OUTPUT_A: Metric = Metric::gauge("output_current_a", "Output current", Unit::Ampere)
     .decimals(2)
+    .published(3)
     .dead_band(0.1)
     .diagnostic();
 static TEMPERATURE: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius)
     .decimals(1)
+    .published(3)
     .dead_band(0.5);
 
 /// VA become W by this where the UPS does not say how; common for small line-interactive ones.
