@@ -5,7 +5,8 @@ import time
 
 SCRIPT = """#!/bin/sh
 case "$*" in
-*--scan-open*) echo '{scan}';;
+*--scan-open*) {open} echo '{scan}';;
+*--scan*) echo '{scan}';;
 *"-t short"*) echo '{begun}';;
 */dev/sdhang) sleep 100;;
 *) echo '{answer}';;
@@ -13,8 +14,9 @@ esac
 """
 
 
-def smartctl(folder, sectors, disks=("sdx",)):
-    """A program that speaks for disks with so many replaced sectors; `sdhang` never answers."""
+def smartctl(folder, sectors, disks=("sdx",), opens=True):
+    """A program that speaks for disks with so many replaced sectors; `sdhang` never answers, nor
+    does a scan that opens it."""
     head = {"json_format_version": [1, 0], "smartctl": {"version": [7, 3]}}
     row = {"id": 5, "name": "Reallocated_Sector_Ct", "value": 100,
            "raw": {"value": sectors, "string": str(sectors)}}
@@ -22,6 +24,7 @@ def smartctl(folder, sectors, disks=("sdx",)):
               "smart_status": {"passed": True}, "ata_smart_attributes": {"table": [row]}}
     path = folder / "smartctl"
     path.write_text(SCRIPT.format(
+        open="" if opens else "sleep 100;",
         scan=json.dumps(head | {"devices": [{"name": f"/dev/{disk}", "type": "sat"}
                                             for disk in disks]}),
         begun=json.dumps(head), answer=json.dumps(head | answer)))
@@ -55,3 +58,10 @@ def test_a_disk_that_hangs_holds_up_neither_the_others_nor_a_command(home, tmp_p
     mqtt.publish("homewatch/box/cmd/health/disk-s1/selftest", "short")
     result = mqtt.wait("homewatch/box/result").json
     assert result["ok"] and time.monotonic() - begun < 3, result
+
+
+def test_a_disk_that_holds_up_the_scan_costs_no_other_its_verdict(home, tmp_path):
+    program = smartctl(tmp_path, 160, ("sdhang", "sdx"), opens=False)
+    service = home({"host": {"commands": {"smartctl": [program]}}, "node": {"interval": "1s"}})
+    mqtt = service.start().mqtt("homewatch/box/health/disk-s1")
+    assert mqtt.wait("homewatch/box/health/disk-s1").json["verdict"] == "warning"

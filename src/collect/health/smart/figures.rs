@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::log::{ENDINGS, Log};
 use super::report::Report;
-use super::verdict::{LEVELS, Verdict};
+use super::verdict::{LEVELS, Level, Verdict};
 use crate::collect::health::quantity::TEMPERATURE;
 use crate::collect::read::figure;
 use crate::model::{FlagMeaning, Metric, Reading, Subject, Unit};
@@ -18,6 +18,7 @@ static CHECK: Metric = Metric::gauge("temperature_c", "Temperature by S.M.A.R.T.
     .dead_band(1.0)
     .hidden();
 static ASLEEP: Metric = Metric::flag("asleep", "Asleep", FlagMeaning::Plain).diagnostic();
+static HANGS: Metric = Metric::flag("hangs", "Does not answer", FlagMeaning::Problem).diagnostic();
 static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None)
     .dead_band(24.0)
     .diagnostic();
@@ -48,22 +49,43 @@ static WRITTEN: Metric = Metric::total("written_bytes", "Written", Unit::Byte)
     .dead_band(1_073_741_824.0)
     .diagnostic();
 
-/// What is told of a disk: its figures if it was read, the verdict, and whether it sleeps, which
-/// leaves its temperature unknown. `is_felt` is whether the kernel tells its temperature as well.
+/// How a disk is met, beside what it says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plight {
+    /// It sleeps, which leaves its temperature unknown.
+    pub(super) asleep: bool,
+    /// It does not answer.
+    pub(super) hangs: bool,
+    /// The kernel tells its temperature as well.
+    pub(super) is_felt: bool,
+}
+
+/// What to do with a disk that does not answer.
+const SILENT: &str = "make a backup while it can be read; sudo dmesg tells what the kernel has met: \
+                      see to its cable, power and enclosure, else replace it";
+
+/// What is told of a disk: its figures if it was read, the verdict, and how it was met.
 pub(super) fn reading(
     subject: &Arc<Subject>,
     report: Option<&Report>,
     verdict: Option<&Verdict>,
-    (asleep, is_felt): (bool, bool),
+    plight: Plight,
 ) -> Reading {
+    let asleep = plight.asleep;
     let mut reading = Reading::new(subject);
     if let Some(verdict) = verdict {
         judged(&mut reading, verdict);
     }
     reading.push(&ASLEEP, Some(asleep));
+    reading.push(&HANGS, Some(plight.hangs));
+    let was_well = |verdict: &Verdict| verdict.level == Level::Unreadable;
+    if plight.hangs && verdict.is_some_and(was_well) {
+        let detail = reading.detail.get_or_insert_default();
+        detail.insert("advice".to_owned(), SILENT.into());
+    }
     if let Some(report) = report {
         let degrees = report.temperature.filter(|_| !asleep);
-        reading.push(if is_felt { &CHECK } else { &TEMPERATURE }, degrees);
+        reading.push(if plight.is_felt { &CHECK } else { &TEMPERATURE }, degrees);
         for (metric, count) in [
             (&HOURS, report.power_on_hours),
             (&REALLOCATED, report.counts.reallocated),

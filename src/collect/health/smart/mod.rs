@@ -4,7 +4,8 @@
 //! running and taken in by the next sample. One that takes long, as a disk that hangs makes it, is set
 //! aside so that the other disks have their turn, and killed after a minute. A
 //! disk that sleeps is not woken: it is always asked with `-n standby` and the type that the
-//! scan found. The scan is done at the start and when the kernel's list of disks has changed.
+//! scan found. The scan is done at the start and when the kernel's list of disks has changed. It opens
+//! every disk, so one disk that hangs holds it up: then the disks are listed without opening them.
 
 mod figures;
 mod judge;
@@ -18,17 +19,22 @@ mod testing;
 mod trend;
 mod verdict;
 mod watch;
+mod way;
 
 #[cfg(test)]
 mod tests;
 
 pub(in crate::collect::health) use figures::{WEAR, judged};
-pub use verdict::UNREADABLE;
 pub(in crate::collect::health) use verdict::{Level, Verdict};
+pub use verdict::{NO_SMART, UNREADABLE};
 
 pub use judge::{Judge, Opinion};
 pub use orders::{run, takes_orders, tests_are_scheduled};
-pub use scan::{Found, also, ask_command, kernel_disks, key, may_tell, parse_scan, scan_command};
+pub use scan::{
+    Found, also, ask_command, is_virtual, kernel_disks, key, list_command, may_tell, parse_scan,
+    scan_command,
+};
+pub use way::unopened;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -65,10 +71,16 @@ const APART: Duration = Duration::from_mins(1);
 const WAIT: Duration = Duration::from_millis(400);
 /// A smartctl that runs for so long is set aside: a disk takes a second at most.
 const SLOW: Duration = Duration::from_secs(2);
+/// A scan that opens the disks and runs for so long is set aside.
+const SCAN_SLOW: Duration = Duration::from_secs(5);
+/// A list of the disks, none of which is opened, takes no longer than this.
+const LIST_LIMIT: Duration = Duration::from_secs(10);
 /// So many at most are set aside: who asks more disks that hang than this waits with them.
 const ASIDE: usize = 3;
 /// A smartctl that has not ended after this long is killed.
 const LIMIT: Duration = Duration::from_mins(1);
+/// A disk that has not answered is asked again so soon: only one that hangs twice is told as such.
+const RETRY: Duration = Duration::from_mins(5);
 /// What puts smartctl there.
 pub const MISSING: &str = "sudo apt install smartmontools";
 
@@ -101,6 +113,7 @@ impl Smart {
             schedule,
             zone: zone(&host.root),
             scanned: None,
+            unopened: None,
             failed: None,
             disks: Vec::new(),
             running: None,
@@ -119,6 +132,8 @@ struct Smart {
     zone: TimeZone,
     /// The kernel's disks at the last scan that succeeded.
     scanned: Option<Vec<String>>,
+    /// The kernel's disks when a scan that opens them has hung: one of them hangs.
+    unopened: Option<Vec<String>>,
     /// Why there has been no scan since: told until one succeeds, for a scan that hangs takes a while.
     failed: Option<CollectError>,
     disks: Vec<Watched>,
@@ -135,8 +150,10 @@ struct Running {
 }
 
 enum Task {
-    /// Looks for disks; holds the kernel's list from before.
+    /// Looks for disks and opens each; holds the kernel's list from before.
     Scan(Vec<String>),
+    /// Looks for disks and opens none.
+    List(Vec<String>),
     /// Asks this disk.
     Disk(Found),
     /// Begins a self-test.
@@ -185,14 +202,31 @@ impl Collect for Smart {
     }
 }
 
+/// The disks that a scan has opened; `None` if it hangs.
+fn opened(answer: Result<Output, ExecError>) -> Result<Option<Vec<Found>>, CollectError> {
+    match answer {
+        Ok(output) => {
+            let found = parse_scan(&output.stdout).map_err(CollectError::Broken)?;
+            Ok(Some(found))
+        }
+        Err(ExecError::TimeOut { .. }) => Ok(None),
+        Err(error) => Err(CollectError::Transient(error.to_string())),
+    }
+}
+
 impl Smart {
-    /// Lets the others have their turn, if the disk that is asked takes long.
+    /// Lets the others have their turn, if the disk that is asked, or the scan, takes long.
     fn set_aside(&mut self, now: Instant) {
-        let is_slow =
-            |one: &mut Running| matches!(one.task, Task::Disk(_)) && now >= one.since + SLOW;
-        if self.aside.len() < ASIDE
-            && let Some(slow) = self.running.take_if(is_slow)
-        {
+        let has_room = self.aside.len() < ASIDE;
+        let is_slow = |one: &mut Running| match one.task {
+            Task::Disk(_) => has_room && now >= one.since + SLOW,
+            Task::Scan(_) => has_room && now >= one.since + SCAN_SLOW,
+            Task::List(_) | Task::Test(_) => false,
+        };
+        if let Some(slow) = self.running.take_if(is_slow) {
+            if let Task::Scan(kernel) = &slow.task {
+                self.unopened = Some(kernel.clone());
+            }
             self.aside.push(slow);
         }
     }
@@ -200,14 +234,18 @@ impl Smart {
     /// Whether the disk is being asked.
     fn is_asked(&self, disk: &Watched) -> bool {
         let mut aside = self.aside.iter();
-        aside.any(|one| matches!(&one.task, Task::Disk(found) if disk.found.is(found)))
+        aside.any(|one| matches!(&one.task, Task::Disk(found) if disk.found.is_like(found)))
     }
 
     /// What is due now.
     fn next(&self) -> Option<Running> {
         let kernel = kernel_disks(&self.host.root);
         if self.scanned.as_ref() != Some(&kernel) {
-            return Some(self.start(Task::Scan(kernel), scan_command(&self.host)));
+            return Some(if self.unopened.as_ref() == Some(&kernel) {
+                self.start(Task::List(kernel), list_command(&self.host), LIST_LIMIT)
+            } else {
+                self.start(Task::Scan(kernel), scan_command(&self.host), LIMIT)
+            });
         }
         let now = Instant::now();
         if let Some(test) = self.next_test() {
@@ -219,12 +257,12 @@ impl Smart {
             .filter(|disk| disk.due <= now && !self.is_asked(disk));
         let disk = due.min_by_key(|disk| disk.due)?;
         let argv = ask_command(&self.host, &disk.found);
-        Some(self.start(Task::Disk(disk.found.clone()), argv))
+        Some(self.start(Task::Disk(disk.found.clone()), argv, LIMIT))
     }
 
-    fn start(&self, task: Task, argv: Vec<String>) -> Running {
+    fn start(&self, task: Task, argv: Vec<String>, limit: Duration) -> Running {
         let exec = self.host.exec.clone();
-        let answer = Box::pin(async move { exec.run(&argv, LIMIT).await });
+        let answer = Box::pin(async move { exec.run(&argv, limit).await });
         Running {
             task,
             since: Instant::now(),
@@ -249,23 +287,30 @@ impl Smart {
         let now = Instant::now();
         let bench = Bench::new(&self.host, self.known.clone(), self.schedule.by_command);
         match task {
-            Task::Scan(kernel) => {
-                let output = answer.map_err(|error| CollectError::Transient(error.to_string()))?;
-                let mut found = parse_scan(&output.stdout).map_err(CollectError::Broken)?;
-                let is_new = |one: &&Found| !found.iter().any(|other| other.is(one));
-                let also: Vec<Found> = self.also.iter().filter(is_new).cloned().collect();
-                found.extend(also);
-                if found.is_empty() && kernel.iter().any(|name| may_tell(name)) {
-                    tracing::info!("smartctl finds no disk; homewatch doctor tells the remedy");
+            Task::Scan(kernel) => match opened(answer) {
+                Ok(Some(found)) => {
+                    way::remember(&self.host, &found);
+                    self.found(found, kernel, now, &bench);
                 }
-                self.meet(found, now, &bench);
-                self.scanned = Some(kernel);
-                self.failed = None;
+                Ok(None) => self.unopened = Some(kernel),
+                // Nobody waits for it any more if the disks were listed meanwhile.
+                Err(_) if self.scanned.as_ref() == Some(&kernel) => {}
+                Err(error) => return Err(error),
+            },
+            Task::List(kernel) => {
+                let listed = answer.ok();
+                let listed = listed.and_then(|output| parse_scan(&output.stdout).ok());
+                let found = way::unopened(&self.host, listed);
+                tracing::info!("smartctl --scan-open takes long: each disk is asked by itself");
+                self.found(found, kernel, now, &bench);
             }
             Task::Test(begin) => self.begun(begin, &answer),
             Task::Disk(found) => {
                 // One that was removed meanwhile is no longer of interest.
-                let place = self.disks.iter().position(|disk| disk.found.is(&found));
+                let mut disks = self.disks.iter();
+                let place = disks.position(|disk| disk.found.is(&found));
+                let mut disks = self.disks.iter();
+                let place = place.or_else(|| disks.position(|disk| disk.found.is_like(&found)));
                 let place = place.unwrap_or(usize::MAX);
                 for disk in self.disks.iter_mut().skip(place).take(1) {
                     // Asked together at the start, apart from each other later.
@@ -276,8 +321,8 @@ impl Smart {
                     } else {
                         Duration::ZERO
                     };
-                    disk.due = now + self.every + apart;
-                    disk.take(&answer, &bench);
+                    let again = disk.take(&answer, &bench);
+                    disk.due = now + again.unwrap_or(self.every + apart);
                 }
                 self.follow(place);
             }
@@ -285,18 +330,33 @@ impl Smart {
         Ok(())
     }
 
+    /// Takes the disks that a scan has found, beside those that the configuration names.
+    fn found(&mut self, mut found: Vec<Found>, kernel: Vec<String>, now: Instant, bench: &Bench) {
+        let is_new = |one: &&Found| !found.iter().any(|other| other.is(one));
+        let also: Vec<Found> = self.also.iter().filter(is_new).cloned().collect();
+        found.extend(also);
+        if found.is_empty() && kernel.iter().any(|name| may_tell(name)) {
+            tracing::info!("smartctl finds no disk; homewatch doctor tells the remedy");
+        }
+        self.meet(found, now, bench);
+        self.scanned = Some(kernel);
+        self.failed = None;
+    }
+
     /// Takes the result of a scan in; what is known of a disk that stays is kept.
     fn meet(&mut self, found: Vec<Found>, now: Instant, bench: &Bench) {
         let mut known = std::mem::take(&mut self.disks);
         for found in found {
             let subject = scan::subject(&self.host.root, &found);
-            let place = known
-                .iter()
-                .position(|disk| disk.is(&found, subject.as_ref()));
+            let subject = subject.as_ref();
+            let exact = known.iter().position(|disk| disk.is(&found, subject));
+            let like = || known.iter().position(|disk| disk.is_like(&found, subject));
+            let place = exact.or_else(like);
             let mut disk = match place {
-                Some(place) => known.swap_remove(place),
-                None => Watched::new(found.clone(), subject, now),
+                Some(place) => known.remove(place),
+                None => Watched::new(found.clone(), subject.cloned(), now),
             };
+            disk.found.kind.clone_from(&found.kind);
             if let Some(error) = &found.error {
                 disk.refused(error, bench);
                 // A disk that has just been met may not have its rights yet, as while a machine starts.

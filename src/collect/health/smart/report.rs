@@ -48,12 +48,16 @@ pub(super) struct Report {
     pub(super) exit: u8,
     /// It sleeps and was not asked.
     pub(super) asleep: bool,
+    /// How smartctl has spoken to it (`sat`).
+    pub(super) way: Option<String>,
     pub(super) model: Option<String>,
     pub(super) serial: Option<String>,
     /// The disk's own word on whether it is well.
     pub(super) passed: Option<bool>,
     /// Whether SMART is switched on, where that is told.
     pub(super) enabled: Option<bool>,
+    /// Whether it has SMART at all, where that is told.
+    pub(super) available: Option<bool>,
     /// Whether there is any figure that tells of its health.
     pub(super) has_figures: bool,
     /// °C.
@@ -128,11 +132,15 @@ impl Report {
             kind,
             exit,
             asleep,
+            way: text("/device/type").map(str::to_owned),
             model: MODEL.into_iter().find_map(text).map(str::to_owned),
             serial: text("/serial_number").map(str::to_owned),
             passed,
             enabled: json
                 .pointer("/smart_support/enabled")
+                .and_then(Value::as_bool),
+            available: json
+                .pointer("/smart_support/available")
                 .and_then(Value::as_bool),
             has_figures,
             // 0 is what is told when nothing is measured.

@@ -24,6 +24,20 @@ impl Found {
     pub fn is(&self, other: &Self) -> bool {
         (&self.name, &self.kind) == (&other.name, &other.kind)
     }
+
+    /// Whether it may be another way to the same disk; of those behind a controller each is one of
+    /// its own.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let behind = self.is_behind() || other.is_behind();
+        self.is(other) || (self.name == other.name && !behind)
+    }
+
+    /// Whether it is one of several behind a controller, of which the kernel shows none
+    /// (`megaraid,4`); `sat,12` is the way to a single one.
+    fn is_behind(&self) -> bool {
+        let is_single = ["sat", "usb"].iter().any(|way| self.kind.starts_with(way));
+        self.kind.contains(',') && !is_single
+    }
 }
 
 /// A disk that the configuration names: `/dev/sda megaraid,4`.
@@ -39,10 +53,17 @@ pub(super) fn by_hand(text: &str) -> Option<Found> {
     })
 }
 
-/// The argument vector that looks for disks.
+/// The argument vector that looks for disks and opens each, which tells how it is spoken to.
 pub fn scan_command(host: &Host) -> Vec<String> {
     let mut argv = host.command("smartctl");
     argv.extend(["--json", "--scan-open"].map(str::to_owned));
+    argv
+}
+
+/// The same without opening any: a disk that hangs holds it up in no way.
+pub fn list_command(host: &Host) -> Vec<String> {
+    let mut argv = host.command("smartctl");
+    argv.extend(["--json", "--scan"].map(str::to_owned));
     argv
 }
 
@@ -67,9 +88,8 @@ pub fn also(tables: &BTreeMap<String, config::Value>) -> Vec<Found> {
 
 /// The disks that a scan tells of; the error says what is wrong with the answer.
 pub fn parse_scan(bytes: &[u8]) -> Result<Vec<Found>, String> {
-    let json: Value = serde_json::from_slice(bytes).map_err(|_| {
-        "smartctl --scan-open answers no JSON; it takes smartmontools 7.0 or later".to_owned()
-    })?;
+    let json: Value = serde_json::from_slice(bytes)
+        .map_err(|_| "smartctl answers no JSON; it takes smartmontools 7.0 or later".to_owned())?;
     if json.get("smartctl").is_none() {
         return Err("what answered as smartctl is not smartctl".to_owned());
     }
@@ -105,11 +125,26 @@ pub fn may_tell(kernel_name: &str) -> bool {
     kernel_name.starts_with("sd") || kernel_name.starts_with("nvme")
 }
 
+/// Whether a disk is made by a virtual machine or a server, and so has no SMART whatever the rights.
+pub fn is_virtual(root: &Root, kernel_name: &str) -> bool {
+    const MAKERS: [&str; 8] = [
+        "QEMU", "VMware", "VBOX", "Msft", "Google", "LIO-ORG", "IET", "Nutanix",
+    ];
+    let told = |word: &str| {
+        let path = root.sys(&format!("block/{kernel_name}/device/{word}"));
+        Root::read_trimmed(&path).unwrap_or_default()
+    };
+    // Those that QEMU shows as ATA disks do tell.
+    let maker = told("vendor");
+    MAKERS.iter().any(|one| maker.starts_with(one))
+        || (maker != "ATA" && told("model").to_ascii_lowercase().contains("virtual"))
+}
+
 /// The subject of a disk that the kernel shows as itself. Of those behind a RAID controller
 /// (`megaraid,4`) the kernel shows none: they are known by their report.
 pub(super) fn subject(root: &Root, found: &Found) -> Option<Arc<Subject>> {
     let name = found.name.strip_prefix("/dev/")?;
-    if found.kind.contains(',') {
+    if found.is_behind() {
         return None;
     }
     // smartctl speaks to the controller nvme0, whose disks are nvme0n1 and so on.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::scan::Found;
 use super::selftest::{Length, Record};
 use super::watch::Watched;
-use super::{ENTRY, Running, Smart, Task};
+use super::{ENTRY, LIMIT, Running, Smart, Task};
 use crate::host::{Errand, ExecError, Output};
 
 /// A disk that tests itself shortly is asked this often.
@@ -149,7 +149,7 @@ impl Smart {
             length,
             errand,
         };
-        Some(self.start(Task::Test(begin), argv))
+        Some(self.start(Task::Test(begin), argv, LIMIT))
     }
 
     /// Takes the answer to a test that was to begin.

@@ -1,4 +1,5 @@
 mod collector;
+mod hang;
 mod known;
 mod machine;
 mod orders;

@@ -33,6 +33,9 @@ pub(super) const LEVELS: &[&str] = &["ok", "watch", "warning", "failing", "unrea
 /// The word for a disk that could not be asked.
 pub const UNREADABLE: &str = "unreadable";
 
+/// Why a disk that answers tells nothing.
+pub const NO_SMART: &str = "it has no S.M.A.R.T.";
+
 impl Level {
     /// The word that is published.
     pub(super) const fn as_str(self) -> &'static str {
@@ -145,6 +148,9 @@ const fn is_read(report: &Report) -> bool {
 }
 
 fn why_unread(report: &Report) -> String {
+    if report.available == Some(false) {
+        return NO_SMART.to_owned();
+    }
     if report.enabled == Some(false) {
         return "SMART is switched off on this disk (sudo smartctl -s on switches it on)"
             .to_owned();

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::figures::reading;
+use super::figures::{Plight, reading};
 use super::known::Known;
 use super::log::Test;
 use super::report::Report;
@@ -12,9 +13,10 @@ use super::scan::{Found, subject_of};
 use super::selftest;
 use super::trend::Trend;
 use super::verdict::{Growth, Level, Verdict};
+use super::{RETRY, way};
 use crate::collect::health::chip::Chip;
 use crate::host::{ExecError, Host, Memory, Output, Root};
-use crate::model::{Reading, Subject, slug};
+use crate::model::{Reading, Subject, slug, spoken};
 
 /// What a disk is judged with.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(super) struct Watched {
     report: Option<Report>,
     verdict: Option<Verdict>,
     asleep: bool,
+    /// It has not answered the last time.
+    hangs: bool,
     /// What was remembered is taken up with the first report.
     trend: Option<Trend>,
     told: Option<Reading>,
@@ -79,6 +83,7 @@ impl Watched {
             report: None,
             verdict: None,
             asleep: false,
+            hangs: false,
             trend: None,
             told: None,
         }
@@ -88,6 +93,11 @@ impl Watched {
     pub(super) fn is(&self, found: &Found, subject: Option<&Arc<Subject>>) -> bool {
         let same = self.found.is(found);
         same && subject.is_none_or(|subject| self.subject.as_ref() == Some(subject))
+    }
+
+    /// Whether it is the disk of `found` and `subject`, by another way.
+    pub(super) fn is_like(&self, found: &Found, subject: Option<&Arc<Subject>>) -> bool {
+        subject.is_some() && self.found.is_like(found) && self.subject.as_ref() == subject
     }
 
     /// What is told of it; nothing before it was asked.
@@ -125,16 +135,33 @@ impl Watched {
 
     /// The scan could not open it.
     pub(super) fn refused(&mut self, error: &str, bench: &Bench) {
+        self.hangs = false;
         self.judge(Err(error.to_owned()), bench);
     }
 
-    /// Takes the answer to the question how it stands.
-    pub(super) fn take(&mut self, answer: &Result<Output, ExecError>, bench: &Bench) {
+    /// Takes the answer to the question how it stands; tells when it is to be asked again if that is
+    /// soon, to make sure.
+    pub(super) fn take(
+        &mut self,
+        answer: &Result<Output, ExecError>,
+        bench: &Bench,
+    ) -> Option<Duration> {
+        let hung = self.hangs;
+        self.hangs = matches!(answer, Err(ExecError::TimeOut { .. }));
         let report = match answer {
             Ok(output) => Report::parse(output.code, &output.stdout),
+            Err(ExecError::TimeOut { limit, .. }) => {
+                Err(format!("it has not answered within {}", spoken(*limit)))
+            }
             Err(error) => Err(error.to_string()),
         };
+        let told = report
+            .as_ref()
+            .ok()
+            .and_then(|report| report.way.as_deref());
+        way::learn(&mut self.found, told);
         self.judge(report, bench);
+        (self.hangs && !hung).then_some(RETRY)
     }
 
     fn judge(&mut self, report: Result<Report, String>, bench: &Bench) {
@@ -179,7 +206,11 @@ impl Watched {
             &subject,
             report,
             verdict,
-            (self.asleep, bench.felt.contains(&subject.id)),
+            Plight {
+                asleep: self.asleep,
+                hangs: self.hangs,
+                is_felt: bench.felt.contains(&subject.id),
+            },
         );
         if bench.by_command {
             told.offers = selftest::offers(&subject.id);

@@ -10,24 +10,6 @@ use crate::host::{Clock, Exec, Root};
 use crate::model::Category;
 
 #[tokio::test(start_paused = true)]
-async fn a_smartctl_that_hangs_on_one_disk_leaves_it_unreadable() {
-    let found = Found {
-        name: "/dev/sda".to_owned(),
-        kind: "sat".to_owned(),
-        error: None,
-    };
-    let mut disk = Watched::new(found, None, Instant::now());
-    assert!(disk.told().is_none());
-    let (program, limit) = ("smartctl".to_owned(), LIMIT);
-    let bench = Bench::new(&Host::real(), BTreeMap::new(), false);
-    disk.take(&Err(ExecError::TimeOut { program, limit }), &bench);
-    let reading = disk.told().unwrap();
-    assert_eq!(told(reading, "verdict"), "unreadable");
-    assert_eq!(told(reading, "reason"), "smartctl: no answer within 60s");
-    assert_eq!(reading.subject.id, "disk-dev-sda-sat");
-}
-
-#[tokio::test(start_paused = true)]
 async fn each_disk_is_a_subject_of_its_own_device() {
     let disks = [
         ("sda", "sat", ata(7200, [160, 0, 0])),
@@ -276,83 +258,6 @@ async fn a_slow_smartctl_holds_nobody_up_and_is_taken_in_later() {
     let readings = done.await.unwrap();
     assert_eq!(told(&readings[0], "verdict"), "ok");
     assert_eq!(ids(&readings), ["disk-wd-wcc4n0"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_disk_that_hangs_holds_up_no_other_and_is_not_asked_twice() {
-    let well = || ata(7200, [0; 3]);
-    let names = ["sda", "sdb", "sdc", "sdd", "sde"];
-    let disks = names.map(|name| (name, "sat", well()));
-    let machine = Machine::new().with(&disks);
-    let table = config::Value::default();
-    let problems = crate::config::Problems::default();
-    let section = Section::new("collect.smart".to_owned(), table, &problems);
-    let mut smart = Smart::new(&machine.host, section);
-    let sample = async |mut smart: Smart, seconds: u64| {
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-        let sampled = tokio::task::spawn_blocking(move || (smart.sample(), smart));
-        let (readings, smart) = sampled.await.unwrap();
-        (ids(&readings.unwrap()).join(" "), smart)
-    };
-    let hangs = |name: &str| {
-        let task = Task::Disk(Found {
-            name: format!("/dev/{name}"),
-            kind: "sat".to_owned(),
-            error: None,
-        });
-        Some(Running {
-            task,
-            since: Instant::now(),
-            answer: Box::pin(std::future::pending()),
-        })
-    };
-    // The scan was done before the first of them hung.
-    let found = parse_scan(
-        answer(&json!({"devices": names.map(|name| {
-            json!({"name": format!("/dev/{name}"), "type": "sat"})
-        })}))
-        .to_string()
-        .as_bytes(),
-    );
-    let bench = Bench::new(&machine.host, BTreeMap::new(), false);
-    smart.meet(found.unwrap(), Instant::now(), &bench);
-    smart.scanned = Some(kernel_disks(&machine.host.root));
-    smart.running = hangs("sda");
-    let (told, mut smart) = sample(smart, 2).await;
-    assert_eq!(told, "disk-s-sdb disk-s-sdc disk-s-sdd disk-s-sde");
-    for name in ["sdb", "sdc"] {
-        smart.running = hangs(name);
-        smart = sample(smart, 2).await.1;
-    }
-    assert_eq!(smart.aside.len(), ASIDE);
-    // No more are left running beside each other.
-    smart.running = hangs("sdd");
-    smart.set_aside(Instant::now() + SLOW);
-    assert!(smart.running.is_some());
-    smart.running = None;
-    // One that answers at last is taken in like any other.
-    smart.aside[0].answer = Box::pin(async {
-        let (program, limit) = ("smartctl".to_owned(), LIMIT);
-        Err(ExecError::TimeOut { program, limit })
-    });
-    let (told, smart) = sample(smart, 2).await;
-    assert!(told.starts_with("disk-s-sda "), "{told}");
-    assert_eq!(smart.aside.len(), ASIDE - 1);
-    // And of one that was pulled out meanwhile nobody wants to know.
-    let gone = Found {
-        name: "/dev/sdx".to_owned(),
-        kind: "sat".to_owned(),
-        error: None,
-    };
-    let (mut smart, program) = (smart, "smartctl".to_owned());
-    smart.hear(
-        Task::Disk(gone),
-        Err(ExecError::TimeOut {
-            program,
-            limit: LIMIT,
-        }),
-    );
-    assert!(smart.failed.is_none());
 }
 
 #[tokio::test]
