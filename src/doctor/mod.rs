@@ -66,12 +66,20 @@ pub async fn examine(config: &Config, test_push: bool) -> Vec<Finding> {
     let host = app::host(&config.host);
     let service = service(config).await;
     let service = service.as_ref();
-    let mut findings = collectors::examine(&host, config, service).await;
-    findings.extend(disks::examine(&host, &config.collect, service).await);
+    // Side by side: both of them wait for answers.
+    let (looked, meters) = tokio::join!(
+        async {
+            let mut looked = collectors::examine(&host, config, service).await;
+            looked.extend(disks::examine(&host, &config.collect, service).await);
+            looked
+        },
+        meters::examine(&host, config, service)
+    );
+    let mut findings = looked;
     findings.extend(fans::examine(&host, config));
     findings.extend(network::examine(&host));
     findings.extend(mqtt::examine(config).await);
-    findings.extend(meters::examine(config, service));
+    findings.extend(meters);
     findings.extend(store::examine(config));
     findings.extend(push::examine(&host, config, test_push).await);
     findings

@@ -10,7 +10,7 @@
 //! - `check`, `doubt`: whether watts can be, and what to tell the owner if not;
 //! - `track`: all that is known of one meter, pure;
 //! - `found`: meters that are heard and not configured, offered as one line of configuration;
-//! - `run`: the task; `slot`: what the frame samples.
+//! - `run`: the task; `slot`: what the frame samples; `survey`: a look without a running service.
 //!
 //! # What odd input gets
 //!
@@ -50,9 +50,11 @@ mod figures;
 mod found;
 mod run;
 mod slot;
+mod survey;
 mod track;
 
 pub use run::run;
+pub use survey::{Fares, Survey, survey};
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

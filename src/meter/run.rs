@@ -96,7 +96,7 @@ fn text(message: &Foreign) -> Option<&str> {
 }
 
 /// Reads every meter that is asked by HTTP, each at its own pace.
-async fn poll_all(meters: &Meters, host: &Host) {
+pub(super) async fn poll_all(meters: &Meters, host: &Host) {
     let urls: Vec<(usize, String, Duration)> = {
         let known = meters.lock();
         let polled = known

@@ -51,24 +51,12 @@ impl Collect for Sampler {
         let mut states = Map::new();
         let (mut silent, mut doubtful) = (0u32, 0u32);
         for meter in &known.meters {
-            let trouble = || {
-                meter
-                    .trouble
-                    .as_ref()
-                    .map_or(String::new(), |text| format!(": {text}"))
-            };
-            let text = match meter.track.look(now) {
-                Look::Live(view) => {
-                    doubtful += u32::from(view.doubt.is_some());
-                    readings.push(meter.reading(&view));
-                    view.doubt
-                        .map_or("fine".to_owned(), |doubt| doubt.to_string())
-                }
-                Look::NeverHeard => format!("nothing heard yet{}", trouble()),
-                Look::Offline => "says that it is offline".to_owned(),
-                Look::Silent(time) => format!("silent for {}{}", rough(time), trouble()),
-            };
-            states.insert(meter.config.name.clone(), text.into());
+            let look = meter.track.look(now);
+            states.insert(meter.name(), meter.fares(&look).into());
+            if let Look::Live(view) = look {
+                doubtful += u32::from(view.doubt.is_some());
+                readings.push(meter.reading(&view));
+            }
         }
         silent += u32::try_from(known.meters.len() - readings.len()).unwrap_or(0);
         let count = u32::try_from(known.meters.len()).unwrap_or(u32::MAX);
@@ -102,6 +90,23 @@ fn rough(time: std::time::Duration) -> String {
 }
 
 impl Meter {
+    /// How it fares, in words.
+    pub(super) fn fares(&self, look: &Look) -> String {
+        let trouble = || {
+            let text = self.trouble.as_ref();
+            text.map_or(String::new(), |text| format!(": {text}"))
+        };
+        match look {
+            Look::Live(view) => {
+                let doubt = view.doubt.as_ref();
+                doubt.map_or("fine".to_owned(), ToString::to_string)
+            }
+            Look::NeverHeard => format!("nothing heard yet{}", trouble()),
+            Look::Offline => "says that it is offline".to_owned(),
+            Look::Silent(time) => format!("silent for {}{}", rough(*time), trouble()),
+        }
+    }
+
     fn reading(&self, view: &View) -> Reading {
         let figures = &view.figures;
         let doubt = view.doubt.map(|doubt| doubt.to_string());

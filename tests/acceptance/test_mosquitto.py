@@ -1,6 +1,7 @@
 """The same through a real Mosquitto, which may die, hang and forget."""
 
 import getpass
+import re
 import subprocess
 
 import pytest
@@ -181,3 +182,20 @@ def test_a_password_that_is_not_known_is_told_and_tried_again(home, host, tmp_pa
         assert "right" not in service.log()
     finally:
         broker.close()
+
+
+def test_the_doctor_offers_meters_of_the_broker_before_anything_runs(home, host, mosquitto):
+    settings = config(mosquitto, host)
+    settings["power"] = {"meters": {"desk": {"tasmota": "desk"}, "late": {"tasmota": "late"},
+                                    "gone": {"http": "http://127.0.0.1:9/", "power": "/w"}}}
+    service = home(settings)
+    del service.settings["mqtt"]["embedded"]
+    service.configure({})
+    plugs = service.keep(Mqtt(mosquitto.port, "none"))
+    plugs.publish("zigbee2mqtt/Rack Plug", '{"power":41.5,"energy":12.25,"state":"ON"}', retain=True)
+    plugs.publish("tele/desk/LWT", "Offline", retain=True)
+    text = service.run("doctor", code=1)
+    assert 'power.meters.rack-plug = { zigbee2mqtt = "Rack Plug" }' in text
+    assert re.search(r"broken +desk: says that it is offline", text), text
+    assert re.search(r"broken +gone: nothing heard yet: ", text), text
+    assert re.search(r"hint +late: nothing heard in \d+ s", text), text

@@ -21,7 +21,7 @@ use self::link::Link;
 use self::session::{End, Session};
 use self::wire::{Hello, Wire};
 use self::worker::Worker;
-use super::Bus;
+use super::{Bus, Incoming};
 use crate::config::{BrokerConfig, Protocol};
 use crate::host::Clock;
 use crate::model::Topics;
@@ -64,6 +64,26 @@ pub async fn run(
 /// # Errors
 /// What the broker or the network said.
 pub async fn probe(config: &BrokerConfig) -> Result<(), String> {
+    visit(config).await.map(drop)
+}
+
+/// Listens on `filters` for `time` and leaves again, without a trace: what other clients say
+/// there, and what the broker has kept.
+///
+/// # Errors
+/// What the broker or the network said; what was heard until then has been heard.
+pub async fn overhear(
+    config: &BrokerConfig,
+    filters: &[String],
+    time: Duration,
+    hear: impl FnMut(Incoming) + Send,
+) -> Result<(), String> {
+    let until = Instant::now() + time;
+    visit(config).await?.overhear(filters, until, hear).await
+}
+
+/// A connection by a guest who says nothing.
+async fn visit(config: &BrokerConfig) -> Result<Session, String> {
     let random = getrandom::u32().map_err(|error| error.to_string())?;
     let hello = Hello {
         client_id: &format!("homewatch-doctor-{random:08x}"),
@@ -71,11 +91,11 @@ pub async fn probe(config: &BrokerConfig) -> Result<(), String> {
         keep_alive_s: 60,
         will: None,
     };
-    match connect(config, &hello).await {
-        Ok(_) | Err(End::Stopped) => Ok(()),
-        Err(End::Refused(why)) => Err(format!("the broker refuses us: {why}")),
-        Err(End::Version(why) | End::Lost(why)) => Err(why),
-    }
+    connect(config, &hello).await.map_err(|end| match end {
+        End::Refused(why) => format!("the broker refuses us: {why}"),
+        End::Version(why) | End::Lost(why) => why,
+        End::Stopped => "stopped".to_owned(),
+    })
 }
 
 fn login(config: &BrokerConfig) -> Option<(&str, &str)> {

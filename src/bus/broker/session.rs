@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::Link;
 use super::wire::{Hello, Said, Welcome, Wire};
 use super::worker::Worker;
-use crate::bus::Message;
+use crate::bus::{Incoming, Message};
 
 /// The most messages that are unacknowledged at a time.
 const WINDOW: u16 = 100;
@@ -158,6 +158,42 @@ impl Session {
             }
             worker.chores().await;
         }
+    }
+
+    /// Hears what is said on `filters` until then, says nothing, and leaves.
+    pub(super) async fn overhear(
+        mut self,
+        filters: &[String],
+        until: Instant,
+        mut hear: impl FnMut(Incoming),
+    ) -> Result<(), String> {
+        self.wire
+            .subscribe(&mut self.output, FOREIGN, filters, false)?;
+        self.flush().await?;
+        while let Ok(read) = timeout_at(until, self.link.read(&mut self.input)).await {
+            read.map_err(|error| error.to_string())?;
+            while let Some(said) = self.next_packet()? {
+                match said {
+                    Said::Publish(message, _) => hear(message),
+                    Said::Subscribed { refused, .. } if refused == filters.len() => {
+                        return Err("the broker does not let us read the topics of meters".into());
+                    }
+                    Said::Bye(why) => {
+                        return Err(format!("the broker ended the connection: {why}"));
+                    }
+                    Said::Welcome(_)
+                    | Said::Refused { .. }
+                    | Said::Acked(..)
+                    | Said::Subscribed { .. }
+                    | Said::Unsubscribed
+                    | Said::Pong
+                    | Said::Other => {}
+                }
+            }
+        }
+        self.wire.goodbye(&mut self.output)?;
+        self.flush().await?;
+        self.link.close().await.map_err(|error| error.to_string())
     }
 
     /// Brings the subscriptions to other clients' topics in line with what is wanted.
