@@ -108,8 +108,8 @@ async fn a_homewizard_socket() {
     let (rig, _dir) = rig(&format!("homewizard = \"{}/\"", server.uri())).await;
     until(
         &rig,
-        "power_w=543.312 energy_kwh=30.511 voltage_v=231.5 current_a=2.346 reactive_var=123.5 \
-         apparent_va=666.8 power_factor=0.82 frequency_hz=50.01",
+        "power_w=543.312 energy_kwh=30.511 voltage_v=231.539 current_a=2.346 reactive_var=123.456 \
+         apparent_va=666.768 power_factor=0.817 frequency_hz=50.005",
     )
     .await;
 }

@@ -53,18 +53,22 @@ pub(crate) static CURRENT: Metric = Metric::gauge("current_a", "Current", Unit::
 pub(crate) static APPARENT: Metric =
     Metric::gauge("apparent_va", "Apparent power", Unit::VoltAmpere)
         .decimals(1)
+        .published(3)
         .dead_band(2.0)
         .diagnostic();
 pub(crate) static REACTIVE: Metric = Metric::gauge("reactive_var", "Reactive power", Unit::Var)
     .decimals(1)
+    .published(3)
     .dead_band(2.0)
     .diagnostic();
 pub(crate) static FACTOR: Metric = Metric::gauge("power_factor", "Power factor", Unit::None)
     .decimals(2)
+    .published(3)
     .dead_band(0.05)
     .diagnostic();
 pub(crate) static FREQUENCY: Metric = Metric::gauge("frequency_hz", "Frequency", Unit::Hertz)
     .decimals(2)
+    .published(3)
     .dead_band(0.1)
     .diagnostic();
 pub(crate) static RELAY: Metric =

@@ -76,7 +76,7 @@ def test_broken_packets_harm_nobody_else(desktop, name):
                 pass
     still_serves(desktop)
     assert bystander.connected
-    assert bystander.latest()["homewatch/box/status"].text == "online"
+    bystander.wait("homewatch/box/status", lambda m: m.text == "online")
 
 
 def test_a_payload_that_is_too_large_is_not_spread(desktop):

@@ -161,8 +161,8 @@ def configured(home, tmp_path, url):
 
 WELL = {
     "p1": {"power_w": -543, "energy_kwh": 18664.997, "returned_kwh": 13823.608},
-    "kwh": {"power_w": 43.312, "energy_kwh": 30.511, "voltage_v": 231.5, "current_a": 0.246,
-            "power_factor": 0.76, "frequency_hz": 50.01, "apparent_va": 56.9},
+    "kwh": {"power_w": 43.312, "energy_kwh": 30.511, "voltage_v": 231.539, "current_a": 0.246,
+            "power_factor": 0.761, "frequency_hz": 50.005, "apparent_va": 56.9},
     "old": {"power_w": 11, "energy_kwh": 12.5},
     "rack": {"power_w": 123.4},
     "shelly": {"power_w": 61.4, "energy_kwh": 5.1264, "voltage_v": 232},
