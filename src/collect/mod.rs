@@ -41,11 +41,12 @@ use crate::model::Reading;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
     /// This machine has no such thing now: no error. It may come at any time, and finding out costs no more
-    /// than a look at the kernel's trees: the collector is asked again within a minute.
+    /// than a look at the kernel's trees, for a program that is not installed, or for a port where nobody
+    /// listens: the collector is asked again within a minute.
     #[error("not here: {0}")]
     Absent(String),
-    /// What it takes (a program, a service) is not here: no error, but it is asked again rarely, since
-    /// that runs a program or speaks to somebody.
+    /// What it takes (a service, a right) is not here: no error, but it is asked again rarely, since that
+    /// runs a program or speaks to somebody.
     #[error("not here: {0}")]
     Lacking(String),
     /// It may work the next time.

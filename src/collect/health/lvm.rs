@@ -1,5 +1,7 @@
+use std::ffi::OsString;
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
 
@@ -62,7 +64,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
     Box::new(Lvm {
         root: host.root.clone(),
         lvs: Program::new(host, "lvs", &arguments, EVERY, LIMIT),
-        volumes: Vec::new(),
+        signs: Signs::default(),
         again: false,
         told: None,
     })
@@ -73,22 +75,24 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
 struct Lvm {
     root: Root,
     lvs: Program,
-    /// The volumes that the kernel has mapped, and whether `lvs` is asked once more after a change.
-    volumes: Vec<String>,
+    signs: Signs,
+    /// Whether `lvs` is asked once more after a change.
     again: bool,
     told: Option<Result<Vec<Reading>, CollectError>>,
 }
 
 impl Collect for Lvm {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let volumes = volumes(&self.root);
-        if volumes.is_empty() {
+        let signs = Signs::of(&self.root);
+        if signs.volumes.is_empty() {
             return Err(CollectError::Absent("no LVM".to_owned()));
         }
-        if self.volumes != volumes {
-            self.volumes = volumes;
+        if self.signs != signs {
+            // What was written down is whole; anything else may be in the midst of a change.
+            let is_whole = self.signs.differs_in_written_only(&signs);
+            self.again |= !is_whole;
+            self.signs = signs;
             self.lvs.hurry();
-            self.again = true;
         }
         if let Some(answer) = self.lvs.poll() {
             self.told = Some(take(answer));
@@ -98,6 +102,48 @@ impl Collect for Lvm {
             }
         }
         self.told.clone().unwrap_or_else(|| Ok(Vec::new()))
+    }
+}
+
+/// What costs a look only and changes when something of LVM does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Signs {
+    /// The volumes that the kernel has mapped.
+    volumes: Vec<String>,
+    /// The kernel's block devices: one that is gone may have been part of a group.
+    devices: Vec<OsString>,
+    /// When LVM last wrote down how its groups are made, which it does at every change.
+    changed: Option<SystemTime>,
+    /// When root's timer last wrote down what `lvs` says.
+    written: Option<SystemTime>,
+}
+
+impl Signs {
+    fn of(root: &Root) -> Self {
+        let entries = fs::read_dir(root.sys("block")).into_iter().flatten();
+        let mut devices: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+        devices.sort();
+        let changed = |path: &str| {
+            fs::metadata(root.path(Path::new(path)))
+                .ok()?
+                .modified()
+                .ok()
+        };
+        Self {
+            volumes: volumes(root),
+            devices,
+            changed: changed("/etc/lvm/backup"),
+            written: changed("/run/homewatch-lvs/state.json"),
+        }
+    }
+
+    fn differs_in_written_only(&self, other: &Self) -> bool {
+        let written = other.written;
+        let same = Self {
+            written,
+            ..self.clone()
+        };
+        same == *other
     }
 }
 
@@ -117,7 +163,7 @@ fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
     let output = match answer {
         Ok(output) => output,
         Err(ExecError::Absent(program)) => {
-            return Err(CollectError::Lacking(format!("{program} is missing")));
+            return Err(CollectError::Absent(format!("{program} is missing")));
         }
         Err(error) => return Err(CollectError::Transient(error.to_string())),
     };
@@ -132,7 +178,8 @@ fn take(answer: Answer) -> Result<Vec<Reading>, CollectError> {
         let remedy = "packaging/homewatch-lvs.timer asks it as root for the service; where homewatch \
                       may gain rights, host.commands.lvs = [\"sudo\", \"-n\", \"/usr/sbin/lvs\"] \
                       with a rule of sudo does";
-        return Err(CollectError::Lacking(format!(
+        // It is asked no more often for that.
+        return Err(CollectError::Absent(format!(
             "lvs cannot tell ({line}): {remedy}"
         )));
     };
@@ -297,7 +344,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
         let absent = |result: &Result<_, CollectError>, text: &str| match result {
-            Err(CollectError::Absent(said) | CollectError::Lacking(said)) => said.contains(text),
+            Err(CollectError::Absent(said)) => said.contains(text),
             _ => false,
         };
         let sampled = sample(made(&host)).await;
@@ -344,6 +391,13 @@ mod tests {
             let rows: Vec<Json> = names.iter().map(row).collect();
             std::fs::write(&call, format!("0\n{}", json!({"report": [{"lv": rows}]}))).unwrap();
         };
+        let put = |path: &str| {
+            let path = dir.path().join(path);
+            if !path.exists() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, "").unwrap();
+            }
+        };
         let mut lvm = made(&host);
         volume(0);
         for (volumes, names, told) in [
@@ -354,8 +408,20 @@ mod tests {
             (2, &["m"], 1),
             // Nothing has changed: not before it is due.
             (2, &["m", "n"], 1),
+            // Another disk, a change of a group, and what root's timer has written down anew.
+            (3, &["m"], 1),
+            (3, &["m", "n"], 2),
+            (4, &["m"], 1),
+            (4, &["m", "n"], 2),
+            (5, &["m"], 1),
+            (5, &["m", "n"], 1),
         ] {
-            volume(volumes);
+            match volumes {
+                3 => put("sys/block/sda/size"),
+                4 => put("root/etc/lvm/backup/vg0"),
+                5 => put("root/run/homewatch-lvs/state.json"),
+                _ => volume(volumes),
+            }
             answer(names);
             let sampled = tokio::task::spawn_blocking(move || (lvm.sample().unwrap().len(), lvm));
             let (count, back) = sampled.await.unwrap();

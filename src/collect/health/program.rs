@@ -8,8 +8,8 @@ use crate::host::{Exec, ExecError, Host, Output};
 
 /// So long a sample waits for one program: less than the shortest tick.
 const WAIT: Duration = Duration::from_millis(300);
-/// A program that is not here is looked for again after this long at the earliest.
-const MISSING: Duration = Duration::from_mins(10);
+/// A program that is not here is looked for again after this long: that costs hardly anything.
+const MISSING: Duration = Duration::from_mins(1);
 
 /// What a program said, or why it said nothing.
 pub(super) type Answer = Result<Output, ExecError>;
@@ -66,7 +66,7 @@ impl Program {
             .ok()?;
         self.running = None;
         let pause = match &answer {
-            Err(ExecError::Absent(_)) => MISSING.max(self.every),
+            Err(ExecError::Absent(_)) => MISSING,
             _ => self.every,
         };
         self.due = Some(now + pause);
@@ -109,15 +109,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_missing_is_not_looked_for_all_the_time() {
+    async fn one_that_is_missing_is_looked_for_every_minute() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
         let (answer, program) = poll(program(&host, "none", "a")).await;
         assert!(matches!(answer, Some(Err(ExecError::Absent(_)))));
-        tokio::time::advance(Duration::from_mins(9)).await;
+        tokio::time::advance(Duration::from_secs(59)).await;
         let (answer, program) = poll(program).await;
         assert!(answer.is_none());
-        tokio::time::advance(Duration::from_mins(1)).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
         assert!(poll(program).await.0.is_some());
     }
 

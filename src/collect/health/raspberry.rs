@@ -124,7 +124,7 @@ impl RaspberryPi {
             Ok(output) => output,
             Err(ExecError::Absent(_)) => {
                 let text = "neither the kernel nor vcgencmd tells throttling";
-                return Err(CollectError::Lacking(text.to_owned()));
+                return Err(CollectError::Absent(text.to_owned()));
             }
             Err(error) => return Err(CollectError::Transient(error.to_string())),
         };
@@ -178,12 +178,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let host = Host::captured(dir, Clock::Real);
-        let absent = |result| {
-            matches!(
-                result,
-                Err(CollectError::Absent(_) | CollectError::Lacking(_))
-            )
-        };
+        let absent = |result| matches!(result, Err(CollectError::Absent(_)));
         assert!(absent(ask(&host).await));
         put(dir, "proc/device-tree/model", "Raspberry Pi 4 Model B\0");
         assert!(absent(ask(&host).await));

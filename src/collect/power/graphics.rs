@@ -233,7 +233,7 @@ impl Collect for Clients {
         let output = match handle.block_on(self.exec.run(&self.argv, TIME)) {
             Ok(output) => output,
             Err(ExecError::Absent(_)) => {
-                return Err(CollectError::Lacking("no nvidia-smi".to_owned()));
+                return Err(CollectError::Absent("no nvidia-smi".to_owned()));
             }
             Err(error) => return Err(CollectError::Transient(error.to_string())),
         };

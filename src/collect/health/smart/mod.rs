@@ -280,7 +280,7 @@ impl Smart {
     fn take(&mut self, task: Task, answer: Result<Output, ExecError>) -> Result<(), CollectError> {
         if let Err(ExecError::Absent(program)) = &answer {
             self.disks.clear();
-            return Err(CollectError::Lacking(format!(
+            return Err(CollectError::Absent(format!(
                 "{program} is missing: {MISSING}"
             )));
         }

@@ -143,7 +143,7 @@ impl Collect for Supplies {
             .map(|(name, silence)| format!("{name}: {silence}"))
             .collect();
         if faults.is_empty() {
-            return Err(CollectError::Lacking("no UPS by NUT or apcupsd".to_owned()));
+            return Err(CollectError::Absent("no UPS by NUT or apcupsd".to_owned()));
         }
         Err(CollectError::Transient(faults.join("; ")))
     }

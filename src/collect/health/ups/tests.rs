@@ -262,7 +262,7 @@ fn a_ups_that_falls_silent_on_its_battery_is_not_forgotten() {
     let reason = first(2).detail.unwrap()["reason"].to_string();
     assert!(reason.contains("its driver has lost the UPS"), "{reason}");
     assert!(
-        matches!(told[7], Err(CollectError::Lacking(_))),
+        matches!(told[7], Err(CollectError::Absent(_))),
         "it was taken away"
     );
 }
@@ -399,5 +399,5 @@ fn addresses_are_checked_and_nobody_has_to_be_there() {
     }
     let (mut none, faults) = collector(&[("nut", "off"), ("apcupsd", "off")]);
     assert_eq!(faults, Vec::<String>::new());
-    assert!(matches!(none.sample(), Err(CollectError::Lacking(_))));
+    assert!(matches!(none.sample(), Err(CollectError::Absent(_))));
 }

@@ -197,7 +197,7 @@ async fn a_program_that_is_missing_or_another_one_is_told() {
     machine.kernel("sda");
     let error = machine.sample(Duration::ZERO).await.unwrap_err();
     assert!(
-        matches!(&error, CollectError::Lacking(text) if text.contains(MISSING)),
+        matches!(&error, CollectError::Absent(text) if text.contains(MISSING)),
         "{error}"
     );
     for text in ["0\nUsage: smartctl", "0\n{}"] {
@@ -211,7 +211,7 @@ async fn a_program_that_is_missing_or_another_one_is_told() {
     machine.scans(&json!([{"name": "/dev/sda", "type": "sat"}]));
     machine.kernel("sdb");
     let error = machine.sample(Duration::ZERO).await.unwrap_err();
-    assert!(matches!(&error, CollectError::Lacking(_)), "{error}");
+    assert!(matches!(&error, CollectError::Absent(_)), "{error}");
 }
 
 /// A smartctl of our own, which is `script`.
