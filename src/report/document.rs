@@ -53,6 +53,8 @@ pub struct Against {
     pub from: Zoned,
     /// Until when, local time.
     pub to: Zoned,
+    /// Whether enough of it is known for its sums to be held against others.
+    pub is_whole: bool,
 }
 
 /// One piece of a report.
@@ -107,6 +109,7 @@ impl Document {
             label,
             from: frame.local(span.from),
             to: frame.local(span.to),
+            is_whole: true,
         };
         self.against = vec![one("before", "the period before", frame.before)];
         let last_year = frame.last_year;

@@ -138,14 +138,14 @@ fn compared(figure: &Figure, document: &Document, page: &mut Sheet) {
         let Some(then) = figure.then(one) else {
             continue;
         };
-        let class = match figure.change(Some(then)) {
+        let class = match figure.since(one) {
             Some(change) if change >= 0.5 => "more",
             Some(change) if change <= -0.5 => "less",
             _ => "same",
         };
         page.put(format_args!(
             "<dd class=\"small\"><span class=\"{class}\">{}</span> {}: {}</dd>\n",
-            figure.changed(Some(then)).unwrap_or_default(),
+            figure.changed(one).unwrap_or_default(),
             if one.key == "before" {
                 "before"
             } else {

@@ -80,7 +80,7 @@ fn figures(figures: &[Figure], document: &Document, lines: &mut Vec<String>) {
             };
             let column = if one.key == "before" { 40 } else { 60 };
             line = pad(&line, column);
-            let changed = figure.changed(Some(then));
+            let changed = figure.changed(one);
             let then = quantity(then, &figure.unit, figure.decimals);
             let cell = format!("{then} {:>6}", changed.unwrap_or_default());
             line.push_str(&right(&cell, 20));

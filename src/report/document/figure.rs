@@ -25,6 +25,8 @@ pub struct Figure {
     pub decimals: u8,
     /// The figure; `None` if it is not known.
     pub value: Option<f64>,
+    /// Whether it grows with the time that is known, as energy does and watts do not.
+    pub is_sum: bool,
     /// It lies within these, if that is known.
     pub within: Option<(f64, f64)>,
     /// What it was in the period before.
@@ -60,6 +62,13 @@ impl Figure {
     #[must_use]
     pub fn within(mut self, within: Option<(f64, f64)>) -> Self {
         self.within = within;
+        self
+    }
+
+    /// The same as a sum over its span.
+    #[must_use]
+    pub fn sum(mut self) -> Self {
+        self.is_sum = true;
         self
     }
 
@@ -109,9 +118,16 @@ impl Figure {
         self.unit == "%"
     }
 
-    /// [`Self::change`] with its sign and unit.
-    pub(in crate::report) fn changed(&self, then: Option<f64>) -> Option<String> {
-        let change = self.change(then)?;
+    /// [`Self::change`] since the span that it is held against; `None` also for the sum of a span
+    /// of which too little is known.
+    pub(in crate::report) fn since(&self, against: &Against) -> Option<f64> {
+        let comparable = against.is_whole || !self.is_sum;
+        comparable.then(|| self.change(self.then(against)))?
+    }
+
+    /// [`Self::since`] with its sign and unit.
+    pub(in crate::report) fn changed(&self, against: &Against) -> Option<String> {
+        let change = self.since(against)?;
         let unit = if self.is_share() { "points" } else { "%" };
         let text = rounded(change, 0);
         Some(match (&*text, change > 0.0) {

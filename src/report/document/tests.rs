@@ -41,10 +41,18 @@ fn what_is_not_known_is_no_figure_and_no_change() {
     assert_eq!(figure.change(figure.last_year), None);
     assert_eq!(figure.change(Some(0.0)), None, "out of nothing");
     assert_eq!(figure.change(Some(-2.0)), None, "earned then, paid now");
+    let moment = "2026-01-01T00:00[UTC]".parse::<jiff::Zoned>().unwrap();
+    let mut before = Against {
+        key: "before",
+        label: "the period before",
+        from: moment.clone(),
+        to: moment,
+        is_whole: true,
+    };
     let told = |unit: &str, value: f64| {
         let figure = Figure::new("one", "One", unit, 1);
         let figure = figure.with(Some(value), Some(100.0), None);
-        figure.changed(figure.before).unwrap()
+        figure.changed(&before).unwrap()
     };
     assert_eq!(
         [100.4, 99.6, 107.2, 87.4].map(|value| told("kWh", value)),
@@ -52,5 +60,9 @@ fn what_is_not_known_is_no_figure_and_no_change() {
     );
     // Three per cent more of a share might be taken for a third more.
     assert_eq!(told("%", 97.0), "−3 points");
+    // Of a span that is known in part, watts can be compared, and sums cannot.
+    before.is_whole = false;
+    assert_eq!(figure.changed(&before).unwrap(), "+50 %");
+    assert_eq!(figure.sum().changed(&before), None);
     assert_eq!(Cell::from(f64::INFINITY), Cell::Unknown);
 }

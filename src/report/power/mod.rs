@@ -80,9 +80,10 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
     let power = &question.config.power;
     let mut figures = vec![
         known
-            .figure(Figure::new("energy_kwh", "Energy", "kWh", 2), |usage| {
-                usage.energy_kwh
-            })
+            .figure(
+                Figure::new("energy_kwh", "Energy", "kWh", 2).sum(),
+                |usage| usage.energy_kwh,
+            )
             .remark(match known.now.estimated_pct() {
                 None => String::new(),
                 Some(share) if share < 0.5 => "measured".to_owned(),
@@ -92,7 +93,7 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
     ];
     if let Some(code) = known.currency() {
         let lower = code.to_ascii_lowercase();
-        let cost = Figure::new(format!("cost_{lower}"), "Cost", code, 2);
+        let cost = Figure::new(format!("cost_{lower}"), "Cost", code, 2).sum();
         let same = |usage: &Usage| {
             usage
                 .cost
@@ -116,7 +117,7 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
             (charge > 0.0).then_some(charge)
         };
         if let Some(now) = charge(frame.span) {
-            let figure = Figure::new(format!("standing_{lower}"), "Standing charge", code, 2);
+            let figure = Figure::new(format!("standing_{lower}"), "Standing charge", code, 2).sum();
             let last_year = frame.last_year.and_then(charge);
             // Of a time before there was anything to pay for, nothing is held against it.
             let was = |usage: Option<&Usage>| usage.is_some_and(|one| one.energy_kwh.is_some());
@@ -145,7 +146,7 @@ fn totals(question: &Question<'_>, known: &Known) -> Result<Vec<Figure>, ReportE
         None => idle.remark("what it went to is not known"),
     });
     if power.co2.is_some() {
-        let kg = Figure::new("co2_kg", "CO₂", "kg", 2);
+        let kg = Figure::new("co2_kg", "CO₂", "kg", 2).sum();
         let last_year = match (&known.last_year, frame.last_year) {
             (Some(usage), Some(span)) => carbon(question, usage, span)?,
             _ => None,
@@ -220,11 +221,11 @@ fn warnings(question: &Question<'_>, known: &Known, document: &mut Document) {
         document,
     );
     let last_year = known.last_year.as_ref().zip(question.frame.last_year);
-    let then = [("the period before", &known.before, question.frame.before)];
-    let last_year = last_year.map(|(usage, span)| ("the same period last year", usage, span));
-    for (name, usage, span) in then.into_iter().chain(last_year) {
+    let then = [("before", &known.before, question.frame.before)];
+    let last_year = last_year.map(|(usage, span)| ("last_year", usage, span));
+    for (key, usage, span) in then.into_iter().chain(last_year) {
         if usage.energy_kwh.is_some() {
-            unlike(name, span, usage.watched_h, document);
+            unlike(key, span, usage.watched_h, document);
         }
     }
     if let Some(share) = known.now.estimated_pct().filter(|share| *share >= 0.5) {
@@ -258,13 +259,18 @@ fn missing(span: Span, watched_h: f64, made_up_kwh: f64, document: &mut Document
     }
 }
 
-/// Says so if too little of what is held against is known.
-fn unlike(name: &str, span: Span, watched_h: f64, document: &mut Document) {
+/// Says so if too little is known of the span that is held against this one, so that its sums are
+/// not compared.
+fn unlike(key: &str, span: Span, watched_h: f64, document: &mut Document) {
     let share = watched_h / span.hours();
-    if share < ALIKE {
-        document.warning(format!(
-            "Of {name} only {:.0} % is known, so its energy and cost are no measure of change; the mean power is.",
+    let against = document.against.iter_mut().find(|one| one.key == key);
+    if let Some(one) = against.filter(|_| share < ALIKE) {
+        one.is_whole = false;
+        let text = format!(
+            "Of {} only {:.0} % is known: its energy and cost are no measure of change, its watts are.",
+            one.label,
             share * 100.0
-        ));
+        );
+        document.warning(text);
     }
 }

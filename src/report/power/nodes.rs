@@ -205,12 +205,12 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
     let last_year = frame.last_year.map(|span| node.spent(span)).transpose()?;
     let last_year = last_year.unwrap_or_default();
     let had = before.energy_kwh.is_some();
-    let energy = Figure::new("energy_kwh", "Energy", "kWh", 2);
+    let energy = Figure::new("energy_kwh", "Energy", "kWh", 2).sum();
     let mut figures = vec![energy.with(now.energy_kwh, before.energy_kwh, last_year.energy_kwh)];
     if let Some(tariff) = &question.config.power.tariff {
         let code = &tariff.currency;
         let key = format!("cost_{}", code.to_ascii_lowercase());
-        let cost = Figure::new(key, "Cost", code, 2);
+        let cost = Figure::new(key, "Cost", code, 2).sum();
         figures.push(cost.with(now.cost, before.cost, last_year.cost));
     }
     let (now, before) = (node.each_watts(frame.span)?, node.each_watts(frame.before)?);
@@ -223,7 +223,10 @@ pub(super) fn make(question: &Question<'_>, name: &str) -> Result<Document, Repo
         super::missing(frame.span, watched_h, 0.0, &mut document);
     }
     if let Some(watched_h) = watched_h(&before).filter(|_| had) {
-        super::unlike("the period before", frame.before, watched_h, &mut document);
+        super::unlike("before", frame.before, watched_h, &mut document);
+    }
+    if let Some((span, watched_h)) = frame.last_year.zip(watched_h(&last_year)) {
+        super::unlike("last_year", span, watched_h, &mut document);
     }
     let [now, before, last_year] = [now, before, last_year].map(|all| whole(&all));
     let mut watts = |key: &str, label: &str, pick: fn(Watts) -> Option<f64>| {
