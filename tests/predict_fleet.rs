@@ -4,6 +4,7 @@
     missing_docs,
     dead_code,
     unreachable_pub,
+    unused_imports,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
@@ -12,7 +13,7 @@
     reason = "test code"
 )]
 
-#[path = "../benches/health/fleet.rs"]
+#[path = "../benches/health/fleet/mod.rs"]
 mod fleet;
 
 use fleet::{Fault, Machine};

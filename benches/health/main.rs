@@ -63,6 +63,7 @@ fn main() {
     if wants("fleet") {
         let fleet = Fleet::of(&arguments, machines);
         fleet.planted();
+        fleet.mended();
         fleet.healthy();
     }
 }
@@ -146,6 +147,44 @@ impl Fleet {
             failed - late.len(),
             least.unwrap_or(&f64::NAN),
             middle.unwrap_or(&f64::NAN),
+        );
+    }
+
+    /// What is mended before it fails: how long until that is understood.
+    fn mended(&self) {
+        let each = self.machines.div_ceil(10);
+        println!("mended before they fail, {each} machines each:");
+        for fault in &self.faults {
+            self.mend(*fault, each);
+        }
+    }
+
+    fn mend(&self, fault: Fault, each: u64) {
+        let (mut announced, mut others) = (0, 0);
+        let (mut after, mut stale) = (Vec::new(), Vec::new());
+        for seed in self.seeds(each) {
+            let story = Machine::mended(self.seed + seed + 5_000, fault).live(700.0, STEP);
+            others += story.false_alarms.len();
+            if self.shows() {
+                println!("   {seed}: {story:?}");
+            }
+            let Some(at) = story.mended.filter(|_| story.announced.is_some()) else {
+                continue;
+            };
+            announced += 1;
+            let took = story.withdrawn.map(|then| then - at);
+            after.extend(took);
+            if took.is_none_or(|took| took > 14.0) {
+                stale.push(seed);
+            }
+        }
+        after.sort_by(f64::total_cmp);
+        let (middle, most) = (after.get(after.len() / 2), after.last());
+        println!(
+            "  {fault:?}: announced {announced}; withdrawn after days: middle {:.1}, most {:.1}; \
+             false alarms {others}; stale for more than 14 days: {stale:?}",
+            middle.unwrap_or(&f64::NAN),
+            most.unwrap_or(&f64::NAN),
         );
     }
 

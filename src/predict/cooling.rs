@@ -1,27 +1,41 @@
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::{Case, Due, Finding, Kind};
-use super::profile::{Profile, Regime};
-use super::scene::{Room, Scene, Seen};
+use super::profile::{Profile, Regime, of_pair};
+use super::scene::{Room, Scene, Seen, days};
 use super::tracker::Tracker;
 use super::trend::{median, pace, tidy};
 
 /// Dust and dried paste: what load adds to a temperature, held against what it added at first.
 ///
 /// The seasons do not come into it: a temperature is held against the room's where a sensor tells
-/// that, else against the machine's coolest sensor, else only what load adds to the idle machine on the same
+/// that, else against the machine's coolest sensor, else only what one load adds to another on the same
 /// day counts, and then the part must also be hotter than it ever was before.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Cooling {
-    /// What it is held against.
-    room: Option<Room>,
-    /// Above the room, °C, by load.
-    above: Profile,
+    /// Against the room, once a sensor tells it, and against the machine itself.
+    #[serde(default)]
+    air: Option<View>,
+    #[serde(default)]
+    machine: Option<View>,
     /// The temperature itself, °C, by load.
     degrees: Profile,
     /// At which it is critical, °C.
     limit: Option<f64>,
+}
+
+/// A temperature held against something.
+#[derive(Debug, Serialize, Deserialize)]
+struct View {
+    /// What it is held against.
+    room: Room,
+    /// Above that, °C, by load.
+    above: Profile,
+    /// The last day on which that was known.
+    day: f64,
 }
 
 /// Loads up to these are one regime, %; the last is the rest.
@@ -30,6 +44,10 @@ const LOADS: [f64; 4] = [12.0, 35.0, 60.0, 85.0];
 const SPEAKS: f64 = 6.0;
 /// The same above the idle machine: the difference of two figures that both waver.
 const SPEAKS_BESIDE: f64 = 10.0;
+/// What gets hotter from its least load to its highest by less than this, °C, has a load of its own.
+const FOLLOWS: f64 = 6.0;
+/// What has got hotter at its least load by this share of what it has at its highest is another sensor.
+const SHIFTED: f64 = 0.8;
 /// A load at which a part gets less than this share as hot as at the highest is left out.
 const HIGH: f64 = 0.6;
 /// And so many degrees.
@@ -37,6 +55,10 @@ const DEGREES: f64 = 4.0;
 /// A part whose room is not known and that is hotter than at first by so much, °C, is hardly so by the
 /// season alone; then it takes less of what load adds.
 const SUMMER: f64 = 12.0;
+/// What a temperature was held against that is not known for so many days is lost.
+const LOST: f64 = 3.0;
+/// A part whose room is not known and that is this far from its limit, °C, has time until more is known.
+const FAR: f64 = 40.0;
 /// So much.
 const WORSE_IN_SUMMER: f64 = 1.15;
 /// So much more than at first no slower fan in a cool room makes.
@@ -57,6 +79,8 @@ struct Standing {
     first: f64,
     now: f64,
     at: Regime,
+    /// The load that it is held against, if it is one.
+    beside: Regime,
 }
 
 impl Tracker for Cooling {
@@ -71,61 +95,83 @@ impl Tracker for Cooling {
         let (Some(degrees), Some(load)) = (seen.number("temperature_c"), scene.load) else {
             return;
         };
-        let Some(best) = scene.room(seen.subject) else {
-            return;
-        };
-        // Once there is a sensor in the room, it is what counts; otherwise what was chosen stays.
-        let better = best == Room::Air && self.room != Some(Room::Air);
-        if better || self.room.is_none() {
-            self.room = Some(best);
-            self.relearn();
-        } else if self.room == Some(Room::Unknown) && !self.above.is_beside_the_usual() {
-            self.relearn();
-        }
-        let Some(room) = self.room.as_ref().and_then(|room| scene.degrees(room)) else {
-            return;
-        };
         let limit = seen.number("critical_c").or_else(|| seen.number("max_c"));
         self.limit = limit.filter(|limit| (60.0..=125.0).contains(limit));
         let regime = regime(load);
         self.degrees.take(scene.day, regime, degrees);
-        let ended = self.above.take(scene.day, regime, degrees - room);
-        if let Some(standing) = ended.then(|| self.standing()).flatten() {
-            if standing.ratio < OTHER {
-                self.relearn();
-            } else {
-                self.above.note(standing.ratio);
-                self.above.aged(standing.ratio.max(1.0));
-            }
+        let mut is_new = false;
+        if scene.degrees(&Room::Air).is_some() {
+            let air = self.air.get_or_insert_with(|| View::of(Room::Air));
+            is_new |= air.take(scene, regime, degrees);
+        }
+        let is_lost =
+            |view: &View| view.day + LOST < scene.day && scene.degrees(&view.room).is_none();
+        if self.machine.as_ref().is_none_or(is_lost)
+            && let Some(best) = scene.machine(seen.subject)
+        {
+            self.machine = Some(View::of(best));
+        }
+        if let Some(machine) = &mut self.machine {
+            is_new |= machine.take(scene, regime, degrees);
+        }
+        if is_new {
+            // Another cooler: what was learnt of the former holds for none of the views.
+            self.degrees.relearn();
+            let views = [&mut self.air, &mut self.machine];
+            views
+                .into_iter()
+                .flatten()
+                .for_each(|view| view.above.relearn());
+        }
+    }
+
+    fn rewind(&mut self, day: f64) {
+        self.degrees.rewind(day);
+        for view in [&mut self.air, &mut self.machine].into_iter().flatten() {
+            view.day = view.day.min(day);
+            view.above.rewind(day);
         }
     }
 
     fn judge(&self, now: Timestamp) -> Finding {
-        let Some(standing) = self.standing() else {
-            let learnt = !self.above.first().is_empty();
-            return if learnt && !self.above.now().is_empty() {
-                Finding::Clear(None) // It does not follow the load.
-            } else {
-                Finding::Young(self.above.missing("at a steady load"))
-            };
+        let today = days(now);
+        let views = [&self.air, &self.machine].into_iter().flatten();
+        let known = views.filter(|view| view.day + LOST >= today);
+        let best = known
+            .clone()
+            .find_map(|view| Some((view, view.standing()?)));
+        let Some((view, standing)) = best else {
+            // What is learnt and does not follow the load is watched in peace.
+            if known.clone().any(|view| view.above.is_learnt()) {
+                return Finding::Clear(None);
+            }
+            let learns = known
+                .clone()
+                .next()
+                .map_or(&self.degrees, |view| &view.above);
+            return Finding::Young(learns.missing("at a steady load"));
         };
         let added = standing.now - standing.first;
         let hot = self.degrees.lately().into_values().reduce(f64::max);
-        let (Some(hot), true) = (hot, self.is_worse(&standing)) else {
+        let (Some(hot), true) = (hot, self.is_worse(view, &standing)) else {
             return Finding::Clear(None);
         };
         let limit = self.limit.unwrap_or(CRITICAL);
         let left = (limit - MARGIN - hot).max(0.0);
-        let due = self.rate(&standing).and_then(|rates| {
+        if view.room == Room::Unknown && left > FAR {
+            return Finding::Clear(None);
+        }
+        let due = view.rate(&standing).and_then(|rates| {
             let [slow, likely, fast] = rates.map(|rate| left / rate);
             Due::within(now, likely, fast, slow)
         });
         let percent = (standing.ratio - 1.0) * 100.0;
         let load = name(standing.at);
-        let above = match self.room {
-            Some(Room::Air) => "above the room",
-            Some(Room::Coolest(_)) => "above the machine's coolest sensor",
-            Some(Room::Unknown) | None => "above the idle machine",
+        let above = match (&view.room, standing.beside) {
+            (Room::Air, _) => "above the room".to_owned(),
+            (Room::Coolest(_), _) => "above the machine's coolest sensor".to_owned(),
+            (Room::Unknown, 0) => "above the idle machine".to_owned(),
+            (Room::Unknown, lower) => format!("above what it has {}", name(lower)),
         };
         let case = Case {
             text: format!(
@@ -134,7 +180,7 @@ impl Tracker for Cooling {
             ),
             due,
             pressing: left < 5.0,
-            confidence: self.confidence(&standing),
+            confidence: view.confidence(&standing),
             evidence: Vec::new(),
             advice: ADVICE,
         };
@@ -151,46 +197,13 @@ impl Tracker for Cooling {
 }
 
 impl Cooling {
-    fn relearn(&mut self) {
-        self.above = if self.room == Some(Room::Unknown) {
-            Profile::beside_the_usual()
-        } else {
-            Profile::default()
-        };
-        self.degrees.relearn();
-    }
-
-    /// `None` until enough is known, or if it does not follow the load.
-    fn standing(&self) -> Option<Standing> {
-        let (first, now) = (self.above.first(), self.above.lately());
-        let least = if self.room == Some(Room::Unknown) {
-            SPEAKS_BESIDE
-        } else {
-            SPEAKS
-        };
-        let speaks = first.iter().filter(|(_, figure)| **figure >= least);
-        let both: Vec<(Regime, f64, f64)> = speaks
-            .filter_map(|(regime, first)| Some((*regime, *first, *now.get(regime)?)))
-            .collect();
-        // The highest loads say most; the middle of the two highest is no single wild one.
-        let (at, first, now) = *both.last()?;
-        let highest = both.iter().filter(|(_, other, _)| *other >= first * HIGH);
-        let ratio = median(highest.rev().take(2).map(|(_, first, now)| now / first))?;
-        Some(Standing {
-            ratio,
-            first,
-            now,
-            at,
-        })
-    }
-
-    fn is_worse(&self, standing: &Standing) -> bool {
+    fn is_worse(&self, view: &View, standing: &Standing) -> bool {
         let added = standing.now - standing.first;
         if added < DEGREES {
             return false;
         }
-        if self.room != Some(Room::Unknown) {
-            return standing.ratio >= self.worse();
+        if view.room != Room::Unknown {
+            return standing.ratio >= view.worse();
         }
         // A fan that is slower in a cool room lets load add more; then the part is not hotter.
         let (first, now) = (self.degrees.first(), self.degrees.lately());
@@ -198,18 +211,117 @@ impl Cooling {
         let hotter = both.map_or(0.0, |(first, now)| now - first);
         let worse = match hotter {
             SUMMER.. => WORSE_IN_SUMMER,
-            DEGREES.. => self.worse(),
+            DEGREES.. => view.worse(),
             _ => MUCH,
         };
         standing.ratio >= worse
+    }
+}
+
+impl Standing {
+    /// Whether this is what load adds to `low`.
+    fn is_load_on(&self, low: &Self) -> bool {
+        let follows = self.beside != self.at || self.first - low.first >= FOLLOWS;
+        let shift = (low.now - low.first).min(self.now - self.first);
+        let shifted = self.beside == self.at
+            && low.first < self.first * 0.5
+            && shift >= DEGREES
+            && shift > (self.now - self.first) * SHIFTED;
+        follows && !shifted
+    }
+}
+
+impl View {
+    fn of(room: Room) -> Self {
+        let above = if room == Room::Unknown {
+            Profile::of_pairs()
+        } else {
+            Profile::default()
+        };
+        Self {
+            room,
+            above,
+            day: 0.0,
+        }
+    }
+
+    /// Takes a minute in; tells whether this cannot be the same cooler any more.
+    fn take(&mut self, scene: &Scene<'_>, regime: Regime, degrees: f64) -> bool {
+        let Some(room) = scene.degrees(&self.room) else {
+            return false;
+        };
+        self.day = scene.day;
+        let ended = self.above.take(scene.day, regime, degrees - room);
+        let Some(standing) = ended.then(|| self.standing()).flatten() else {
+            return false;
+        };
+        if standing.ratio < OTHER {
+            return true;
+        }
+        self.above.note(standing.ratio);
+        self.above.aged(standing.ratio.max(1.0));
+        false
+    }
+
+    /// `None` until enough is known, or if it does not follow the load.
+    fn standing(&self) -> Option<Standing> {
+        let mut loads = self.loads();
+        let least = if self.above.is_of_pairs() {
+            SPEAKS_BESIDE
+        } else {
+            SPEAKS
+        };
+        // What gets no hotter by the processor's load has a load of its own; what gets hotter by as much
+        // whatever the load is another sensor.
+        let ends = loads.first().zip(loads.last());
+        if ends.is_some_and(|(low, high)| low.at < high.at && !high.is_load_on(low)) {
+            return None;
+        }
+        loads.retain(|one| one.first >= least);
+        // The highest loads say most; the middle of the two highest is no single wild one.
+        let highest = loads.pop()?;
+        let next = loads
+            .pop()
+            .filter(|next| next.first >= highest.first * HIGH);
+        let ratios = [Some(highest.ratio), next.map(|next| next.ratio)];
+        Some(Standing {
+            ratio: median(ratios.into_iter().flatten())?,
+            ..highest
+        })
+    }
+
+    /// How each load that is known stands, from the least.
+    fn loads(&self) -> Vec<Standing> {
+        let (first, now) = (self.above.first(), self.above.lately());
+        let is_paired = self.above.is_of_pairs();
+        let known = first
+            .into_iter()
+            .filter_map(|(code, first)| Some((code, first, *now.get(&code)?)));
+        let mut loads = BTreeMap::new();
+        for (code, first, now) in known {
+            let (beside, at) = if is_paired {
+                of_pair(code)
+            } else {
+                (code, code)
+            };
+            // Of the loads that one is held against the least says most.
+            loads.entry(at).or_insert(Standing {
+                ratio: now / first,
+                first,
+                now,
+                at,
+                beside,
+            });
+        }
+        loads.into_values().collect()
     }
 
     /// So much more than at first is a matter: the more, the less the room is known.
     const fn worse(&self) -> f64 {
         match self.room {
-            Some(Room::Air) => 1.15,
-            Some(Room::Coolest(_)) => 1.18,
-            Some(Room::Unknown) | None => 1.25,
+            Room::Air => 1.15,
+            Room::Coolest(_) => 1.18,
+            Room::Unknown => 1.25,
         }
     }
 
@@ -226,9 +338,9 @@ impl Cooling {
 
     fn confidence(&self, standing: &Standing) -> u8 {
         let known: u8 = match self.room {
-            Some(Room::Air) => 85,
-            Some(Room::Coolest(_)) => 70,
-            Some(Room::Unknown) | None => 55,
+            Room::Air => 85,
+            Room::Coolest(_) => 70,
+            Room::Unknown => 55,
         };
         let sure = pace(self.above.weeks()).is_some_and(|line| line.rises());
         known + if sure { 10 } else { 0 }

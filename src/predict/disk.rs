@@ -14,14 +14,21 @@ pub(super) struct Disk {
     first: f64,
     /// What the counts were last.
     now: Counts,
+    /// How long it has been on, hours.
+    #[serde(default)]
+    hours: Option<f64>,
     /// By how much they grew, day by day.
     grown: VecDeque<(f64, f64)>,
 }
 
-/// Bad sectors, replaced or to be, and errors that could not be corrected.
+/// Sectors that were replaced, and those to be, and errors that could not be corrected; as they were
+/// last told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Counts {
-    bad: Option<f64>,
+    #[serde(default)]
+    replaced: Option<f64>,
+    #[serde(default)]
+    pending: Option<f64>,
     lost: Option<f64>,
 }
 
@@ -40,6 +47,8 @@ const FEW: f64 = 4.0;
 const FAILS: f64 = 50.0;
 /// Nothing is said of a disk that was watched for fewer days.
 const YOUNG: f64 = 3.0;
+/// A disk that was on for so many hours fewer than before is another one.
+const OTHER: f64 = 100.0;
 const ADVICE: &str = "make a backup now, let the disk test itself (long) and plan to replace it";
 
 impl Tracker for Disk {
@@ -51,22 +60,24 @@ impl Tracker for Disk {
     }
 
     fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
-        if self.first <= 0.0 || self.first > scene.day {
-            self.first = scene.day;
-        }
-        let (replaced, pending) = (seen.number("reallocated"), seen.number("pending"));
+        let hours = seen.number("power_on_hours");
         let counts = Counts {
-            // A pending sector that is replaced is the same bad sector.
-            bad: replaced
-                .or(pending)
-                .map(|_| replaced.unwrap_or(0.0) + pending.unwrap_or(0.0)),
+            replaced: seen.number("reallocated"),
+            pending: seen.number("pending"),
             lost: seen.number("uncorrectable"),
         };
-        let growth = |from: Option<f64>, to: Option<f64>| {
-            from.zip(to).map_or(0.0, |(from, to)| (to - from).max(0.0))
-        };
-        let grown = growth(self.now.bad, counts.bad) + growth(self.now.lost, counts.lost);
-        self.now = counts;
+        let is_younger = hours
+            .zip(self.hours)
+            .is_some_and(|(now, then)| now + OTHER < then);
+        if is_younger || counts.replaced < self.now.replaced.filter(|_| counts.replaced.is_some()) {
+            // What was replaced once stays so: another disk has its place.
+            *self = Self::default();
+        }
+        self.hours = hours.or(self.hours);
+        if self.first <= 0.0 {
+            self.first = scene.day;
+        }
+        let grown = self.now.grow(counts);
         if grown > 0.0 {
             let today = scene.day.floor();
             match self.grown.back_mut() {
@@ -76,6 +87,13 @@ impl Tracker for Disk {
             while self.grown.len() > REMEMBERED {
                 self.grown.pop_front();
             }
+        }
+    }
+
+    fn rewind(&mut self, day: f64) {
+        self.first = self.first.min(day);
+        for (grew, _) in &mut self.grown {
+            *grew = grew.min(day.floor());
         }
     }
 
@@ -99,7 +117,7 @@ impl Tracker for Disk {
         };
         // The growth of late counts most: it usually gets faster.
         let rate = last(WINDOW).max(last(14.0)).max(last(5.0));
-        let bad = self.now.bad.unwrap_or(0.0) + self.now.lost.unwrap_or(0.0);
+        let bad = self.now.bad().unwrap_or(0.0) + self.now.lost.unwrap_or(0.0);
         let left = (FAILS - bad).max(0.0) / rate;
         let confidence = match times {
             0..=2 => 60,
@@ -120,12 +138,35 @@ impl Tracker for Disk {
         let case = case
             .shown_by("growth", format!("{rate:.1} a day"))
             .shown_by("at which disks are likely to fail", format!("{FAILS:.0}"));
-        let counts = [("bad sectors", self.now.bad), ("errors", self.now.lost)];
+        let counts = [("bad sectors", self.now.bad()), ("errors", self.now.lost)];
         let known = counts
             .iter()
             .filter_map(|(what, count)| Some((what, (*count)?)));
         Finding::Foreseen(known.fold(case, |case, (what, count)| {
             case.shown_by(what, format!("{count:.0}"))
         }))
+    }
+}
+
+impl Counts {
+    /// Bad sectors: those that were replaced and those to be.
+    fn bad(&self) -> Option<f64> {
+        let known = self.replaced.or(self.pending);
+        known.map(|_| self.replaced.unwrap_or(0.0) + self.pending.unwrap_or(0.0))
+    }
+
+    /// Takes new counts in, and tells by how much they grew. What is not told now is as it was; what is told for
+    /// the first time has not grown.
+    fn grow(&mut self, counts: Self) -> f64 {
+        let before = *self;
+        self.replaced = counts.replaced.or(before.replaced);
+        self.pending = counts.pending.or(before.pending);
+        self.lost = counts.lost.or(before.lost);
+        let grew = |now: Option<f64>, then: Option<f64>| {
+            now.zip(then).map_or(0.0, |(now, then)| now - then)
+        };
+        // A pending sector that is replaced is the same bad sector.
+        let bad = grew(self.replaced, before.replaced) + grew(self.pending, before.pending);
+        bad.max(0.0) + grew(self.lost, before.lost).max(0.0)
     }
 }

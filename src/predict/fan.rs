@@ -79,6 +79,10 @@ impl Tracker for Fan {
         }
     }
 
+    fn rewind(&mut self, day: f64) {
+        self.speed.rewind(day);
+    }
+
     fn judge(&self, now: Timestamp) -> Finding {
         if self.stalled >= STALLED {
             return Finding::Foreseen(self.stall(now));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Clock;
 use super::outlook::{Case, Finding, Kind, Nearness, Outlook, Prediction};
-use super::scene::{Seen, Senses};
+use super::scene::{Seen, Senses, days};
 use super::tracker::{Predictor, each};
 use super::{battery, cooling, disk, fan, memory, raid, space, wear};
 use crate::host::Memory;
@@ -27,6 +28,8 @@ fn predictors(memory: &Memory) -> Vec<Box<dyn Predictor>> {
 
 /// The record of what was announced.
 const KEY: &str = "predict/announced";
+/// The record of the time.
+const CLOCK: &str = "predict/clock";
 /// What is foreseen at so many judgements in a row is announced.
 const AGAIN: u32 = 3;
 /// So long a prediction is told to be withdrawn, s.
@@ -42,6 +45,7 @@ const MOST: usize = 64;
 /// given.
 pub struct Foresight {
     memory: Memory,
+    clock: Clock,
     senses: Senses,
     predictors: Vec<Box<dyn Predictor>>,
     announced: BTreeMap<String, Announced>,
@@ -63,6 +67,8 @@ struct Announced {
 /// Everything there is to say at a moment.
 #[derive(Debug, Default)]
 pub struct Told {
+    /// When that is, by the time that ageing is reckoned by.
+    pub at: Timestamp,
     /// Predictions, with the subject that each is about, the nearest first.
     pub predictions: Vec<(Prediction, Arc<Subject>)>,
     /// The parts of which there is none.
@@ -74,6 +80,7 @@ impl Foresight {
     pub fn new(memory: &Memory) -> Self {
         Self {
             predictors: predictors(memory),
+            clock: memory.get(CLOCK).unwrap_or_default(),
             senses: Senses::default(),
             announced: memory.get(KEY).unwrap_or_default(),
             memory: memory.clone(),
@@ -82,15 +89,36 @@ impl Foresight {
 
     /// Takes a minute in.
     pub fn take(&mut self, at: Timestamp, seen: &[Seen<'_>]) {
+        let was_ahead = self.clock.look(at);
+        let at = self.clock.time(at);
+        if was_ahead {
+            self.rewind(at);
+        }
         let scene = self.senses.feel(at, seen);
         for predictor in &mut self.predictors {
             predictor.take(&scene);
         }
     }
 
+    /// Nothing is later than `at`.
+    fn rewind(&mut self, at: Timestamp) {
+        for predictor in &mut self.predictors {
+            predictor.rewind(days(at));
+        }
+        for one in self.announced.values_mut() {
+            for moment in [&mut one.since, &mut one.made] {
+                *moment = moment.map(|moment| moment.min(at));
+            }
+        }
+    }
+
     /// Judges everything: meant to be asked every ten minutes.
     pub fn judge(&mut self, now: Timestamp) -> Told {
-        let mut told = Told::default();
+        let now = self.clock.time(now);
+        let mut told = Told {
+            at: now,
+            ..Told::default()
+        };
         for predictor in &self.predictors {
             for (kind, subject, finding) in predictor.judge(now) {
                 let outlook = |missing, due| Outlook {
@@ -142,6 +170,7 @@ impl Foresight {
             predictor.keep();
         }
         self.memory.put(KEY, &self.announced);
+        self.memory.put(CLOCK, &self.clock);
     }
 }
 

@@ -26,6 +26,8 @@ const WINDOW: f64 = 30.0;
 /// So many days with errors within it, and so many errors, are no nature.
 const AGAIN: usize = 4;
 const MANY: f64 = 8.0;
+/// It is over once nothing came for so many days, and for twice the longest pause between errors.
+const QUIET: f64 = 3.0;
 /// Nothing is said of memory that was watched for fewer days.
 const YOUNG: f64 = 3.0;
 const ADVICE: &str = "test the memory (memtest86+), seat the module anew or replace it";
@@ -38,7 +40,7 @@ impl Tracker for Memory {
     }
 
     fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>) {
-        if self.first <= 0.0 || self.first > scene.day {
+        if self.first <= 0.0 {
             self.first = scene.day;
         }
         let Some(count) = count(seen) else { return };
@@ -60,6 +62,13 @@ impl Tracker for Memory {
         }
     }
 
+    fn rewind(&mut self, day: f64) {
+        self.first = self.first.min(day);
+        for (at, _) in &mut self.errors {
+            *at = at.min(day.floor());
+        }
+    }
+
     fn judge(&self, now: Timestamp) -> Finding {
         let today = days(now);
         if today - self.first < YOUNG {
@@ -67,7 +76,7 @@ impl Tracker for Memory {
         }
         let recent = self.errors.iter().filter(|(day, _)| day + WINDOW >= today);
         let (times, sum) = (recent.clone().count(), recent.map(|(_, n)| n).sum::<f64>());
-        if times < AGAIN || sum < MANY {
+        if times < AGAIN || sum < MANY || self.is_over(today) {
             return Finding::Clear(None);
         }
         let case = Case {
@@ -85,6 +94,23 @@ impl Tracker for Memory {
             case.shown_by("errors put right", format!("{sum:.0}"))
                 .shown_by("days with errors", format!("{times} of {WINDOW:.0}")),
         )
+    }
+}
+
+impl Memory {
+    /// Whether nothing came for longer than ever between two days with errors: it was replaced, or
+    /// something else was at fault.
+    fn is_over(&self, today: f64) -> bool {
+        let mut recent = self.errors.iter().filter(|(day, _)| day + WINDOW >= today);
+        let next = recent.clone().skip(1);
+        let gaps = recent
+            .clone()
+            .zip(next)
+            .map(|((day, _), (next, _))| next - day);
+        let longest = gaps.fold(1.0, f64::max);
+        recent
+            .next_back()
+            .is_none_or(|(day, _)| today - day > QUIET + 2.0 * longest)
     }
 }
 

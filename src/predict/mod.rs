@@ -7,6 +7,7 @@
 
 mod battery;
 mod board;
+mod clock;
 mod cooling;
 mod disk;
 mod fan;

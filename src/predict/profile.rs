@@ -22,14 +22,19 @@ const ENOUGH: usize = 3;
 const LATELY: f64 = 30.0;
 /// The baseline of a regime that is seldom met is made of so many days, once [`LEARNT`] days have passed.
 const FEW: usize = 5;
-/// The usual regime of a day is the least in which at least one in so many of its minutes are.
-const OFTEN: u32 = 4;
+/// Regimes are held against one in which at least one in so many of a day's minutes are.
+const OFTEN: u32 = 8;
 /// What changes from one day to the next is told from so many days before and after.
 const BRIEF: usize = 3;
 /// So many weeks are remembered for the trend.
 const WEEKS: usize = 60;
+/// After so many days without anything, what was before is not now.
+const GAP: f64 = 14.0;
+/// How far apart the numbers of two regimes are in that of a pair.
+const PAIR: Regime = 16;
 
-/// What was seen in each regime: at first, in the last days, and week by week.
+/// What was seen in each regime: at first, in the last days, and week by week. Days on which nothing
+/// was told do not count: while a machine is off, it does not age.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Profile {
     /// The means of the first days in each regime.
@@ -37,41 +42,39 @@ pub(super) struct Profile {
     /// The day each regime was first met.
     #[serde(default)]
     met: BTreeMap<Regime, f64>,
-    /// The regime that all others are held against day by day, if they are.
+    /// Whether pairs of regimes are followed, by how far a day's figures in one lie above those in the
+    /// other; what changes from day to day for all of them does not come into it.
     #[serde(default)]
-    beside: Option<Beside>,
+    paired: bool,
     /// The day that is now, and its sums.
     today: f64,
+    /// Days on which something was told.
+    #[serde(default)]
+    lived: f64,
     sums: BTreeMap<Regime, (f64, u32)>,
-    /// The means of the last days.
+    /// The means of the last days, by those lived.
+    #[serde(default, rename = "recent")]
     days: VecDeque<(f64, BTreeMap<Regime, f64>)>,
     /// The ratio to the baseline, week by week.
+    #[serde(default, rename = "course")]
     weeks: VecDeque<(f64, f64)>,
     /// What it has come to by its age, if so: a ratio to the baseline.
     #[serde(default)]
     aged: Option<f64>,
 }
 
-/// What the other regimes of a day are held against: the figure of that day in the usual one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Beside {
-    usual: Option<Regime>,
-    /// The last day on which it was met.
-    day: f64,
-}
-
 impl Profile {
-    /// A profile of how far the figures of a day lie above that day's in the usual regime.
-    pub(super) fn beside_the_usual() -> Self {
+    /// A profile of pairs of regimes: of how far a day's figures in one lie above those in the other.
+    pub(super) fn of_pairs() -> Self {
         Self {
-            beside: Some(Beside::default()),
+            paired: true,
             ..Self::default()
         }
     }
 
     /// Whether it is one of those.
-    pub(super) const fn is_beside_the_usual(&self) -> bool {
-        self.beside.is_some()
+    pub(super) const fn is_of_pairs(&self) -> bool {
+        self.paired
     }
 
     /// Takes a minute's figure in; tells whether a day has ended.
@@ -88,70 +91,55 @@ impl Profile {
         if self.today >= day {
             return false;
         }
-        let sums = std::mem::take(&mut self.sums);
-        let mut enough: BTreeMap<_, _> = sums
-            .into_iter()
-            .filter(|(_, (_, n))| *n >= MINUTES)
-            .collect();
-        let ended = std::mem::replace(&mut self.today, day);
-        if self.beside.is_some() {
-            self.hold_beside(ended, &mut enough);
+        if day - self.today > GAP {
+            self.days.clear();
         }
-        let means: BTreeMap<_, _> = enough
-            .into_iter()
-            .map(|(regime, (sum, minutes))| (regime, tidy(sum / f64::from(minutes))))
-            .collect();
+        self.today = day;
+        let mut sums = std::mem::take(&mut self.sums);
+        sums.retain(|_, (_, minutes)| *minutes >= MINUTES);
+        if sums.is_empty() {
+            return true;
+        }
+        self.lived += 1.0;
+        let means = if self.paired {
+            pairs(&sums)
+        } else {
+            let means = sums.into_iter();
+            means
+                .map(|(regime, (sum, minutes))| (regime, tidy(sum / f64::from(minutes))))
+                .collect()
+        };
         let aged = self.aged.unwrap_or(1.0);
         for (regime, mean) in &means {
-            self.met.entry(*regime).or_insert(ended);
+            self.met.entry(*regime).or_insert(self.lived);
             let first = self.first.entry(*regime).or_default();
             if first.len() < LEARNT {
                 first.push(tidy(mean / aged));
             }
         }
         if !means.is_empty() {
-            self.days.push_back((ended, means));
+            self.days.push_back((self.lived, means));
         }
-        self.forget(day);
+        self.forget();
         true
     }
 
-    /// Turns the sums of a day into those above its usual regime.
-    fn hold_beside(&mut self, day: f64, sums: &mut BTreeMap<Regime, (f64, u32)>) {
-        let all: u32 = sums.values().map(|(_, minutes)| *minutes).sum();
-        let mut often = sums
-            .iter()
-            .filter(|(_, (_, minutes))| minutes * OFTEN >= all);
-        let least = often.next().map(|(regime, _)| *regime);
-        let beside = self.beside.get_or_insert_default();
-        if beside.usual.is_some() && day - beside.day > real(LEARNT) {
-            // Its habits have changed.
-            self.relearn();
-        }
-        let beside = self.beside.get_or_insert_default();
-        let usual = beside.usual.or(least);
-        let figure = usual.and_then(|usual| sums.remove(&usual));
-        let Some((sum, minutes)) = figure else {
-            sums.clear();
-            return;
-        };
-        (beside.usual, beside.day) = (usual, day);
-        let mean = sum / f64::from(minutes);
-        for (sum, minutes) in sums.values_mut() {
-            *sum -= mean * f64::from(*minutes);
-        }
+    /// The clock was ahead: it is this day.
+    pub(super) const fn rewind(&mut self, day: f64) {
+        self.today = self.today.min(day.floor());
     }
 
     /// Forgets what is long ago; of regimes that are met often, all but the last days.
-    fn forget(&mut self, day: f64) {
+    fn forget(&mut self) {
         let often: BTreeMap<Regime, f64> = self.now();
         for (at, means) in &mut self.days {
-            if *at <= day - NOW - 1.0 {
+            if *at <= self.lived - NOW {
                 means.retain(|regime, _| !often.contains_key(regime));
             }
         }
+        let oldest = self.lived - LATELY;
         self.days
-            .retain(|(at, means)| *at > day - LATELY && *at < day && !means.is_empty());
+            .retain(|(at, means)| *at > oldest && !means.is_empty());
     }
 
     /// Notes how it stands against the baseline, once a week.
@@ -159,9 +147,9 @@ impl Profile {
         let due = self
             .weeks
             .back()
-            .is_none_or(|(day, _)| day + 7.0 <= self.today);
+            .is_none_or(|(day, _)| day + 7.0 <= self.lived);
         if due {
-            self.weeks.push_back((self.today, tidy(ratio)));
+            self.weeks.push_back((self.lived, tidy(ratio)));
             while self.weeks.len() > WEEKS {
                 self.weeks.pop_front();
             }
@@ -182,8 +170,8 @@ impl Profile {
     /// What it was at first in each regime that is known well enough.
     pub(super) fn first(&self) -> BTreeMap<Regime, f64> {
         let known = self.first.iter().filter(|(regime, days)| {
-            let since = self.met.get(regime).map(|met| self.today - met);
-            let is_old = since.is_some_and(|since| since >= real(LEARNT));
+            let since = self.met.get(regime).map(|met| self.lived - met);
+            let is_old = since.is_some_and(|since| since + 1.0 >= real(LEARNT));
             days.len() >= if is_old { FEW } else { LEARNT }
         });
         known
@@ -193,10 +181,7 @@ impl Profile {
 
     /// What it is now in each regime that was seen in enough of the last days.
     pub(super) fn now(&self) -> BTreeMap<Regime, f64> {
-        let newest = self
-            .days
-            .iter()
-            .filter(|(at, _)| *at > self.today - NOW - 1.0);
+        let newest = self.days.iter().filter(|(at, _)| *at > self.lived - NOW);
         middles(newest, usize::MAX)
     }
 
@@ -226,9 +211,17 @@ impl Profile {
         Some(middle(now)? - middle(before)?)
     }
 
-    /// How far learning is: the days of the regime that is known best.
+    /// How far learning is: the first days of the regime that is known best of those met lately.
     pub(super) fn learnt_days(&self) -> usize {
-        self.first.values().map(Vec::len).max().unwrap_or(0)
+        let met = self.days.iter().flat_map(|(_, means)| means.keys());
+        let known = met.filter_map(|regime| self.first.get(regime));
+        known.map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// Whether any regime is known that is met now.
+    pub(super) fn is_learnt(&self) -> bool {
+        let first = self.first();
+        self.now().keys().any(|regime| first.contains_key(regime))
     }
 
     /// How far apart the first days of a regime lie, as a share of their middle; the greatest of
@@ -247,9 +240,6 @@ impl Profile {
     pub(super) fn relearn(&mut self) {
         self.first.clear();
         self.met.clear();
-        if self.beside.is_some() {
-            self.beside = Some(Beside::default());
-        }
         self.weeks.clear();
         self.days.clear();
         self.aged = None;
@@ -257,9 +247,38 @@ impl Profile {
 
     /// What is missing, said of days `at` something.
     pub(super) fn missing(&self, at: &str) -> String {
-        let missing = real(LEARNT) - real(self.learnt_days());
+        let missing = match LEARNT.saturating_sub(self.learnt_days()) {
+            // It is known; what is now is not yet.
+            0 => ENOUGH,
+            days => days,
+        };
+        let missing = real(missing);
         format!("{missing:.0} more days with at least {MINUTES} minutes {at}")
     }
+}
+
+/// The number of the pair of these regimes.
+pub(super) const fn pair(lower: Regime, upper: Regime) -> Regime {
+    lower * PAIR + upper
+}
+
+/// The lower and the upper regime of a pair.
+pub(super) const fn of_pair(pair: Regime) -> (Regime, Regime) {
+    (pair / PAIR, pair % PAIR)
+}
+
+/// How far the means of a day in each regime lie above those in each lower one that is met often.
+fn pairs(sums: &BTreeMap<Regime, (f64, u32)>) -> BTreeMap<Regime, f64> {
+    let all: u32 = sums.values().map(|(_, minutes)| *minutes).sum();
+    let mean = |(sum, minutes): &(f64, u32)| sum / f64::from(*minutes);
+    let often = sums
+        .iter()
+        .filter(|(_, (_, minutes))| minutes * OFTEN >= all);
+    let pairs = often.flat_map(|(lower, base)| {
+        let above = sums.range(lower + 1..);
+        above.map(move |(upper, sum)| (pair(*lower, *upper), tidy(mean(sum) - mean(base))))
+    });
+    pairs.collect()
 }
 
 /// The middle of each regime in the first `most` of `days`, from at least [`ENOUGH`] of them.
@@ -333,30 +352,84 @@ mod tests {
         }
         assert_eq!(profile.learnt_days(), 0);
         days(&mut profile, 30, 5, |_| 9.0);
-        profile.take(80.0, 3, 9.0);
+        // A fortnight off: what was before may not be so now; what was learnt holds.
+        days(&mut profile, 80, 2, |_| 9.0);
         assert_eq!(profile.now(), BTreeMap::new());
+        assert_eq!(profile.learnt_days(), 6);
+        assert_eq!(profile.step(), None, "too few days");
+        // A few days off are no matter.
+        days(&mut profile, 90, 2, |_| 9.0);
+        assert_eq!(profile.now(), BTreeMap::from([(3, 9.0)]));
+    }
+
+    #[test]
+    fn pairs_of_regimes_are_held_against_each_other_day_by_day() {
+        let mut profile = Profile::of_pairs();
+        for day in 0..20 {
+            let room = f64::from(day);
+            for minute in 0..200 {
+                // The middle regime is met often enough to hold others against it, the highest is not.
+                let regime = if minute < 120 {
+                    0
+                } else if minute < 180 {
+                    2
+                } else {
+                    4
+                };
+                let figure = room + f64::from(regime) * 10.0;
+                profile.take(room, regime, figure);
+            }
+        }
+        let want = [(pair(0, 2), 20.0), (pair(0, 4), 40.0), (pair(2, 4), 20.0)];
+        assert_eq!(profile.first(), BTreeMap::from(want));
+        assert_eq!(of_pair(pair(2, 4)), (2, 4));
+        assert!(profile.is_of_pairs() && profile.is_learnt());
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_nothing() {
+        let mut profile = Profile::default();
+        days(&mut profile, 1_000, 10, |_| 9.0);
+        profile.rewind(20.5);
+        days(&mut profile, 21, 10, |_| 9.0);
+        assert_eq!(profile.first(), BTreeMap::from([(3, 9.0)]));
+    }
+
+    #[test]
+    fn nothing_met_nothing_learnt() {
+        let profile = Profile::default();
+        assert!(!profile.is_learnt());
+        assert_eq!(profile.learnt_days(), 0);
     }
 
     #[test]
     fn a_regime_that_is_seldom_met_is_known_from_fewer_days() {
         let mut profile = Profile::default();
+        let other = |profile: &mut Profile, from: u32, count: u32| {
+            for day in from..from + count {
+                for _ in 0..20 {
+                    profile.take(f64::from(day), 9, 1.0);
+                }
+            }
+        };
         for week in 0..7 {
             days(&mut profile, 100 + week * 7, 1, |_| 20.0);
+            other(&mut profile, 101 + week * 7, 6);
         }
         profile.take(149.0, 9, 1.0);
-        assert_eq!(profile.first(), BTreeMap::from([(3, 20.0)]));
-        assert_eq!(profile.now(), BTreeMap::new());
-        assert_eq!(profile.lately(), BTreeMap::from([(3, 20.0)]));
-        assert_eq!(profile.step(), None, "too few days");
-        profile.take(200.0, 9, 1.0);
-        assert_eq!(profile.lately(), BTreeMap::new(), "long ago");
+        assert_eq!(profile.first(), BTreeMap::from([(3, 20.0), (9, 1.0)]));
+        assert_eq!(profile.now(), BTreeMap::from([(9, 1.0)]));
+        assert_eq!(profile.lately(), BTreeMap::from([(3, 20.0), (9, 1.0)]));
+        other(&mut profile, 150, 40);
+        let lately = profile.lately();
+        assert_eq!(lately, BTreeMap::from([(9, 1.0)]), "long ago");
     }
 
     #[test]
     fn the_ratio_is_noted_week_by_week_and_bounded() {
         let mut profile = Profile::default();
         for day in 0_u32..600 {
-            profile.take(f64::from(day), 1, 1.0);
+            days(&mut profile, day, 1, |_| 1.0);
             profile.note(1.0);
             profile.note(5.0);
         }

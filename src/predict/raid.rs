@@ -66,6 +66,8 @@ impl Tracker for Raid {
         }
     }
 
+    fn rewind(&mut self, _day: f64) {}
+
     fn judge(&self, now: Timestamp) -> Finding {
         // Without either the alert on the array itself says it all.
         if !self.degraded || (self.ill.is_empty() && self.old * 2 < self.disks.max(1)) {

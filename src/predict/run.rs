@@ -44,7 +44,7 @@ pub async fn run(bus: Bus, memory: Memory, board: Board, cancel: CancellationTok
         if judges {
             judge_at = now + JUDGED;
             let told = foresight.judge(at);
-            readings = Some(tell::readings(&told, at));
+            readings = Some(tell::readings(&told, told.at));
             board.post(Posted {
                 at: Some(at),
                 predictions: told.predictions.into_iter().map(|(one, _)| one).collect(),

@@ -153,12 +153,9 @@ impl Senses {
 }
 
 impl Scene<'_> {
-    /// What the temperatures of `subject` are best held against; `None` in the first hour, when
-    /// that cannot be told.
-    pub(super) fn room(&self, subject: &Subject) -> Option<Room> {
-        if self.senses.air.is_some() {
-            return Some(Room::Air);
-        }
+    /// What the temperatures of `subject` are best held against if no sensor tells the room's; `None`
+    /// in the first hour, when that cannot be told.
+    pub(super) fn machine(&self, subject: &Subject) -> Option<Room> {
         (self.senses.minutes >= SETTLED).then_some(())?;
         let all = &self.senses.temperatures;
         let own = all.get(subject.key()).map(|own| own.mean);
@@ -269,26 +266,26 @@ mod tests {
         let alone = [cpu.clone()];
         let seen = all(&alone);
         let scene = senses.feel(at, &seen);
-        assert_eq!(scene.room(subject), None, "it is too early");
+        assert_eq!(scene.machine(subject), None, "it is too early");
         assert_eq!(scene.hottest(), Some(60.0));
         for _ in 0..60 {
             senses.feel(at, &seen);
         }
         let scene = senses.feel(at, &seen);
-        assert_eq!(scene.room(subject), Some(Room::Unknown));
+        assert_eq!(scene.machine(subject), Some(Room::Unknown));
         assert_eq!(scene.degrees(&Room::Unknown), Some(0.0));
         let two = [cpu.clone(), board.clone()];
         let both = all(&two);
         let scene = senses.feel(at, &both);
         let room = Room::Coolest(coolest.key().to_owned());
-        assert_eq!(scene.room(subject), Some(room.clone()));
+        assert_eq!(scene.machine(subject), Some(room.clone()));
         assert_eq!(scene.degrees(&room), Some(31.0));
         assert_eq!(
-            scene.room(coolest),
+            scene.machine(coolest),
             Some(Room::Unknown),
             "it is the coolest"
         );
-        let never = scene.room(&air[0].subject);
+        let never = scene.machine(&air[0].subject);
         assert_eq!(never, Some(Room::Unknown), "it was never seen");
         let scene = senses.feel(at, &seen);
         assert_eq!(scene.degrees(&room), None, "the coolest says nothing now");
@@ -296,7 +293,6 @@ mod tests {
         let many: Vec<_> = air.into_iter().chain(two.clone()).collect();
         let seen = all(&many);
         let scene = senses.feel(at, &seen);
-        assert_eq!(scene.room(subject), Some(Room::Air));
         assert_eq!(scene.degrees(&Room::Air), Some(21.0));
         let noisy: Vec<_> = (0..300)
             .map(|n| reading(&format!("temp-{n}"), &DEGREES, 40.0))

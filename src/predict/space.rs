@@ -33,6 +33,8 @@ const YOUNG: usize = 14;
 const NEAR: f64 = 90.0;
 /// Nothing is said of further ahead than so many times what was looked back on.
 const AHEAD: f64 = 1.25;
+/// From so full on, once, it does not come down by itself.
+const MADE: f64 = 0.9;
 /// What is nearer than this presses.
 const PRESSING: f64 = 14.0;
 const ADVICE: &str = "delete or move what is no longer needed, or make it larger; `du -xh` tells \
@@ -51,11 +53,8 @@ impl Tracker for Space {
         else {
             return;
         };
-        let room = used + free;
-        if (room - self.room).abs() > self.room * 0.05 {
-            // Another size: what was in use stays comparable, what is not known is the pace.
-            self.room = room;
-        }
+        // Of another size it stays comparable: what is in use, and its pace.
+        self.room = used + free;
         let day = scene.day.floor();
         if day > self.today {
             let ended = std::mem::replace(&mut self.today, day);
@@ -69,6 +68,11 @@ impl Tracker for Space {
         }
         let least = self.least.unwrap_or(used);
         self.least = Some(least.min(used));
+    }
+
+    fn rewind(&mut self, day: f64) {
+        self.today = self.today.min(day.floor());
+        self.days.retain(|(at, _)| *at < day.floor());
     }
 
     fn judge(&self, now: Timestamp) -> Finding {
@@ -155,14 +159,18 @@ impl Space {
 
     /// Whether it was about as full before and came down by itself: then it may do so again.
     fn has_been_there(&self, used: f64, slope: f64) -> bool {
-        let mut peak = 0.0_f64;
-        let mut fell = false;
+        let (mut peak, mut highest, mut falls) = (0.0_f64, 0.0_f64, 0_u32);
         for (_, one) in &self.days {
             // By as much as a week of its growth, from as full as it is now.
-            fell |= peak - one > slope * 7.0 && peak + slope * 3.0 > used;
+            if peak - one > slope * 7.0 && peak + slope * 3.0 > used {
+                falls += 1;
+                highest = highest.max(peak);
+                peak = *one;
+            }
             peak = peak.max(*one);
         }
-        fell
+        // Where it was all but full it was somebody who made room, unless that came again.
+        falls > 1 || (falls > 0 && highest < self.room * MADE)
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) trait Tracker: Default + Serialize + DeserializeOwned + Send + 'stati
     /// Takes a minute's figures of its subject in.
     fn take(&mut self, seen: &Seen<'_>, scene: &Scene<'_>);
 
+    /// Nothing that is remembered is later than this day: the clock was ahead.
+    fn rewind(&mut self, day: f64);
+
     /// What there is to say now.
     fn judge(&self, now: Timestamp) -> Finding;
 }
@@ -36,6 +39,9 @@ const AWAY: f64 = 1.0;
 pub(super) trait Predictor: Send {
     /// Takes a minute in.
     fn take(&mut self, scene: &Scene<'_>);
+
+    /// Nothing that is remembered is later than this day.
+    fn rewind(&mut self, day: f64);
 
     /// Everything there is to say of the parts that are here.
     fn judge(&self, now: Timestamp) -> Vec<(Kind, Arc<Subject>, Finding)>;
@@ -78,8 +84,10 @@ impl<T: Tracker> Predictor for Each<T> {
         for seen in scene.seen.iter().filter(|seen| T::wants(seen)) {
             let name = seen.subject.key();
             if !self.parts.contains_key(name) && self.parts.len() < PARTS {
+                let mut tracker: T = self.memory.get(&key(T::KIND, name)).unwrap_or_default();
+                tracker.rewind(scene.day);
                 let part = Part {
-                    tracker: self.memory.get(&key(T::KIND, name)).unwrap_or_default(),
+                    tracker,
                     subject: Arc::clone(seen.subject),
                     seen: scene.day,
                 };
@@ -101,6 +109,14 @@ impl<T: Tracker> Predictor for Each<T> {
             }
             stays
         });
+    }
+
+    fn rewind(&mut self, day: f64) {
+        self.day = day;
+        for part in self.parts.values_mut() {
+            part.seen = part.seen.min(day);
+            part.tracker.rewind(day);
+        }
     }
 
     fn judge(&self, now: Timestamp) -> Vec<(Kind, Arc<Subject>, Finding)> {

@@ -39,19 +39,25 @@ impl Tracker for Wear {
         let wear = seen.number("wear_pct");
         let Some(wear) = wear else { return };
         let last = self.steps.back().map(|(_, wear)| *wear);
-        if last.is_none() {
-            self.before = seen
-                .number("power_on_hours")
-                .map(|hours| tidy(hours / 24.0));
+        // Another part, or another counter: begun anew.
+        if last.is_some_and(|last| wear < last) {
+            self.steps.clear();
         }
-        match last {
-            Some(last) if wear < last => self.steps.clear(), // Another counter: begun anew.
-            Some(last) if wear <= last => return,
-            Some(_) | None => {}
+        if self.steps.is_empty() {
+            let hours = seen.number("power_on_hours");
+            self.before = hours.map(|hours| tidy(hours / 24.0));
+        } else if last.is_some_and(|last| wear <= last) {
+            return;
         }
         self.steps.push_back((tidy(scene.day), wear));
         while self.steps.len() > STEPS {
             self.steps.pop_front();
+        }
+    }
+
+    fn rewind(&mut self, day: f64) {
+        for (at, _) in &mut self.steps {
+            *at = at.min(day);
         }
     }
 

@@ -84,7 +84,7 @@ fn a_battery_that_ages_as_it_should_is_no_matter() {
         lab.finding()
     );
     let kept = serde_json::to_string(&lab.tracker).unwrap();
-    assert!(kept.len() < 4_000, "{}", kept.len());
+    assert!(kept.len() < 6_000, "{}", kept.len());
     let mut lab = Lab::<Battery>::new();
     lab.days(100, ups(1.0));
     lab.is_clear();

@@ -20,6 +20,10 @@ struct House {
 
 impl House {
     async fn new(memory: Memory) -> Self {
+        Self::since(20_000.0, memory).await
+    }
+
+    async fn since(day: f64, memory: Memory) -> Self {
         let (bus, _) = Bus::new(State::new(Duration::from_mins(5)));
         let (board, cancel) = (Board::default(), CancellationToken::new());
         let mut task = JoinSet::new();
@@ -33,7 +37,7 @@ impl House {
             board,
             cancel,
             task,
-            day: 20_000.0,
+            day,
         }
     }
 
@@ -120,8 +124,9 @@ async fn what_is_foreseen_is_published_and_what_is_not_leaves_a_quiet_summary() 
     let known = crate::predict::known(&house.memory);
     assert_eq!(known["health/fan-a"].label, "fan-a");
     // It is known at once after a restart.
+    let day = house.day;
     let memory = house.stop().await;
-    let mut house = House::new(memory).await;
+    let mut house = House::since(day, memory).await;
     for _ in 0..6 {
         house.tick(fan(0.0, 60.0)).await;
     }
