@@ -38,6 +38,7 @@ dialogues! {
     shelly shelly_3em shelly_3em_phase shelly_em1 shelly_em1_both
     shelly_gen1 shelly_gen1_em shelly_gen1_two
     zigbee2mqtt zigbee2mqtt_outlets zigbee2mqtt_left zigbee2mqtt_phases
+    zigbee2mqtt_attribute zigbee2mqtt_attribute_outlet
     esphome dsmr_reader emonhub homeassistant generic generic_plain
 }
 
@@ -310,6 +311,10 @@ async fn unknown_meters_are_offered_as_one_line_that_adopts_them() {
         (
             "shelly_gen1_two",
             r#"shellyswitch-55c39a = { shelly_gen1 = "shellyswitch-55C39A" }"#,
+        ),
+        (
+            "zigbee2mqtt_attribute",
+            r#"desk = { zigbee2mqtt = "desk" }"#,
         ),
         (
             "zigbee2mqtt_left",

@@ -36,6 +36,7 @@ OFFERED = {
     "hall-ceiling-twin": {"zigbee2mqtt": "hall/ceiling/twin"},
     "living-room-desk-plug": {"zigbee2mqtt": "Living room/desk plug"},
     "cabinet": {"zigbee2mqtt": "cabinet"},
+    "desk": {"zigbee2mqtt": "desk"},
     "dsmr": {"dsmr_reader": "dsmr", "feeds": "house"},
     "emon-emonpi": {"emonhub": "emon/emonpi", "power": "power1"},
     # These by what Home Assistant is told of them.

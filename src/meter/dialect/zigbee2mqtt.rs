@@ -6,13 +6,17 @@ use super::{Dialect, Recogniser, json, number, presence, switch};
 use crate::meter::figures::{Figures, Heard, WHOLE};
 use crate::meter::found::Found;
 
-/// Zigbee2MQTT: all of a device in one object on `<base>/<friendly name>`; outlets and phases have
-/// suffixes. Its power may keep its last value when the outlet is switched off. Plugs report when
+/// Zigbee2MQTT: all of a device in one object on `<base>/<friendly name>`, or with its `output:
+/// attribute` each figure on a topic below; outlets and phases have suffixes. Its power may keep its last value when the outlet is switched off. Plugs report when
 /// something changes, and without change about once an hour.
 pub(super) struct Zigbee2mqtt {
     topic: String,
     base: String,
     channel: Option<u8>,
+    /// Figures on topics of their own are news no more: they came in an object.
+    has_object: bool,
+    /// The device as a whole has told of itself, on topics of their own.
+    has_whole: bool,
 }
 
 /// The suffixes of outlets, endpoints and phases, each with its number; a device has those of one
@@ -47,7 +51,35 @@ impl Zigbee2mqtt {
             topic: format!("{base}/{name}"),
             base,
             channel,
+            has_object: false,
+            has_whole: false,
         }
+    }
+
+    /// One figure on a topic of its own.
+    fn attribute(&mut self, key: &str, payload: &str) -> Heard {
+        let state = Json::from_iter([(key, payload)]);
+        let whole = figures(&state, "");
+        if self.has_object {
+            return Heard::default();
+        }
+        if whole != Figures::default() {
+            self.has_whole |= whole.power_w.is_some() || whole.energy_kwh.is_some();
+            return match self.channel {
+                None => Heard::part(WHOLE, whole),
+                Some(_) => Heard::default(),
+            };
+        }
+        let wanted = |part: u8| match self.channel {
+            None => !self.has_whole,
+            Some(channel) => channel == part,
+        };
+        let mut parts = SUFFIXES.iter().filter(|(part, _)| wanted(*part));
+        let part = parts.find_map(|(part, suffix)| {
+            let figures = figures(&state, suffix);
+            (figures != Figures::default()).then_some((*part, figures))
+        });
+        part.map_or_else(Heard::default, |(part, figures)| Heard::part(part, figures))
     }
 }
 
@@ -76,7 +108,7 @@ impl Dialect for Zigbee2mqtt {
     fn filters(&self) -> Vec<String> {
         vec![
             self.topic.clone(),
-            format!("{}/availability", self.topic),
+            format!("{}/+", self.topic),
             format!("{}/bridge/state", self.base),
         ]
     }
@@ -90,12 +122,15 @@ impl Dialect for Zigbee2mqtt {
             // That the bridge is there says nothing of the device.
             return Heard::online(online.filter(|online| !(bridge && *online)));
         }
-        if tail != Some("") {
-            return Heard::default();
+        match tail {
+            Some("") => {}
+            Some(tail) => return self.attribute(tail.trim_start_matches('/'), payload),
+            None => return Heard::default(),
         }
         let Some(state) = json(payload).filter(Json::is_object) else {
             return Heard::unreadable();
         };
+        self.has_object = true;
         let mut heard = Heard::default();
         let whole = figures(&state, "");
         if self.channel.is_none() && (whole.power_w.is_some() || whole.energy_kwh.is_some()) {
@@ -134,6 +169,10 @@ fn find(topic: &str, payload: &str) -> Vec<Found> {
         return Vec::new();
     };
     let ours = name.starts_with("bridge/") || name.ends_with("/availability");
+    if let Some(device) = name.strip_suffix("/power").filter(|_| !ours) {
+        let watts = payload.trim().parse::<f64>().ok();
+        return watts.map_or_else(Vec::new, |_| vec![Found::new("zigbee2mqtt", device)]);
+    }
     let Some(state) = json(payload).filter(|_| !ours) else {
         return Vec::new();
     };
