@@ -24,6 +24,8 @@ pub struct RulesConfig {
     pub keep_resolved: Duration,
     /// How long an acknowledged alert stays whose subject tells nothing any more.
     pub forget_after: Duration,
+    /// How long an alert stays that nobody has acknowledged and whose subject tells nothing any more.
+    pub give_up_after: Duration,
     /// So many beginnings within [`Self::flap_window`] are flapping.
     pub flap_count: usize,
     /// See [`Self::flap_count`].
@@ -45,9 +47,10 @@ impl Default for RulesConfig {
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 /// Keys of `[rules]` itself, which are no rules.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "keep_resolved",
     "forget_after",
+    "give_up_after",
     "flap_count",
     "flap_window",
     "flap_quiet",
@@ -63,6 +66,7 @@ impl RulesConfig {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let keep_resolved = section.duration("keep_resolved", Duration::ZERO..=30 * DAY);
         let forget_after = section.duration("forget_after", 60 * MINUTE..=366 * DAY);
+        let give_up_after = section.duration("give_up_after", DAY..=366 * DAY);
         let flap_count = section.integer("flap_count", 2..=100);
         let flap_window = section.duration("flap_window", MINUTE..=7 * DAY);
         let flap_quiet = section.duration("flap_quiet", MINUTE..=7 * DAY);
@@ -72,6 +76,7 @@ impl RulesConfig {
             rules,
             keep_resolved: keep_resolved.unwrap_or(DAY),
             forget_after: forget_after.unwrap_or(7 * DAY),
+            give_up_after: give_up_after.unwrap_or(30 * DAY),
             flap_count: flap_count
                 .and_then(|count| usize::try_from(count).ok())
                 .unwrap_or(4),

@@ -214,6 +214,10 @@ impl Engine {
         } = self;
         silences.expire(now, out);
         things.retain(|_, thing| !thing.is_forgotten(now.up));
+        let fails = |(key, thing): (&String, &Thing)| {
+            (thing.error.is_some() && key.starts_with("collector/")).then(|| key.clone())
+        };
+        let failing: Vec<String> = things.iter().filter_map(fails).collect();
         let mut next = silences.next();
         let mut sooner = |at: Option<Duration>| {
             next = next.into_iter().chain(at).min();
@@ -222,12 +226,7 @@ impl Engine {
             if !thing.tracks.iter().any(Track::is_active) {
                 continue;
             }
-            let given_up = thing.given_up_at(config.forget_after);
-            if given_up.is_some_and(|at| at <= now.up) {
-                give_up(thing, out);
-            } else {
-                sooner(given_up);
-            }
+            let gone = thing.lost_at.filter(|_| !thing.waits_for(&failing));
             let label = thing.label.as_deref().unwrap_or(key);
             let error = thing.error.as_deref().filter(|error| !error.is_empty());
             for track in thing.tracks.iter_mut().filter(|track| track.is_active()) {
@@ -242,19 +241,15 @@ impl Engine {
                     maintenance: silences.in_maintenance(key),
                 };
                 track.advance(&scene, out);
+                let given_up = gone.and_then(|at| track.given_up_at(at, config));
+                if given_up.is_some_and(|at| at <= now.up) {
+                    track.give_up(&scene, out);
+                } else {
+                    sooner(given_up);
+                }
                 sooner(track.next(&scene));
             }
         }
         self.next = next;
-    }
-}
-
-/// Nothing has been heard of it for long and somebody knows: its alerts are over.
-fn give_up(thing: &mut Thing, out: &mut Vec<Effect>) {
-    for track in &mut thing.tracks {
-        let seen = track.alert().map(|alert| alert.state) == Some(AlertState::Acknowledged);
-        if seen {
-            track.forget(out);
-        }
     }
 }

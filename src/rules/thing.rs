@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Rule;
-use crate::model::AlertState;
+use crate::model::slug;
 
 use super::track::Track;
 
@@ -56,15 +56,11 @@ impl Thing {
         self.lost_at.is_some_and(gone) && !self.tracks.iter().any(Track::is_active)
     }
 
-    /// When its acknowledged alerts are given up because nothing is heard of it any more.
-    pub(super) fn given_up_at(&self, after: Duration) -> Option<Duration> {
-        let seen = |track: &Track| {
-            (track.alert()).is_some_and(|alert| alert.state == AlertState::Acknowledged)
-        };
-        let lost_at = self.lost_at?;
-        self.tracks
-            .iter()
-            .any(seen)
-            .then(|| lost_at.saturating_add(after))
+    /// Whether it tells nothing since `collector`s that fail have failed: it may still be there.
+    pub(super) fn waits_for(&self, failing: &[String]) -> bool {
+        let key = self
+            .collector
+            .map(|name| format!("collector/{}", slug(name)));
+        key.is_some_and(|key| failing.contains(&key))
     }
 }

@@ -180,12 +180,76 @@ fn what_is_acknowledged_and_never_heard_of_again_is_given_up_after_a_week() {
     assert_eq!(house.state(ID), Some(AlertState::Acknowledged));
     house.pass(hours(1));
     assert!(house.alerts.is_empty() && house.records.is_empty());
+}
 
-    // One that nobody has seen is never given up.
+#[test]
+fn what_nobody_has_seen_and_is_gone_stays_for_a_month_and_ends_saying_so() {
+    let mut house = House::new(only(HOT));
     house.cpu_for(94.0, mins(1));
     house.read(Vec::new());
-    house.pass(hours(30 * 24));
+    house.pass(hours(30 * 24 - 1));
+    assert_eq!(
+        house.state(ID),
+        Some(AlertState::Firing),
+        "no data is no recovery"
+    );
+    house.restart(hours(1));
+    house.read(Vec::new());
+    house.pass(hours(30 * 24 - 1));
     assert_eq!(house.state(ID), Some(AlertState::Firing));
+    house.pass(hours(1));
+    let alert = house.alert(ID);
+    assert_eq!(alert.state, AlertState::Resolved);
+    assert_eq!(
+        alert.summary,
+        "health/temp-cpu is gone: it has told nothing for 30 d, so nobody knows more"
+    );
+    house.pass(hours(24));
+    assert!(house.alerts.is_empty() && house.records.is_empty());
+    // One that comes back as it was is news.
+    house.cpu_for(94.0, mins(1));
+    assert_eq!(house.state(ID), Some(AlertState::Firing));
+}
+
+#[test]
+fn whoever_acknowledges_what_is_gone_is_rid_of_it_but_never_of_what_is_only_silent() {
+    let mut house = House::new(only(HOT));
+    let ack = |house: &mut House| house.command("alert/all/ack", "taken out").unwrap();
+    house.cpu_for(94.0, mins(1));
+    house.read(Vec::new());
+    house.pass(mins(9));
+    ack(&mut house);
+    assert_eq!(
+        house.state(ID),
+        Some(AlertState::Acknowledged),
+        "it may be busy"
+    );
+    house.pass(mins(1));
+    ack(&mut house);
+    assert!(house.alerts.is_empty() && house.records.is_empty());
+    // While what tells of it fails, nobody knows whether it is gone.
+    house.cpu_for(94.0, mins(1));
+    house.batch("hwmon", Err("no answer"));
+    house.pass(hours(40 * 24));
+    assert_eq!(house.state(ID), Some(AlertState::Firing));
+    ack(&mut house);
+    assert_eq!(house.state(ID), Some(AlertState::Acknowledged));
+    house.read(Vec::new());
+    assert!(house.alerts.is_empty(), "it works, and the thing is gone");
+}
+
+#[test]
+fn an_alert_about_silence_is_not_over_for_being_acknowledged() {
+    let quiet = "[quiet]\nno_data = \"health/temp-*\"\nfor = \"1m\"\nsummary = \"{subject}\"";
+    let mut house = House::new(only(quiet));
+    house.cpu_for(50.0, mins(1));
+    house.read(Vec::new());
+    house.pass(hours(40 * 24));
+    let id = "quiet-health-temp-cpu";
+    assert_eq!(house.state(id), Some(AlertState::Firing));
+    house.command("alert/all/ack", "").unwrap();
+    // It was acknowledged long after the thing went, so there is nothing to wait for.
+    assert!(house.alerts.is_empty());
 }
 
 #[test]

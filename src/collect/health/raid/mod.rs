@@ -1,4 +1,5 @@
 mod mdstat;
+mod missing;
 mod stopped;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use crate::config::Section;
 use crate::host::{Host, KeptFile, Root};
 use crate::model::{Area, FlagMeaning, Metric, Reading, Subject, Unit};
 use mdstat::{Array, parse};
+use missing::Missing;
 use stopped::Stopped;
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -50,7 +52,8 @@ static BAD_BLOCKS: Metric = Metric::gauge("bad_blocks", "Bad blocks", Unit::None
 
 /// The words of `state`. `rebuilding` has a device missing until it is done; `resyncing` and
 /// `checking` have all of them. `failed` has lost more than it can; `inactive` is not started;
-/// `stopped` was running and has been taken down.
+/// `stopped` was running and has been taken down; `missing` ran before the machine was booted and is
+/// not there since.
 const STATES: &[&str] = &[
     "ok",
     "checking",
@@ -60,6 +63,7 @@ const STATES: &[&str] = &[
     "failed",
     "inactive",
     "stopped",
+    "missing",
 ];
 
 fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
@@ -68,6 +72,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
         host: host.clone(),
         checking: BTreeSet::new(),
         stopped: None,
+        missing: None,
         file: host.root.keep_proc("mdstat"),
         buffer: Vec::new(),
     })
@@ -81,13 +86,20 @@ struct Raid {
     checking: BTreeSet<String>,
     /// Those that run or were stopped lately; what is remembered is taken up at the first sample.
     stopped: Option<Stopped>,
+    missing: Option<Missing>,
     file: KeptFile,
     buffer: Vec<u8>,
 }
 
 impl Collect for Raid {
     fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let arrays = parse(need(&mut self.file, &mut self.buffer)?);
+        let mut missing = (self.missing.take()).unwrap_or_else(|| Missing::remembered(&self.host));
+        let text = match need(&mut self.file, &mut self.buffer) {
+            // Where no array was found the kernel may not even have loaded what drives them.
+            Err(CollectError::Absent(_)) if missing.any() => "",
+            text => text?,
+        };
+        let arrays = parse(text);
         let now = self.host.clock.now();
         let tell = |array: &Array<'_>| {
             let key = format!("raid/{}", identity(&self.host.root, array.name));
@@ -114,6 +126,13 @@ impl Collect for Raid {
                 .with(&DEGRADED, false)
         }));
         self.stopped = Some(stopped);
+        let runs = arrays.iter().map(|array| {
+            let id = identity(&self.host.root, array.name);
+            (array.name.to_owned(), id)
+        });
+        let told = missing.see(runs.collect(), &self.host);
+        readings.extend(told.map(|name| Reading::new(&subject(name)).with(&STATE, "missing")));
+        self.missing = Some(missing);
         Ok(readings)
     }
 }

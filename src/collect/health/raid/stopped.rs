@@ -11,7 +11,7 @@ const KEY: &str = "raid/here";
 
 /// Which arrays run, and which ran and were taken down. Within one boot an array leaves only because
 /// somebody stops it (one that loses its devices stays and is told to have failed); one that is not
-/// there after a boot may have been lost, and nothing is said of it.
+/// there after a boot may have been lost, see `missing`.
 #[derive(Debug, Default, PartialEq, Clone, Serialize, Deserialize)]
 pub(super) struct Stopped {
     boot: String,

@@ -276,7 +276,7 @@ impl Arrays {
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let host = Host::captured(dir.path(), Clock::set_to(start));
         let raid = Self::made(&host);
-        let arrays = Self { dir, host, raid };
+        let mut arrays = Self { dir, host, raid };
         arrays.boot("one");
         arrays
     }
@@ -290,9 +290,22 @@ impl Arrays {
         )
     }
 
-    fn boot(&self, id: &str) {
+    /// The machine, and with it homewatch, is started anew.
+    fn boot(&mut self, id: &str) {
         let path = self.dir.path().join("proc/sys/kernel/random/boot_id");
         fs::write(path, id).unwrap();
+        self.raid = Self::made(&self.host);
+    }
+
+    fn uuid(&self, name: &str, uuid: &str) {
+        let folder = self.dir.path().join(format!("sys/block/{name}/md"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("uuid"), uuid).unwrap();
+    }
+
+    /// The kernel knows of no arrays at all.
+    fn gone(&self) {
+        fs::remove_file(self.dir.path().join("proc/mdstat")).unwrap();
     }
 
     /// What is told once these are all that run, so many minutes later.
@@ -305,6 +318,10 @@ impl Arrays {
         fs::write(self.dir.path().join("proc/fresh"), text).unwrap();
         let (from, to) = ("proc/fresh", "proc/mdstat");
         fs::rename(self.dir.path().join(from), self.dir.path().join(to)).unwrap();
+        self.told()
+    }
+
+    fn told(&mut self) -> Vec<(String, Value, Option<Value>)> {
         let readings = self.raid.sample().unwrap();
         let told = readings.iter().map(|reading| {
             let state = reading.value("state").unwrap().clone();
@@ -345,8 +362,54 @@ fn an_array_that_somebody_stops_is_told_to_be_stopped_and_then_forgotten() {
         [runs.clone(), row("raid-md1", "stopped", false)]
     );
     assert_eq!(arrays.with(&["md0", "md1"], 1), [runs.clone(), other]);
-    // After a boot nobody has stopped it: it may not have been found.
+    // After a boot nobody has stopped it: it was not found.
     arrays.boot("two");
-    arrays.raid = Arrays::made(&arrays.host);
-    assert_eq!(arrays.with(&["md0"], 1), [runs]);
+    let missing = |id: &str| (id.to_owned(), Value::from("missing"), None);
+    assert_eq!(arrays.with(&["md0"], 1), [runs, missing("raid-md1")]);
+}
+
+#[test]
+fn an_array_that_is_not_there_after_a_boot_is_missing_until_it_is_seen() {
+    let states = |told: Vec<(String, Value, Option<Value>)>| {
+        let told = told
+            .into_iter()
+            .map(|(id, state, _)| format!("{id} {state:?}"));
+        let told: Vec<String> = told.filter(|one| one.contains("missing")).collect();
+        told.join(" ")
+    };
+    let mut arrays = Arrays::new();
+    let day = 24 * 60;
+    arrays.with(&["md0", "md1"], 0);
+    // What is stopped by somebody is not missing after the next boot.
+    arrays.with(&["md0"], 1);
+    arrays.boot("two");
+    arrays.gone();
+    let missing = "raid-md0 Text(\"missing\")";
+    assert_eq!(states(arrays.told()), missing, "also without any driver");
+    assert_eq!(states(arrays.with(&[], 29 * day)), missing);
+    arrays.boot("three");
+    assert_eq!(states(arrays.with(&[], 0)), missing);
+    assert_eq!(
+        states(arrays.with(&[], day)),
+        "",
+        "nobody misses it any more"
+    );
+    arrays.gone();
+    assert!(arrays.raid.sample().is_err());
+    // It comes late, as itself or under another name.
+    for name in ["md0", "md127"] {
+        arrays.with(&["md0"], 0);
+        arrays.boot(name);
+        assert_eq!(states(arrays.with(&[], 0)), missing);
+        assert_eq!(states(arrays.with(&[name], 1)), "");
+        assert_eq!(states(arrays.with(&[], 1)), "", "it was stopped");
+    }
+    // By its UUID it is known under any name.
+    arrays.uuid("md0", "a");
+    arrays.with(&["md0"], 0);
+    arrays.boot("last");
+    arrays.uuid("md9", "b");
+    assert_eq!(states(arrays.with(&["md9"], 0)), missing);
+    arrays.uuid("md8", "a");
+    assert_eq!(states(arrays.with(&["md9", "md8"], 0)), "");
 }

@@ -1,18 +1,18 @@
+mod ending;
+mod telling;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Condition, Rule, RulesConfig};
-use crate::model::{Alert, AlertState, Reading, Severity, Timestamp, spoken};
+use crate::model::{Alert, AlertState, Reading, Severity, Timestamp};
 
 use super::engine::Effect;
 use super::judge::{Finding, Memory, Verdict, Zone, judge};
-use super::record::{AlertRecord, Timed, encode};
-use super::text::{Facts, fill};
-use super::{Deadline, Ledger, Moment};
-
-/// A figure that has changed is told at most this often.
-const RETELL: Duration = Duration::from_mins(1);
+use super::record::AlertRecord;
+use super::{Deadline, Moment};
+use ending::take_back;
 
 /// One rule on one subject: what it has seen, and the alert that came of it.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Track {
 struct Open {
     alert: Alert,
     ack_until: Option<Deadline>,
+    /// When somebody said that they know; not known after a restart.
+    acked_at: Option<Duration>,
     expires: Option<Deadline>,
     /// Since when the condition holds; not known after a restart.
     began: Option<Duration>,
@@ -74,6 +76,7 @@ impl Track {
         self.open = Some(Open {
             alert: record.alert,
             ack_until: record.ack_until.map(|time| time.restore(now)),
+            acked_at: None,
             expires: record.expires.map(|time| time.restore(now)),
             began: None,
             told_at: now.up,
@@ -267,53 +270,6 @@ impl Track {
         self.keep(out);
     }
 
-    fn draft(&self, state: AlertState, count: u32, scene: &Scene<'_>) -> Alert {
-        let began = self.bad_at.unwrap_or(scene.now.up);
-        let summary = self.summary(scene, scene.now.up.saturating_sub(began));
-        Alert {
-            id: self.rule.alert_id(scene.subject),
-            rule: self.rule.id.clone(),
-            severity: self.severity(scene),
-            state,
-            subject: scene.subject.to_owned(),
-            summary,
-            value: self.finding.value,
-            threshold: self.finding.limit,
-            since: scene.now.wall_at(began),
-            acknowledged_by: None,
-            acknowledged_at: None,
-            note: None,
-            silenced_until: scene.silenced,
-            count,
-        }
-    }
-
-    fn summary(&self, scene: &Scene<'_>, held: Duration) -> String {
-        let facts = Facts {
-            subject: scene.label,
-            finding: &self.finding,
-            held,
-            error: scene.error,
-        };
-        let summary = fill(&self.rule.summary, &facts);
-        if !self.is_flapping(scene) {
-            return summary;
-        }
-        let (starts, window) = (self.starts.len(), spoken(scene.policy.flap_window));
-        format!("{summary}; it came and went {starts} times within {window}")
-    }
-
-    fn put(&mut self, alert: Alert, scene: &Scene<'_>, out: &mut Vec<Effect>) {
-        out.push(Effect::Alert(alert.clone()));
-        self.open = Some(Open {
-            alert,
-            ack_until: None,
-            expires: None,
-            began: self.bad_at,
-            told_at: scene.now.up,
-        });
-    }
-
     /// An alert that holds: it may get worse, be forgotten to have been seen, or end.
     fn burn(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
         let severity = self.severity(scene);
@@ -323,10 +279,15 @@ impl Track {
             .alert()
             .is_some_and(|alert| severity > alert.severity)
             .then(|| self.summary(scene, held));
+        let ends = self
+            .clear_at
+            .is_some_and(|at| at.saturating_add(quiet) <= scene.now.up);
+        let recovered = ends.then(|| self.recovered(scene, held));
+        let value = self.finding.value;
         let Some(open) = &mut self.open else {
             return;
         };
-        let mut changed = false;
+        let mut changed = ends;
         if let Some(summary) = worse {
             open.alert.severity = severity;
             open.alert.summary = summary;
@@ -338,157 +299,15 @@ impl Track {
             changed = true;
         }
         let was_seen = open.alert.state == AlertState::Acknowledged;
-        let ends = self
-            .clear_at
-            .is_some_and(|at| at.saturating_add(quiet) <= scene.now.up);
-        if ends {
-            let facts = Facts {
-                subject: scene.label,
-                finding: &self.finding,
-                held,
-                error: None,
-            };
-            open.alert.summary = fill(&self.rule.recovered, &facts);
-            open.alert.value = self.finding.value;
-            open.alert.state = AlertState::Resolved;
-            open.ack_until = None;
-            open.expires = Some(Deadline::after(scene.policy.keep_resolved, scene.now));
-            changed = true;
+        if let Some(summary) = recovered {
+            open.alert.value = value;
+            self.resolve(summary, scene);
         }
         if changed {
-            open.told_at = scene.now.up;
-            out.push(Effect::Alert(open.alert.clone()));
-            self.keep(out);
+            self.tell(scene, out);
         }
         if ends && was_seen {
             self.close(out);
         }
     }
-
-    /// For how long its condition has held; of one that flaps, since it came the last time.
-    fn held(&self, scene: &Scene<'_>) -> Duration {
-        let Some(open) = &self.open else {
-            return Duration::ZERO;
-        };
-        if let (true, Some(at)) = (self.is_flapping(scene), self.bad_at) {
-            return scene.now.up.saturating_sub(at);
-        }
-        let told = || {
-            let length = scene.now.wall.duration_since(open.alert.since);
-            Duration::try_from(length).unwrap_or_default()
-        };
-        open.began
-            .map_or_else(told, |began| scene.now.up.saturating_sub(began))
-    }
-
-    /// Tells what has changed but is no turn in its life: silences at once, figures sparingly.
-    fn refresh(&mut self, scene: &Scene<'_>, out: &mut Vec<Effect>) {
-        let held = self.held(scene);
-        let Some(open) = &self.open else {
-            return;
-        };
-        let silence = open.alert.silenced_until != scene.silenced;
-        let burns = matches!(
-            open.alert.state,
-            AlertState::Firing | AlertState::Acknowledged
-        );
-        let figure = burns
-            && open.told_at.saturating_add(RETELL) <= scene.now.up
-            && self.finding.metric.is_some()
-            && self.finding.differs(open.alert.value);
-        if !silence && !figure {
-            return;
-        }
-        let summary = (figure && self.bad_at.is_some()).then(|| self.summary(scene, held));
-        let Some(open) = &mut self.open else {
-            return;
-        };
-        open.alert.silenced_until = scene.silenced;
-        if figure {
-            open.alert.value = self.finding.value;
-            if let Some(summary) = summary {
-                open.alert.summary = summary;
-                open.alert.threshold = self.finding.limit;
-            }
-            open.told_at = scene.now.up;
-        }
-        out.push(Effect::Alert(open.alert.clone()));
-    }
-
-    /// Takes note of it. One that is over is done with then.
-    pub(super) fn acknowledge(
-        &mut self,
-        by: &str,
-        note: Option<&str>,
-        until: Option<Deadline>,
-        now: Moment,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(open) = &mut self.open else {
-            return;
-        };
-        open.alert.acknowledged_by = Some(by.to_owned());
-        open.alert.acknowledged_at = Some(now.wall);
-        open.alert.note = note.map(str::to_owned);
-        if open.alert.state == AlertState::Resolved {
-            out.push(Effect::Alert(open.alert.clone()));
-            self.close(out);
-            return;
-        }
-        open.alert.state = AlertState::Acknowledged;
-        open.ack_until = until;
-        out.push(Effect::Alert(open.alert.clone()));
-        self.keep(out);
-    }
-
-    /// Takes the acknowledgment back.
-    pub(super) fn unacknowledge(&mut self, out: &mut Vec<Effect>) {
-        if let Some(open) = &mut self.open {
-            take_back(open);
-            out.push(Effect::Alert(open.alert.clone()));
-            self.keep(out);
-        }
-    }
-
-    /// Ends it for good: nothing is left of it.
-    pub(super) fn close(&mut self, out: &mut Vec<Effect>) {
-        let Some(open) = self.open.take() else {
-            return;
-        };
-        if open.alert.state != AlertState::Pending {
-            out.push(Effect::Forget(Ledger::Alerts, open.alert.id.clone()));
-        }
-        out.push(Effect::Cleared(open.alert));
-    }
-
-    /// Ends it for good and forgets what was seen, so that nothing begins before the next news.
-    pub(super) fn forget(&mut self, out: &mut Vec<Effect>) {
-        self.blind_until = None;
-        self.unknown();
-        self.close(out);
-    }
-
-    fn keep(&self, out: &mut Vec<Effect>) {
-        let Some(open) = &self.open else {
-            return;
-        };
-        let record = AlertRecord {
-            alert: open.alert.clone(),
-            ack_until: open.ack_until.map(Timed::from),
-            expires: open.expires.map(Timed::from),
-        };
-        out.push(Effect::Keep(
-            Ledger::Alerts,
-            open.alert.id.clone(),
-            encode(&record),
-        ));
-    }
-}
-
-fn take_back(open: &mut Open) {
-    open.ack_until = None;
-    open.alert.state = AlertState::Firing;
-    open.alert.acknowledged_by = None;
-    open.alert.acknowledged_at = None;
-    open.alert.note = None;
 }
