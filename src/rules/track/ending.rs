@@ -72,8 +72,8 @@ impl Track {
         match open.alert.state {
             AlertState::Acknowledged => {
                 let knows = |at: &Duration| *at >= is_gone && !is_silence;
-                let known = open.acked_at.filter(knows);
-                Some(known.unwrap_or_else(|| lost_at.saturating_add(policy.forget_after)))
+                let told_at = open.acked_at.filter(knows);
+                Some(told_at.unwrap_or_else(|| lost_at.saturating_add(policy.forget_after)))
             }
             AlertState::Firing if !is_silence => Some(lost_at.saturating_add(policy.give_up_after)),
             AlertState::Firing | AlertState::Pending | AlertState::Resolved => None,

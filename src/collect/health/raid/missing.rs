@@ -17,7 +17,7 @@ pub(super) struct Missing {
     /// Those that run now, each with its identity.
     runs: BTreeMap<String, String>,
     /// Those that are missing, with their identity and since when.
-    missing: BTreeMap<String, (String, Timestamp)>,
+    away: BTreeMap<String, (String, Timestamp)>,
 }
 
 impl Missing {
@@ -30,12 +30,12 @@ impl Missing {
         }
         let now = host.clock.now();
         let ran = kept.runs.into_iter().map(|(name, id)| (name, (id, now)));
-        let mut missing: BTreeMap<_, _> = ran.collect();
-        missing.extend(kept.missing);
+        let mut away: BTreeMap<_, _> = ran.collect();
+        away.extend(kept.away);
         let booted = Self {
             boot,
             runs: BTreeMap::new(),
-            missing,
+            away,
         };
         host.memory.put_now(KEY, &booted);
         booted
@@ -43,7 +43,7 @@ impl Missing {
 
     /// Whether any is missing.
     pub(super) fn any(&self) -> bool {
-        !self.missing.is_empty()
+        !self.away.is_empty()
     }
 
     /// Takes in which arrays run now (name and identity), and tells those that are missing.
@@ -56,10 +56,10 @@ impl Missing {
         let ids: BTreeSet<&String> = runs.values().collect();
         // Without a UUID an array that nobody knows may be any of them, by another name.
         let is_new = |(name, id): (&String, &String)| {
-            name == id && !before.runs.contains_key(name) && !before.missing.contains_key(name)
+            name == id && !before.runs.contains_key(name) && !before.away.contains_key(name)
         };
         let unknown = runs.iter().any(is_new);
-        self.missing.retain(|name, (id, since)| {
+        self.away.retain(|name, (id, since)| {
             let is_back = runs.contains_key(name) || ids.contains(id) || (unknown && name == id);
             !is_back && now.duration_since(*since).abs() < TOLD
         });
@@ -67,6 +67,6 @@ impl Missing {
         if *self != before {
             host.memory.put_now(KEY, self);
         }
-        self.missing.keys().map(String::as_str)
+        self.away.keys().map(String::as_str)
     }
 }
