@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::slopes::{Means, Slope, Slopes, product};
+use super::slopes::{Means, Slope, Slopes, counted, product};
 use super::{DISKS, GRAPHICS_CARDS, NETWORK};
 use crate::power::work::{EXTRAS, Inputs};
 
@@ -42,7 +42,7 @@ impl ByCounter {
         if self.weight > 0.0 {
             self.slopes.add(self.inputs.off(&inputs), off);
         }
-        self.weight = (self.weight + 1.0).min(memory);
+        self.weight = counted(self.weight, memory);
         self.watts += off / self.weight;
         self.inputs.add(&inputs, self.weight);
     }

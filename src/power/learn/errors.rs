@@ -24,6 +24,10 @@ pub(super) const CHANGED: f64 = 12.0 * 3600.0;
 const CHANGED_SAMPLES: f64 = 20.0;
 /// By how much it has changed is told by so many of the latest.
 const LATEST: f64 = 20.0;
+/// Of what was counted before a change this part counts on: it may come back.
+const COMES_BACK: f64 = 0.05;
+/// What is predicted has moved once it did by such a share.
+const MOVED: f64 = 0.02;
 /// What lies within speaks so many times louder against a change.
 const CALM: f64 = 4.0;
 
@@ -66,13 +70,16 @@ pub(super) struct Errors {
     above: [f64; CLASSES],
     #[serde(default)]
     run: Run,
+    /// By what share predictions have moved since what was counted lies where it does.
+    #[serde(default)]
+    moved: f64,
 }
 
 /// Errors beyond one end of the band that have not ended yet: something else has come, or the
 /// machine has changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Run {
-    /// How many more lie beyond than within; below the band less than none.
+    /// For how long more lay beyond than within, s; below the band less than none.
     length: f64,
     /// By class.
     held: [f64; CLASSES],
@@ -100,6 +107,7 @@ impl Default for Errors {
             below: [0.0; CLASSES],
             above: [0.0; CLASSES],
             run: Run::default(),
+            moved: 0.0,
         }
     }
 }
@@ -138,7 +146,7 @@ impl Errors {
         };
         if !firm || beyond == 0.0 {
             self.count(error, seconds);
-            let calm = if firm { CALM } else { 0.0 };
+            let calm = if firm { CALM * seconds } else { 0.0 };
             self.run.length -= self.run.length.clamp(-calm, calm);
             if self.run.length == 0.0 {
                 self.settle();
@@ -148,15 +156,56 @@ impl Errors {
         if self.run.length * beyond < 0.0 {
             self.settle();
         }
-        self.run.length += beyond;
+        self.run.length += beyond * seconds;
         self.run.count += 1.0;
         self.run.off_w += (watts - predicted - self.run.off_w) / self.run.count.min(LATEST);
         add(&mut self.run.held, error, 1.0);
-        if self.run.length.abs() < (CHANGED / seconds).max(CHANGED_SAMPLES) {
+        if self.run.length.abs() < CHANGED || self.run.count < CHANGED_SAMPLES {
             return Noted::Held;
         }
-        // They tell of what is no more.
-        Noted::Changed(std::mem::take(&mut self.run).off_w)
+        // What was before is off by as much from now on.
+        let off_w = std::mem::take(&mut self.run).off_w;
+        for count in self.below.iter_mut().chain(&mut self.above) {
+            *count *= COMES_BACK;
+        }
+        self.move_by(off_w / predicted);
+        Noted::Changed(off_w)
+    }
+
+    /// Takes in that predictions have moved by such a share: what was counted, and may come back,
+    /// is off by so much less, or more.
+    pub(super) fn move_by(&mut self, share: f64) {
+        self.moved += share;
+        if self.moved.abs() < MOVED {
+            return;
+        }
+        let moved = (1.0 + std::mem::take(&mut self.moved)).max(1.0 - LOWEST);
+        let below = std::mem::replace(&mut self.below, [0.0; CLASSES]);
+        let above = std::mem::replace(&mut self.above, [0.0; CLASSES]);
+        for (counts, sign) in [(below, -1.0), (above, 1.0)] {
+            let some = counts.iter().zip(classes());
+            for (count, (from, to)) in some.filter(|(count, _)| **count > 0.0) {
+                let there = |end: f64| (1.0 + sign * end).max(0.0) / moved - 1.0;
+                self.spread(*count, (there(from), there(to)));
+            }
+        }
+    }
+
+    /// Spreads so many errors evenly between two.
+    fn spread(&mut self, many: f64, (one, other): (f64, f64)) {
+        // What lies beyond the last class is in it.
+        let far = edges().fold(0.0, f64::max);
+        let (low, high) = (one.min(other).min(0.99 * far), one.max(other).min(far));
+        let width = (high - low).max(1e-9);
+        for (counts, sign) in [(&mut self.below, -1.0), (&mut self.above, 1.0)] {
+            for (count, (from, to)) in counts.iter_mut().zip(classes()) {
+                let (from, to) = (
+                    f64::min(sign * from, sign * to),
+                    f64::max(sign * from, sign * to),
+                );
+                *count += many * (high.min(to) - low.max(from)).max(0.0) / width;
+            }
+        }
     }
 
     /// Counts the errors of a run that has ended: they are part of what may be.
@@ -225,6 +274,7 @@ impl Errors {
         (NARROWEST..=LOWEST).contains(&self.usual)
             && self.run.length.is_finite()
             && self.run.off_w.is_finite()
+            && self.moved.is_finite()
             && counts.all(|count| count.is_finite() && *count >= 0.0)
     }
 }
@@ -232,6 +282,11 @@ impl Errors {
 /// The upper ends of the classes.
 fn edges() -> impl Iterator<Item = f64> {
     std::iter::successors(Some(SMALLEST), |edge| Some(edge * GROWTH)).take(CLASSES)
+}
+
+/// The classes' ends.
+fn classes() -> impl Iterator<Item = (f64, f64)> {
+    std::iter::once(0.0).chain(edges()).zip(edges())
 }
 
 /// Adds so many to the class of `error`.
@@ -245,8 +300,7 @@ fn add(counts: &mut [f64; CLASSES], error: f64, many: f64) {
 /// The error beyond which so many lie.
 fn end(counts: &[f64; CLASSES], beyond: f64) -> f64 {
     let mut left = beyond;
-    let lower = std::iter::once(0.0).chain(edges());
-    let classes: Vec<_> = counts.iter().zip(lower.zip(edges())).collect();
+    let classes: Vec<_> = counts.iter().zip(classes()).collect();
     for (count, (from, to)) in classes.into_iter().rev() {
         if *count > left {
             // Spread evenly over their class.
@@ -308,6 +362,49 @@ mod tests {
     }
 
     #[test]
+    fn half_a_day_is_half_a_day_however_far_readings_lie_apart() {
+        let mut errors = Errors::default();
+        assert!(note(&mut errors, 0.01, 1000, 10.0).is_empty());
+        // Four hours of a lamp, some readings of which come after a silence.
+        for _ in 0..10 {
+            assert!(note(&mut errors, 0.6, 115, 10.0).is_empty());
+            assert!(note(&mut errors, 0.6, 1, 300.0).is_empty());
+        }
+        assert!(note(&mut errors, 0.6, 2869, 10.0).is_empty());
+        assert_eq!(note(&mut errors, 0.6, 1, 10.0), [60.0]);
+    }
+
+    #[test]
+    fn what_was_before_stays_within_the_band_for_a_while_when_predictions_move_away() {
+        for steps in [1, 40] {
+            let mut errors = Errors::default();
+            assert!(note(&mut errors, 0.0, 1000, 10.0).is_empty());
+            let step = 1.4_f64.powf(1.0 / f64::from(steps));
+            for _ in 0..steps {
+                errors.move_by(step - 1.0);
+            }
+            // 100 W where 140 W are told: 29 % below.
+            let band = errors.band();
+            assert!((0.25..0.5).contains(&band.below), "{steps}: {band:?}");
+            assert!(band.above < 0.05, "{steps}: {band:?}");
+            for _ in 0..steps {
+                errors.move_by(1.0 / step - 1.0);
+            }
+            let band = errors.band();
+            assert!(band.below < 0.5 && band.above < 0.5, "{steps}: {band:?}");
+            // And far away.
+            errors.move_by(-2.0);
+            assert!(errors.is_sane() && errors.band().above > 1.9);
+        }
+        let mut errors = Errors::default();
+        assert!(note(&mut errors, 0.0, 5000, 10.0).is_empty());
+        assert_eq!(note(&mut errors, 0.5, 4320, 10.0), [50.0]);
+        assert!((0.3..0.4).contains(&errors.band().below), "it may go");
+        assert!(note(&mut errors, 0.0, 20_000, 10.0).is_empty());
+        assert!(errors.band().below < 0.05, "it has not");
+    }
+
+    #[test]
     fn what_comes_and_goes_is_within_the_band_and_what_stays_is_a_change() {
         let mut errors = Errors::default();
         assert!(note(&mut errors, 0.01, 8000, 10.0).is_empty());
@@ -325,9 +422,11 @@ mod tests {
         assert_eq!(note(&mut errors, 1.5, 1, 300.0), [150.0]);
         // The same on the other side, which ends what was on.
         assert!(note(&mut errors, 1.5, 10, 300.0).is_empty());
-        assert!(note(&mut errors, -0.5, 100, 300.0).is_empty());
-        assert!((0.4..0.6).contains(&errors.band().below));
-        assert_eq!(note(&mut errors, -0.5, 44, 300.0), [-50.0]);
+        // What was before is known; what is lower still is another change.
+        assert!((0.5..0.7).contains(&errors.band().below));
+        assert!(note(&mut errors, -0.8, 100, 300.0).is_empty());
+        assert!((0.7..0.9).contains(&errors.band().below));
+        assert_eq!(note(&mut errors, -0.8, 44, 300.0), [-80.0]);
         // What stands on little is no reason for anything.
         let infirm = errors.note(Some(100.0), 400.0, 300.0, false);
         assert_eq!((infirm, errors.run), (Noted::Usual, Run::default()));

@@ -1,7 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 /// What meters round to, W, the coarsest first. What is finer makes no difference.
-const STEPS: [f64; 2] = [1.0, 0.1];
+const STEPS: [f64; 5] = [10.0, 5.0, 2.0, 1.0, 0.1];
+/// One that rounds to more than this, W, is only known by readings that differ.
+const USUAL: f64 = 1.0;
+/// So many of them do.
+const DIFFER: u32 = 8;
 /// A multiple of a step is off by no more than this.
 const EXACT: f64 = 1e-6;
 
@@ -10,6 +14,11 @@ const EXACT: f64 = 1e-6;
 pub(super) struct Grain {
     /// W; `None` before the first reading, 0 if there is no telling.
     step_w: Option<f64>,
+    /// The last reading, W, and how many differed from the one before.
+    #[serde(default)]
+    last_w: f64,
+    #[serde(default)]
+    differed: u32,
 }
 
 impl Grain {
@@ -22,16 +31,33 @@ impl Grain {
         let coarsest = self.step_w.unwrap_or(f64::MAX);
         let mut steps = STEPS.into_iter().filter(|step| *step <= coarsest);
         self.step_w = Some(steps.find(|step| is_multiple(*step)).unwrap_or(0.0));
+        let differs = (watts - self.last_w).abs() > EXACT;
+        self.differed = self.differed.saturating_add(u32::from(differs));
+        self.last_w = watts;
+    }
+
+    /// By how many watts they may be off for it.
+    pub(super) fn off_w(self) -> f64 {
+        let step_w = self.step_w.unwrap_or(0.0);
+        let known = if self.differed < DIFFER {
+            step_w.min(USUAL)
+        } else {
+            step_w
+        };
+        known / 2.0
     }
 
     /// By what share of `watts` they may be off for it.
     pub(super) fn share_of(self, watts: f64) -> f64 {
-        self.step_w.unwrap_or(0.0) / 2.0 / watts.max(0.1)
+        self.off_w() / watts.max(0.1)
     }
 
     /// Whether it can be, as it was kept.
     pub(super) fn is_sane(self) -> bool {
-        self.step_w.is_none_or(|step| (0.0..=1.0).contains(&step))
+        let [coarsest, ..] = STEPS;
+        self.step_w
+            .is_none_or(|step| (0.0..=coarsest).contains(&step))
+            && self.last_w.is_finite()
     }
 }
 
@@ -50,6 +76,12 @@ mod tests {
             (&[8.31, 9.0, 24.0], 0.0),
             (&[8.3, 9.0, 24.12, 8.0], 0.0),
             (&[0.3, 0.7], 0.05),
+            // Whole tens: of a few that are alike there is no telling.
+            (&[40.0, 40.0, 50.0], 0.5),
+            (&[20.0, 30.0, 20.0, 30.0, 40.0, 30.0, 20.0, 30.0], 5.0),
+            (&[20.0, 25.0, 20.0, 30.0, 40.0, 30.0, 25.0, 30.0], 2.5),
+            (&[20.0, 24.0, 20.0, 30.0, 42.0, 30.0, 26.0, 30.0], 1.0),
+            (&[20.0, 24.0, 20.0, 30.0, 42.0, 30.0, 25.0, 30.0], 0.5),
         ] {
             let mut grain = Grain::default();
             for watts in readings {
@@ -59,7 +91,10 @@ mod tests {
             assert!((off - want).abs() < 1e-9, "{readings:?}: {off}");
             assert!(grain.is_sane());
         }
-        let odd = Grain { step_w: Some(-1.0) };
+        let odd = Grain {
+            step_w: Some(-1.0),
+            ..Grain::default()
+        };
         assert!(!odd.is_sane());
     }
 

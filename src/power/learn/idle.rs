@@ -4,6 +4,7 @@
 //! trusted is weighed: a machine of one steady load tells nothing of it, and then what such
 //! machines are known for holds, with a band to match.
 
+use super::errors::Band;
 use super::stretches::{Point, USUAL_SPAN};
 use crate::power::curve::shape;
 
@@ -21,10 +22,14 @@ const FEW: f64 = 9.0;
 /// What lies further above the least use, as a share of the way to full load, tells less of what
 /// is below it.
 const NEAR: f64 = 0.25;
-/// Below what was seen, machines rise by such a share more or less than in it.
+/// Below what was seen, machines rise by such a share more or less than in it, …
 const BENDS: f64 = 0.3;
+/// … and in the first steps from doing nothing at all, at which they wake, by such a share.
+const WAKES: f64 = 1.0;
 /// Nine in ten are within so many deviations.
 const NINE_IN_TEN: f64 = 1.64;
+/// By how much a meter of whole watts is off, W.
+const WHOLE_WATTS: f64 = 0.5;
 /// At a use up to this, %, it has as good as nothing to do.
 const AT_REST: f64 = 10.0;
 
@@ -61,11 +66,12 @@ impl Idle {
             weight: 1.0,
             clock: None,
         };
-        Self::of(&[look], reach)
+        Self::of(&[look], reach, WHOLE_WATTS)
     }
 
-    /// What points of a curve tell; they rise in use. `None` without any.
-    pub(super) fn of(points: &[Point], reach: Option<Reach>) -> Option<Self> {
+    /// What points of a curve tell that a meter has taught which is off by so much for its
+    /// rounding; they rise in use. `None` without any.
+    pub(super) fn of(points: &[Point], reach: Option<Reach>, rounds_w: f64) -> Option<Self> {
         let first = points.first()?;
         let from = shape(first.usage_pct);
         let weighed = || {
@@ -94,14 +100,20 @@ impl Idle {
         let line = span_w.mul_add(from - x, y);
         let start = line + (first.watts - line) * (first.weight / FEW).min(1.0);
         let watts = (start - span_w * from).max(0.0);
+        let bends = WAKES + (BENDS - WAKES) * (from / shape(AT_REST)).min(1.0);
         let deviation = known
             .recip()
             .sqrt()
-            .hypot(BENDS * span_w * first.weight.min(1.0));
-        let either = NINE_IN_TEN * (deviation * from).hypot(OFF * start);
+            .hypot(bends * span_w * first.weight.min(1.0));
+        let either = NINE_IN_TEN * (deviation * from).hypot(OFF * start) + rounds_w;
+        // With less to do it draws no more.
+        let most = start + NINE_IN_TEN * OFF * start + rounds_w;
         Some(Self {
             watts,
-            band: ((watts - either).max(0.0), watts + either),
+            band: (
+                (watts - either).max(0.0),
+                (watts + either).min(most).max(watts),
+            ),
             span_w,
             busy_pct: Some(first.usage_pct).filter(|pct| *pct > AT_REST),
         })
@@ -115,6 +127,18 @@ impl Idle {
         Self {
             watts,
             band: ((low + moved).clamp(0.0, watts), high + moved),
+            ..self
+        }
+    }
+
+    /// The same of a machine of which what is told at any load is off by so much.
+    pub(super) fn within(self, off: Band) -> Self {
+        let (low, high) = self.band;
+        Self {
+            band: (
+                low.min(self.watts * (1.0 - off.below)),
+                high.max(self.watts * (1.0 + off.above)),
+            ),
             ..self
         }
     }
@@ -211,13 +235,13 @@ mod tests {
             ),
             ("a large one", &[(80.0, 320.0), (90.0, 340.0)], None, 110.0),
         ] {
-            let idle = Idle::of(&points(seen), reach).unwrap();
+            let idle = Idle::of(&points(seen), reach, 0.0).unwrap();
             let (low, high) = idle.band;
             assert!((low..=high).contains(&truth), "{name}: {idle:?}");
             assert!((low..=high).contains(&idle.watts), "{name}: {idle:?}");
             assert!(idle.watts < seen[0].1, "{name}: {idle:?}");
         }
-        assert_eq!(Idle::of(&[], None), None);
+        assert_eq!(Idle::of(&[], None, 0.0), None);
     }
 
     #[test]
@@ -229,8 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn the_first_steps_from_rest_may_be_steep_and_rest_never_draws_more_than_work() {
+        // 20 W at rest and 24 W at 2 %: it wakes.
+        let seen = points(&[(2.0, 24.0), (50.0, 54.0), (100.0, 75.0)]);
+        let idle = Idle::of(&seen, None, 0.0).unwrap();
+        assert!((idle.band.0..=idle.band.1).contains(&20.0), "{idle:?}");
+        assert!(idle.band.1 < 24.5, "{idle:?}");
+        let rounded = Idle::of(&seen, None, 2.5).unwrap();
+        let wider = |of: Idle| of.band.1 - of.band.0;
+        assert!(wider(rounded) > wider(idle) + 3.0, "{rounded:?}");
+    }
+
+    #[test]
     fn watts_that_seem_to_fall_with_use_still_leave_something_for_the_work() {
-        let idle = Idle::of(&points(&[(5.0, 304.0), (50.0, 302.0)]), Some(FOUR_THREADS)).unwrap();
+        let idle = Idle::of(
+            &points(&[(5.0, 304.0), (50.0, 302.0)]),
+            Some(FOUR_THREADS),
+            0.0,
+        )
+        .unwrap();
         assert!(idle.watts < 303.0 && idle.span_w > 5.0, "{idle:?}");
         let now = idle.beside(300.0, Some(50.0));
         assert!(now.watts < 300.0 && now.band.1 <= 300.0, "{now:?}");

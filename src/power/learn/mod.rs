@@ -33,7 +33,7 @@ use grain::Grain;
 pub(super) use idle::{Idle, Reach};
 pub(super) use lag::{LAGS, Lag};
 use slopes::{Means, Slope, Slopes, product};
-use stretches::{Mean, Point, STRETCHES, between, middles, monotone, span, stretch};
+use stretches::{Mean, Point, STRETCHES, between, middles, monotone, span, stretch, unseen_w};
 
 /// W per GHz of clock in full use: what the same use costs more at a higher clock.
 const FREQUENCY: Slope = Slope {
@@ -193,6 +193,11 @@ impl Learned {
         }
     }
 
+    /// By how much the meter that taught may be off since it rounds, W.
+    pub(super) fn rounds_w(&self) -> f64 {
+        self.grain.off_w()
+    }
+
     /// The machine draws so many watts more than it did, which was seen at the stretch `place`. What
     /// was seen since is known already.
     fn shift(&mut self, place: usize, off_w: f64) {
@@ -290,6 +295,7 @@ impl Learned {
         for mean in &mut self.stretches {
             mean.busy -= mean.busy / memory;
         }
+        let busy: f64 = self.stretches.iter().map(|mean| mean.busy).sum();
         let mut drift = 0.0;
         for mean in self.stretches.iter_mut().skip(stretch(usage_pct)).take(1) {
             let off = mean.extras.off(&inputs.extras);
@@ -300,6 +306,7 @@ impl Learned {
                 let limit = (4.0 * usual * mean.watts).max(1.0);
                 rest = rest.clamp(-limit, limit);
                 drift = rest * mean.busy / mean.weight;
+                self.by_usage.move_by(drift / busy / mean.watts.max(0.1));
             }
             if mean.weight > 2.0 {
                 self.extras.add(off, rest + explained);
@@ -372,7 +379,10 @@ impl Learned {
         let points = monotone(&self.stretches, &self.usual, &slopes);
         let still = [None, Some(0.0), Some(0.0), self.graphics_floor_w];
         let more = product(&slopes, &self.usual.off(&still));
-        Some(Idle::of(&points, reach)?.with(more))
+        let idle = Idle::of(&points, reach, self.rounds_w())?.with(more);
+        // What nobody knows of and comes and goes does so while it idles, too.
+        let known = self.by_usage.is_known().then(|| self.by_usage.band());
+        Some(known.map_or(idle, |band| idle.within(band)))
     }
 
     /// Whether enough was seen for an estimate.
@@ -422,6 +432,7 @@ impl Learned {
         let band = self.by_usage.band();
         if (first.usage_pct..=last.usage_pct).contains(&usage_pct) {
             let watts = between(points, usage_pct, |point| Some(point.watts))?;
+            let band = band.wider(unseen_w(points, usage_pct) / watts.max(0.1));
             return Some(Estimate { watts, band });
         }
         let near = if usage_pct > last.usage_pct {

@@ -131,7 +131,7 @@ impl Means {
         let known = self.mean.iter_mut().zip(&mut self.weight);
         for ((mean, weight), input) in known.zip(inputs) {
             if let Some(input) = input {
-                *weight = (*weight + 1.0).min(memory);
+                *weight = counted(*weight, memory);
                 *mean += (input - *mean) / *weight;
             }
         }
@@ -157,6 +157,12 @@ impl Means {
         let mut sums = self.mean.iter().chain(&self.weight);
         sums.all(|sum| sum.is_finite() && *sum >= 0.0)
     }
+}
+
+/// How many samples count after one more, of about so many that are remembered. One that stands for
+/// long shortens the memory a little, and not at once.
+pub(super) fn counted(weight: f64, memory: f64) -> f64 {
+    (weight + 1.0).min(memory.max(weight * (1.0 - 1.0 / memory)))
 }
 
 /// The sum of products.

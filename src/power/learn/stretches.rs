@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::slopes::{Means, Slope, product};
+use super::slopes::{Means, Slope, counted, product};
 use crate::power::curve::shape;
 use crate::power::work::{CLOCK, EXTRAS, Inputs};
 
@@ -70,7 +70,7 @@ impl Mean {
         extras: &[Option<f64>; EXTRAS],
         memory: f64,
     ) {
-        self.weight = (self.weight + 1.0).min(memory);
+        self.weight = counted(self.weight, memory);
         let share = 1.0 / self.weight;
         self.watts += off_w * share;
         self.usage_pct += (usage_pct - self.usage_pct) * share;
@@ -165,6 +165,24 @@ pub(super) fn between(
         before = Some((point, here));
     }
     before.map(|(_, last)| last)
+}
+
+/// Between two places that were seen watts may be off the usual shape by such a share of their
+/// rise, where the two are idle and full load; the nearer they are the straighter is what lies
+/// between.
+const BULGE: f64 = 0.2;
+
+/// By how many watts [`between`] may be off at `usage_pct`, since nothing was seen there.
+pub(super) fn unseen_w(points: &[Point], usage_pct: f64) -> f64 {
+    let after = points.iter().position(|point| point.usage_pct >= usage_pct);
+    let pair =
+        after.and_then(|after| Some((points.get(after.checked_sub(1)?)?, points.get(after)?)));
+    let Some((from, to)) = pair else {
+        return 0.0;
+    };
+    let (low, high) = (shape(from.usage_pct), shape(to.usage_pct));
+    let share = (shape(usage_pct) - low) / (high - low);
+    BULGE * (to.watts - from.watts) * (high - low) * 4.0 * share * (1.0 - share)
 }
 
 /// How many watts lie between idle and full load: from what was seen, as far as that tells it.

@@ -380,7 +380,7 @@ fn a_guided_calibration_replaces_what_was_known_and_goes_on_learning() {
     for (usage, watts) in points {
         let told = learned.guess(usage, None).unwrap();
         assert!((told.watts / watts - 1.0).abs() < 0.02, "{usage}: {told:?}");
-        assert!((told.band.widest() - BETWEEN_POINTS).abs() < 1e-9);
+        assert!((told.band.widest() - BETWEEN_POINTS).abs() < 3e-3);
     }
     for _ in 0..400 {
         learned.teach(20.0, None, 36.0);
@@ -458,4 +458,43 @@ fn watts_by_use_are_preferred_where_the_counter_tells_nothing() {
         );
         assert!(told.band.widest() < 0.06, "{told:?}");
     }
+}
+
+#[test]
+fn what_lies_between_two_loads_far_apart_is_as_open_as_machines_differ_there() {
+    // Nothing to do, or all hands full: how it goes in between was never seen.
+    let mut learned = Learned::default();
+    for sample in 0..2000 {
+        let (usage, watts) = if sample % 4 == 0 {
+            (95.0, 74.0)
+        } else {
+            (1.0, 20.5)
+        };
+        learned.teach(usage, None, watts);
+    }
+    for (usage, least, most) in [(1.0, 20.5, 20.5), (30.0, 34.0, 46.0), (50.0, 42.0, 57.0)] {
+        let told = learned.guess(usage, None).unwrap();
+        assert!(told.low_w() <= least && most <= told.high_w(), "{told:?}");
+    }
+    let width = |usage| learned.guess(usage, None).unwrap().band.width();
+    assert!(width(1.0) < 0.03 && width(95.0) < 0.03);
+    assert!(width(5.0) < width(50.0));
+}
+
+#[test]
+fn idle_is_told_as_openly_as_the_meter_rounds_and_as_what_comes_and_goes_is_unknown() {
+    let idle = |watts: fn(u32) -> f64| {
+        let mut learned = Learned::default();
+        for sample in 0..3000 {
+            learned.teach(f64::from(sample % 3), None, watts(sample));
+        }
+        learned.idle(None).unwrap()
+    };
+    let holds = |idle: Idle, watts: f64| (idle.band.0..=idle.band.1).contains(&watts);
+    // A board of 4.4 W on a plug of whole watts, a machine of 43 W on one of tens.
+    assert!(holds(idle(|_| 4.0), 4.4));
+    assert!(holds(idle(|n| if n % 3 == 0 { 50.0 } else { 40.0 }), 45.0));
+    // Disks that are at rest for two thirds of the time.
+    let disks = idle(|n| if n % 300 < 100 { 54.5 } else { 30.5 });
+    assert!(holds(disks, 30.0) && holds(disks, 54.0), "{disks:?}");
 }

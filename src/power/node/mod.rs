@@ -187,7 +187,7 @@ impl NodePower {
         let best = best(samples);
         self.teacher.step(up, inputs, samples, best);
         let told = match best {
-            Some((sample, watts)) => Some(measured(sample, watts)),
+            Some((sample, watts)) => Some(self.measured(up, sample, watts)),
             None => self.estimate(inputs.as_ref(), samples),
         };
         let Some(told) = told else {
@@ -213,6 +213,21 @@ impl NodePower {
             dispute: dispute.map(str::to_owned),
             energy_kwh: self.counter.energy_kwh(),
         })
+    }
+
+    /// What `sample` tells. What it does not know yet, or rounds away, is within the band.
+    fn measured(&self, up: Duration, sample: &PowerSample, watts: f64) -> Told {
+        let mut told = measured(sample, watts);
+        if sample.kind == SourceKind::Meter {
+            let (low, high) = told.band;
+            let rounds_w = (self.learned().rounds_w() - RESOLUTION).max(0.0);
+            let since_w = self.teacher.since_w(up, sample);
+            told.band = (
+                (low - rounds_w + since_w.min(0.0)).max(0.0),
+                high + rounds_w + since_w.max(0.0),
+            );
+        }
+        told
     }
 
     /// What of `power_w` is drawn with nothing to do, as well as that is known.
@@ -329,6 +344,9 @@ const fn accuracy(sample: &PowerSample) -> f64 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod homes;
 
 #[cfg(test)]
 mod loads;

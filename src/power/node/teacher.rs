@@ -13,6 +13,10 @@ const RECENT: usize = 90;
 const STEADY: f64 = 5.0;
 /// Only a use that has moved by so much, %, tells the lag.
 const MOVED: f64 = 15.0;
+/// Where more than such a share of readings come while it moves it never rests, and all are learnt.
+const RESTLESS: f64 = 0.95;
+/// That is a share of about the last so many.
+const LATEST: f64 = 60.0;
 /// A reading stands for so long at least and at most; longer only where looks are further apart.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
@@ -28,6 +32,8 @@ pub(super) struct Teacher {
     timed: Option<(String, Timestamp)>,
     /// When the last that was learnt was measured.
     measured: Option<Duration>,
+    /// The share of the latest that came while the use moved.
+    moving: f64,
     /// The newest first.
     recent: VecDeque<Look>,
     /// The least that was measured since the start, W.
@@ -72,6 +78,16 @@ impl Teacher {
         self.floor_w
     }
 
+    /// What the machine draws more now, at `up`, than when `sample` was measured, W, by what is known
+    /// of it; 0 if nothing is.
+    pub(super) fn since_w(&self, up: Duration, sample: &PowerSample) -> f64 {
+        let then = up.saturating_sub(sample.age + self.own.lag().time());
+        let known_w = |place: usize| Some(self.own.at(&self.recent.get(place)?.inputs)?.watts);
+        let then = self.place(then).filter(|place| *place > 0);
+        let both = then.and_then(|then| known_w(0).zip(known_w(then)));
+        both.map_or(0.0, |(now, then)| now - then)
+    }
+
     /// Takes in a look, and what `best` (or, without any, a meter with more on it) says.
     pub(super) fn step(
         &mut self,
@@ -101,11 +117,12 @@ impl Teacher {
         }
     }
 
-    /// Learns from a reading that is new, if the use was steady at its time.
+    /// Learns from a reading that is new, if the use was steady at its time or never is.
     fn learn(&mut self, up: Duration, sample: &PowerSample, watts: f64, plug: Plug) {
         let reading = (sample.source_id.clone(), sample.at);
         let measured = up.saturating_sub(sample.age);
-        if self.timed.as_ref() != Some(&reading) {
+        let is_new = self.timed.as_ref() != Some(&reading);
+        if is_new {
             self.timed = Some(reading.clone());
             self.time(measured, watts, plug);
         }
@@ -117,12 +134,17 @@ impl Teacher {
             return;
         };
         let (look, before) = (self.recent.get(place), self.recent.get(place + 1));
-        if let (Some(look), Some(before)) = (look, before)
-            && (look.inputs.usage_pct - before.inputs.usage_pct).abs() <= STEADY
-        {
-            let inputs = look.inputs;
+        let (Some(look), Some(before)) = (look, before) else {
+            return;
+        };
+        let moves = (look.inputs.usage_pct - before.inputs.usage_pct).abs() > STEADY;
+        let (inputs, apart) = (look.inputs, look.up.saturating_sub(before.up));
+        if is_new {
+            self.moving += (f64::from(moves) - self.moving) / LATEST;
+        }
+        if !moves || self.moving > RESTLESS {
             // What it stands for: the time since the last one.
-            let longest = LONGEST.max(look.up.saturating_sub(before.up));
+            let longest = LONGEST.max(apart);
             let lap = self.measured.replace(measured).map_or(longest, |last| {
                 measured.saturating_sub(last).clamp(SHORTEST, longest)
             });
