@@ -108,8 +108,8 @@ fn known() {
         let services = (0..SHARES.len()).map(|place| {
             had[place] += 10.0 * busy * SHARES[place];
             Counted {
-                group: format!("system.slice/service{place}.service"),
-                service: format!("service{place}"),
+                group: format!("system.slice/service{place}.service").into(),
+                service: format!("service{place}").into(),
                 used: had[place] - early * SHARES[place],
             }
         });

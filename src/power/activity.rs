@@ -93,9 +93,9 @@ const FORGET: usize = 2000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counted {
     /// Its path.
-    pub group: String,
-    /// What it is called.
-    pub service: String,
+    pub group: Arc<str>,
+    /// What it is called; empty while it has no name.
+    pub service: Arc<str>,
     /// What it has used since it began.
     pub used: f64,
 }
@@ -107,8 +107,10 @@ pub struct Tally {
     pub pid: u32,
     /// When it began, in the kernel's ticks: a number that is used again is another process.
     pub start: u64,
-    /// Whose it is.
-    pub owner: Owner,
+    /// In which service it runs; empty for none.
+    pub service: Arc<str>,
+    /// Its command.
+    pub command: Arc<str>,
     /// What it has used since it began.
     pub used: f64,
     /// What a unit of its use counts, 1 for what all have in common.
@@ -122,7 +124,7 @@ pub struct Tally {
 #[derive(Debug, Default)]
 pub struct Counters {
     total: Option<f64>,
-    groups: BTreeMap<String, f64>,
+    groups: HashMap<Arc<str>, f64>,
     processes: HashMap<(u32, u64), f64>,
     /// The begin of the youngest process of the last look.
     youngest: u64,
@@ -148,7 +150,7 @@ impl Counters {
             if one.service.is_empty() {
                 continue;
             }
-            *used.services.entry(one.service.clone()).or_insert(0.0) += grown;
+            add(&mut used.services, &one.service, grown);
         }
         // One that cannot be read for a moment goes on where it was when it is back.
         if last.len() <= FORGET {
@@ -174,18 +176,14 @@ impl Counters {
             if grown > 0.0 {
                 if one.is_apart {
                     // By its bare use, as a counter would have told; its weight follows below.
-                    let service = one.owner.service.clone();
-                    *used.services.entry(service).or_insert(0.0) += grown;
+                    add(&mut used.services, &one.service, grown);
                 }
-                let service = used.services.get_mut(&one.owner.service);
+                let service = used.services.get_mut(&*one.service);
                 // Its service is not known (any more): it runs in none.
-                let owner = if service.is_some() {
-                    one.owner.clone()
-                } else {
-                    Owner {
-                        service: String::new(),
-                        command: one.owner.command.clone(),
-                    }
+                let lives_in = service.as_ref().map_or("", |_| &one.service);
+                let owner = Owner {
+                    service: lives_in.to_owned(),
+                    command: one.command.to_string(),
                 };
                 if let Some(service) = service {
                     *service = (*service + grown * (one.weight - 1.0)).max(0.0);
@@ -196,6 +194,15 @@ impl Counters {
         self.processes = kept;
         let youngest = processes.iter().map(|one| one.start).max();
         self.youngest = youngest.unwrap_or(self.youngest);
+    }
+}
+
+/// Adds so much to what `service` has used.
+fn add(services: &mut BTreeMap<String, f64>, service: &str, used: f64) {
+    if let Some(sum) = services.get_mut(service) {
+        *sum += used;
+    } else {
+        services.insert(service.to_owned(), used);
     }
 }
 

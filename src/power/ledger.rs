@@ -185,9 +185,13 @@ impl Ledger {
                 self.shares.seconds = seconds;
                 self.waiting.add(&watts, seconds);
                 let terms = self.terms;
-                self.services.rank(&watts.services, seconds, terms.services);
+                // Of a process that does nothing it is not known whether it has ended.
+                let lives =
+                    |name: &String| spent.is_none_or(|spent| spent.cpu.services.contains_key(name));
+                self.services
+                    .rank(&watts.services, lives, seconds, terms.services);
                 self.processes
-                    .rank(&watts.processes, seconds, terms.processes);
+                    .rank(&watts.processes, |_| true, seconds, terms.processes);
             }
             let counted = (draw.energy_kwh - before).max(0.0);
             if counted > 0.0 {

@@ -74,8 +74,15 @@ impl<K: Ord + Clone> Roll<K> {
         }
     }
 
-    /// Ranks everybody by what they draw in the long run and settles which `top` are told.
-    pub(super) fn rank(&mut self, watts: &BTreeMap<K, f64>, seconds: f64, top: usize) {
+    /// Ranks everybody by what they draw in the long run and settles which `top` are told; who does
+    /// not live has ended.
+    pub(super) fn rank(
+        &mut self,
+        watts: &BTreeMap<K, f64>,
+        lives: impl Fn(&K) -> bool,
+        seconds: f64,
+        top: usize,
+    ) {
         let pace = (seconds / RANK).min(1.0);
         let quick = (seconds / NOW).min(1.0);
         for (name, watts) in watts {
@@ -90,7 +97,7 @@ impl<K: Ord + Clone> Roll<K> {
         for (name, entry) in &mut self.accounts {
             if !watts.contains_key(name) {
                 entry.rank_w -= entry.rank_w * pace;
-                entry.now_w -= entry.now_w * quick;
+                entry.now_w -= entry.now_w * if lives(name) { quick } else { 1.0 };
             }
         }
         while self.accounts.len() > ACCOUNTS
@@ -121,8 +128,8 @@ impl<K: Ord + Clone> Roll<K> {
         }
     }
 
-    /// Gives whoever has begun to draw much the place of the one that matters least of those that
-    /// draw far less now.
+    /// Gives whoever has begun to draw much the place of one that has ended, or else of the one that
+    /// matters least of those that draw far less now.
     fn make_room(&mut self, top: usize) {
         let untold = self.accounts.iter();
         let untold = untold.filter(|(name, _)| !self.told.contains(*name));
@@ -131,9 +138,13 @@ impl<K: Ord + Clone> Roll<K> {
             return;
         };
         let gives_way = |entry: &Entry| now_w > entry.now_w * AT_ONCE.0 + AT_ONCE.1;
-        let leaves = self.least(|name| {
-            self.told.contains(name) && self.accounts.get(name).is_some_and(gives_way)
-        });
+        let leaves = |fits: fn(&Entry) -> bool| {
+            self.least(|name| {
+                let entry = self.accounts.get(name).filter(|_| self.told.contains(name));
+                entry.is_some_and(|entry| gives_way(entry) && fits(entry))
+            })
+        };
+        let leaves = leaves(|entry| entry.now_w <= 0.0).or_else(|| leaves(|_| true));
         if self.told.len() >= top
             && let Some(leaves) = leaves
         {
@@ -172,10 +183,21 @@ mod tests {
         let mut changes = 0;
         for _ in 0..seconds / 10 {
             let before = roll.told.clone();
-            roll.rank(&watts, 10.0, 3);
+            roll.rank(&watts, |name| name != "ended", 10.0, 3);
             changes += usize::from(roll.told != before);
         }
         changes
+    }
+
+    #[test]
+    fn a_new_load_takes_the_place_of_what_has_ended_before_that_of_what_lives() {
+        let mut roll: Roll<String> = Roll::default();
+        let usual = [("web", 20.0), ("ended", 15.0), ("mail", 2.0)];
+        go_on(&mut roll, &usual, 7200);
+        let now = [("web", 20.0), ("mail", 2.0), ("new", 30.0)];
+        assert_eq!(go_on(&mut roll, &now, 120), 1);
+        let told: Vec<_> = roll.told.iter().map(|name| &**name).collect();
+        assert_eq!(told, ["mail", "new", "web"]);
     }
 
     #[test]

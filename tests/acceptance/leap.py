@@ -107,7 +107,7 @@ class Machine:
 
     def __init__(self, folder):
         self.folder = folder
-        self._files, self._used, self._ticks = {}, {}, [0.0, 0.0]
+        self._files, self._used, self._unseen, self._ticks = {}, {}, {}, [0.0, 0.0]
         self.put("sys/fs/cgroup/cgroup.controllers", "cpu io\n")
         self.put("root/etc/os-release", "NAME=Debian\n")
         self.work(60, {})
@@ -127,18 +127,22 @@ class Machine:
         os.pwrite(file, data, 0)
         os.ftruncate(file, len(data))
 
-    def work(self, seconds, services):
-        """``seconds`` pass in which each of ``services`` keeps so many cores busy; returns how
-        many are."""
+    def work(self, seconds, services, unseen=()):
+        """``seconds`` pass in which each of ``services`` keeps so many cores busy, and of those in
+        ``unseen`` so many more by processes that end before anybody looks; returns how many
+        are."""
+        unseen = dict(unseen)
         for number, (name, cores) in enumerate(services.items()):
             used = self._used[name] = self._used.get(name, 0) + cores * seconds * 1e6
+            more = self._unseen.get(name, 0) + unseen.get(name, 0) * seconds * 1e6
+            self._unseen[name] = more
             group = f"system.slice/{name}.service"
-            self.put(f"sys/fs/cgroup/{group}/cpu.stat", f"usage_usec {used:.0f}\n")
+            self.put(f"sys/fs/cgroup/{group}/cpu.stat", f"usage_usec {used + more:.0f}\n")
             self.put(f"proc/{4000 + number}/cgroup", f"0::/{group}\n")
             self.put(f"proc/{4000 + number}/stat",
                      f"{4000 + number} ({name}d) S 1 1 1 0 -1 0 9 9 9 9 {used / 1e4:.0f} 0 0 0 20 "
                      "0 1 0 700 5 9\n")
-        busy = sum(services.values())
+        busy = sum(services.values()) + sum(unseen.values())
         self._ticks[0] += busy * seconds * 100
         self._ticks[1] += (self.CORES - busy) * seconds * 100
         user, idle = self._ticks
@@ -147,6 +151,18 @@ class Machine:
                  + "".join(f"cpu{n} {core}" for n in range(self.CORES))
                  + "procs_running 1\nprocs_blocked 0\n")
         return busy
+
+    def end(self, name):
+        """A service ends, with its control group and its process."""
+        paths = [path for path in self._files if f"/{name}.service/" in path]
+        stats = [path for path in self._files if path.endswith("/stat")
+                 and f"({name}d)" in (self.folder / path).read_text()]
+        for path in (*paths, *(other for stat in stats
+                               for other in (stat, stat.replace("/stat", "/cgroup")))):
+            os.close(self._files.pop(path))
+            (self.folder / path).unlink()
+        for path in (*paths, *stats):
+            (self.folder / path).parent.rmdir()
 
     def close(self):
         """Closes its files."""

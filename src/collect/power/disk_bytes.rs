@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
+use std::sync::Arc;
 
+use super::homes::ByPath;
 use crate::collect::read::figure;
 use crate::host::{KeptFile, Process, Root};
-use crate::power::{Counted, Counters, Owner, Tally, Use};
+use crate::power::{Counted, Counters, Tally, Use};
 
 /// The kernel counts in these, whatever the disk's own sectors are.
 const SECTOR: f64 = 512.0;
@@ -15,7 +17,7 @@ const SECTOR: f64 = 512.0;
 pub(super) struct DiskBytes {
     root: Root,
     stats: KeptFile,
-    kept: HashMap<String, KeptFile>,
+    kept: HashMap<Arc<str>, KeptFile>,
     counters: Counters,
     buffer: Vec<u8>,
 }
@@ -35,9 +37,9 @@ impl DiskBytes {
     /// group's path; `homes` are the services of `processes`.
     pub(super) fn look(
         &mut self,
-        services: &HashMap<String, String>,
+        services: &ByPath,
         processes: &[Process],
-        homes: &[String],
+        homes: &[Arc<str>],
     ) -> Option<Use> {
         let (disks, total) = self.disks()?;
         let mut spent = Vec::with_capacity(services.len());
@@ -48,12 +50,12 @@ impl DiskBytes {
             // One that has gone, or counts nothing, has used nothing.
             if let Ok(text) = file.read(&mut self.buffer) {
                 spent.push(Counted {
-                    group: path.clone(),
-                    service: name.clone(),
+                    group: Arc::clone(path),
+                    service: Arc::clone(name),
                     used: of_group(text, &disks),
                 });
             }
-            kept.insert(path.clone(), file);
+            kept.insert(Arc::clone(path), file);
         }
         self.kept = kept;
         let tallies = self.tallies(processes, homes).unwrap_or_default();
@@ -91,7 +93,7 @@ impl DiskBytes {
     }
 
     /// What each process has read and written; `None` unless all of them may be asked.
-    fn tallies(&mut self, processes: &[Process], homes: &[String]) -> Option<Vec<Tally>> {
+    fn tallies(&mut self, processes: &[Process], homes: &[Arc<str>]) -> Option<Vec<Tally>> {
         let mut tallies = Vec::with_capacity(processes.len());
         for (process, service) in processes.iter().zip(homes) {
             let path = self.root.proc(&format!("{}/io", process.pid));
@@ -109,10 +111,8 @@ impl DiskBytes {
             tallies.push(Tally {
                 pid: process.pid,
                 start: process.start,
-                owner: Owner {
-                    service: service.clone(),
-                    command: process.name.to_string(),
-                },
+                service: Arc::clone(service),
+                command: Arc::clone(&process.name),
                 used: bytes("read_bytes:") + bytes("write_bytes:"),
                 weight: 1.0,
                 is_apart: false,
@@ -181,8 +181,8 @@ mod tests {
         let dir = dir.path();
         let root = machine(dir, 0, 0);
         let nas = "system.slice/smbd.service";
-        let services: HashMap<_, _> = [(nas, "nas"), ("system.slice/idle.service", "idle")]
-            .map(|(path, name)| (path.to_owned(), name.to_owned()))
+        let services: ByPath = [(nas, "nas"), ("system.slice/idle.service", "idle")]
+            .map(|(path, name)| (path.into(), name.into()))
             .into();
         let stat = format!("sys/fs/cgroup/{nas}/io.stat");
         put(
@@ -195,7 +195,7 @@ mod tests {
             "proc/5/io",
             "rchar: 9\nread_bytes: 1000\nwrite_bytes: 500\n",
         );
-        let homes = ["nas".to_owned(), String::new()];
+        let homes = ["nas".into(), "".into()];
         let both = [process(5), process(6)];
         let mut bytes = DiskBytes::new(&root);
         assert_eq!(bytes.look(&services, &both, &homes), None);

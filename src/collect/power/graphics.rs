@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -82,7 +83,7 @@ impl Graphics {
     pub(super) fn look(
         &mut self,
         processes: &[Process],
-        homes: &[String],
+        homes: &[Arc<str>],
         told: &HashMap<u32, f64>,
     ) -> Option<Use> {
         if self.looks.is_multiple_of(AGAIN) {
@@ -107,7 +108,7 @@ impl Graphics {
             }
             if share > 0.0 {
                 let owner = Owner {
-                    service: service.clone(),
+                    service: service.to_string(),
                     command: process.name.to_string(),
                 };
                 used.add(owner, share);
@@ -301,7 +302,7 @@ mod tests {
         let dir = dir.path();
         let root = Root::new(dir.join("proc"), dir.join("sys"), dir.join("root"));
         let all = [process(5, "ffmpeg"), process(6, "sh")];
-        let homes = ["jellyfin".to_owned(), String::new()];
+        let homes = ["jellyfin".into(), "".into()];
         let nobody = HashMap::new();
         assert_eq!(Graphics::new(&root).look(&all, &homes, &nobody), None);
         fs::create_dir_all(dir.join("sys/class/drm/renderD128")).unwrap();
@@ -354,7 +355,7 @@ mod tests {
             );
             put(dir, "proc/5/fdinfo/3", &text);
         };
-        let (all, homes) = ([process(5, "ffmpeg")], ["jellyfin".to_owned()]);
+        let (all, homes) = ([process(5, "ffmpeg")], ["jellyfin".into()]);
         let mut graphics = Graphics::new(&root);
         let mut look = || graphics.look(&all, &homes, &HashMap::new()).unwrap();
         say(1_000, 0, 50_000);

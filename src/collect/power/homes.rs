@@ -1,6 +1,7 @@
 //! In which service each process lives.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::host::{Process, Root};
 
@@ -16,31 +17,34 @@ pub(super) struct Homes {
 
 #[derive(Debug, Default)]
 struct Home {
-    service: Option<String>,
+    service: Option<Arc<str>>,
     /// Its service is known by systemd's tree alone, not by the one that counts.
     is_apart: bool,
     looks: u32,
 }
 
-/// The control groups that are services, as names by path.
+/// Services' names by the path of their control group.
+pub(super) type ByPath = HashMap<Arc<str>, Arc<str>>;
+
+/// The control groups that are services.
 pub(super) struct Places<'a> {
     /// The controller that counts processor time, empty for version 2, and its groups.
-    pub(super) counted: (&'a str, &'a HashMap<String, String>),
+    pub(super) counted: (&'a str, &'a ByPath),
     /// Those of systemd's own tree, where version 1 counts only some of them.
-    pub(super) named: &'a HashMap<String, String>,
+    pub(super) named: &'a ByPath,
 }
 
 /// The name of systemd's own tree beside those of version 1.
 const SYSTEMD: &str = "name=systemd";
 
 impl Homes {
-    /// The service of each of `processes`, in their order.
+    /// The service of each of `processes`, in their order; empty for none.
     pub(super) fn of(
         &mut self,
         root: &Root,
         processes: &[Process],
         places: &Places<'_>,
-    ) -> Vec<String> {
+    ) -> Vec<Arc<str>> {
         let mut known = HashMap::with_capacity(processes.len());
         let mut homes = Vec::with_capacity(processes.len());
         for process in processes {
@@ -73,7 +77,7 @@ impl Homes {
     }
 }
 
-fn lives_in(text: &str, services: &HashMap<String, String>, controller: &str) -> Option<String> {
+fn lives_in(text: &str, services: &ByPath, controller: &str) -> Option<Arc<str>> {
     let path = text.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
@@ -84,7 +88,7 @@ fn lives_in(text: &str, services: &HashMap<String, String>, controller: &str) ->
     let mut path = path.trim_start_matches("/..").trim_start_matches('/');
     loop {
         if let Some(name) = services.get(path) {
-            return Some(name.clone());
+            return Some(Arc::clone(name));
         }
         path = path.rsplit_once('/')?.0;
     }
@@ -99,13 +103,13 @@ mod tests {
     fn a_process_lives_in_the_service_whose_group_holds_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::new(dir.path().into(), "/".into(), "/".into());
-        let services: HashMap<_, _> = [
+        let services: ByPath = [
             ("system.slice/jellyfin.service", "jellyfin"),
             ("docker/abc", "paperless"),
         ]
-        .map(|(path, name)| (path.to_owned(), name.to_owned()))
+        .map(|(path, name)| (path.into(), name.into()))
         .into();
-        let named = HashMap::from([("system.slice/ssh.service".to_owned(), "ssh".to_owned())]);
+        let named = ByPath::from([("system.slice/ssh.service".into(), "ssh".into())]);
         let process = |pid: u32, start| Process {
             pid,
             start,
@@ -128,7 +132,7 @@ mod tests {
             let home = homes.of(&root, &one, &places).pop().unwrap();
             (home, homes.is_apart(&one[0]))
         };
-        let counted = |name: &str| (name.to_owned(), false);
+        let counted = |name: &str| (Arc::from(name), false);
         let none = counted("");
         put(1, "0::/system.slice/jellyfin.service/inner/deeper\n");
         assert_eq!(ask(1, 1, ""), counted("jellyfin"));
@@ -150,7 +154,7 @@ mod tests {
             4,
             "4:cpu,cpuacct:/\n1:name=systemd:/system.slice/ssh.service\n0::/\n",
         );
-        assert_eq!(ask(4, 9, "cpuacct"), ("ssh".to_owned(), true));
+        assert_eq!(ask(4, 9, "cpuacct"), ("ssh".into(), true));
         for odd in ["", "0", "0:", "0:cpuacct", "\u{0}:::"] {
             put(3, odd);
             assert_eq!(ask(3, 1, "cpuacct"), none, "{odd}");

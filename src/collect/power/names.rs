@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::cgroup::{Group, Who};
 use crate::collect::services::containers::NAMES;
 use crate::config::GroupConfig;
 use crate::host::{Host, Root};
 use crate::model::glob;
+
+/// Where nobody has such a user id, it is looked for again only after being asked so often.
+const AGAIN: u32 = 30;
 
 /// Finds names, and remembers those that cost a file to find.
 pub(super) struct Names {
@@ -17,6 +21,8 @@ pub(super) struct Names {
     containers: HashMap<String, String>,
     /// People's names by user id.
     users: HashMap<u32, String>,
+    /// How often was asked for user ids that nobody has.
+    strangers: HashMap<u32, u32>,
 }
 
 impl Names {
@@ -26,6 +32,7 @@ impl Names {
             groups,
             containers: HashMap::new(),
             users: HashMap::new(),
+            strangers: HashMap::new(),
         }
     }
 
@@ -43,7 +50,7 @@ impl Names {
         let holds = |config: &&GroupConfig| config.services.iter().any(|one| glob(one, &name));
         let group = self.groups.iter().find(holds);
         Name {
-            text: group.map_or(name, |group| group.name.clone()),
+            text: group.map_or(&*name, |group| &group.name).into(),
             is_its_own,
         }
     }
@@ -51,7 +58,11 @@ impl Names {
     /// A person by user id. Who is not known may have been added since.
     fn user(&mut self, id: u32) -> String {
         if !self.users.contains_key(&id) {
-            self.users = users(&self.host.root);
+            let asked = self.strangers.entry(id).or_insert(0);
+            if asked.is_multiple_of(AGAIN) {
+                self.users = users(&self.host.root);
+            }
+            *asked = asked.wrapping_add(1);
         }
         let known = self.users.get(&id);
         known.map_or_else(|| id.to_string(), Clone::clone)
@@ -82,7 +93,7 @@ impl Names {
 /// What a group is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
     /// Not only the begin of an id, which may give way to a name.
     pub(super) is_its_own: bool,
 }
@@ -118,4 +129,46 @@ fn users(root: &Root) -> HashMap<u32, String> {
         Some((id.parse().ok()?, name.to_owned()))
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Clock;
+    use crate::host::testing::put;
+
+    #[test]
+    fn a_user_id_that_nobody_has_is_looked_up_only_now_and_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::captured(dir.path(), Clock::set_to(jiff::Timestamp::UNIX_EPOCH));
+        let mut names = Names::new(host, Vec::new());
+        let mut of = |id| {
+            let group = Group {
+                path: "user.slice".into(),
+                who: Who::User(id),
+            };
+            names.of(&group).text
+        };
+        assert_eq!(&*of(1000), "user-1000", "there is no file");
+        put(
+            dir.path(),
+            "root/etc/passwd",
+            "anna:x:1000:1000::/:/bin/sh\n",
+        );
+        let told: Vec<_> = (0..AGAIN).map(|_| of(1000)).collect();
+        let unknown = told.iter().filter(|name| &***name == "user-1000").count();
+        assert_eq!(
+            (unknown, told.last().map(|name| &**name)),
+            (29, Some("user-anna"))
+        );
+        // Somebody else is looked up at once, and who is known needs no file.
+        put(
+            dir.path(),
+            "root/etc/passwd",
+            "ben:x:1001:1001::/:/bin/sh\nanna:x:1000:1::/:/\n",
+        );
+        assert_eq!(&*of(1001), "user-ben");
+        std::fs::remove_file(dir.path().join("root/etc/passwd")).unwrap();
+        assert_eq!([&*of(1000), &*of(1001)], ["user-anna", "user-ben"]);
+    }
 }

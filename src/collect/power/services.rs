@@ -1,11 +1,12 @@
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cgroup;
 use super::disk_bytes::DiskBytes;
 use super::graphics::Graphics;
-use super::homes::{Homes, Places};
+use super::homes::{ByPath, Homes, Places};
 use super::names::{Name, Names};
 use super::speeds::Speeds;
 use crate::collect::read::{cannot_read, figure, nonsense};
@@ -13,7 +14,7 @@ use crate::collect::{Collect, CollectError, Slot};
 use crate::config::GroupConfig;
 use crate::host::{Host, KeptFile, Process, Processes, Root};
 use crate::model::Reading;
-use crate::power::{Activity, Counted, Counters, DiskUse, Owner, Spent, Tally};
+use crate::power::{Activity, Counted, Counters, DiskUse, Spent, Tally};
 
 /// So many looks a container waits for its engine to tell its name, and what it uses is nobody's: it is
 /// not told by its id first and then by its name.
@@ -56,6 +57,8 @@ struct Services {
 
 /// A control group that was seen before.
 struct Service {
+    /// Its control group below the tree's root.
+    path: Arc<str>,
     name: Name,
     /// How often it was looked at without a name of its own.
     looks: u32,
@@ -73,6 +76,7 @@ impl Collect for Services {
         for group in groups {
             let known = self.kept.remove(&group.path);
             let mut service = known.unwrap_or_else(|| Service {
+                path: tree.path(&group.path),
                 name: self.names.of(&group),
                 looks: 0,
                 file: KeptFile::new(group.path.join(tree.file)),
@@ -85,9 +89,9 @@ impl Collect for Services {
             }
             let waits = service.looks > 0 && service.looks <= PATIENCE;
             let name = if waits && !service.name.is_its_own && self.names.are_told() {
-                String::new()
+                Arc::default()
             } else {
-                service.name.text.clone()
+                Arc::clone(&service.name.text)
             };
             // One that has gone meanwhile is no fault.
             let seconds = service
@@ -96,15 +100,14 @@ impl Collect for Services {
                 .ok()
                 .and_then(tree.seconds);
             if let Some(seconds) = seconds {
+                if !name.is_empty() {
+                    paths.insert(Arc::clone(&service.path), Arc::clone(&name));
+                }
                 spent.push(Counted {
-                    group: group.path.to_string_lossy().into_owned(),
-                    service: name.clone(),
+                    group: Arc::clone(&service.path),
+                    service: name,
                     used: seconds,
                 });
-                let path = group.path.strip_prefix(&tree.root);
-                let path = path.ok().and_then(|path| path.to_str());
-                let path = path.filter(|_| !name.is_empty());
-                paths.extend(path.map(|path| (path.to_owned(), name)));
                 kept.insert(group.path, service);
             }
         }
@@ -167,7 +170,7 @@ impl Services {
 /// The processor time of every process so far.
 fn tallies(
     processes: &[Process],
-    services: &[String],
+    services: &[Arc<str>],
     homes: &Homes,
     weights: &HashMap<u32, f64>,
 ) -> Vec<Tally> {
@@ -175,10 +178,8 @@ fn tallies(
     both.map(|(process, service)| Tally {
         pid: process.pid,
         start: process.start,
-        owner: Owner {
-            service: service.clone(),
-            command: process.name.to_string(),
-        },
+        service: Arc::clone(service),
+        command: Arc::clone(&process.name),
         used: figure(process.ticks) / TICKS_PER_SECOND,
         weight: (process.core)
             .and_then(|core| weights.get(&core).copied())
@@ -231,17 +232,25 @@ impl Tree {
     }
 
     /// The services of systemd's own tree, by path.
-    fn named(&self, names: &mut Names) -> HashMap<String, String> {
+    fn named(&self, names: &mut Names) -> ByPath {
         let Some(root) = &self.systemd else {
-            return HashMap::new();
+            return ByPath::new();
         };
         let groups = cgroup::groups(root).into_iter();
-        let services = groups.filter_map(|group| {
-            let path = group.path.strip_prefix(root).ok()?.to_str()?.to_owned();
-            Some((path, names.of(&group).text))
-        });
+        let services = groups.map(|group| (below(root, &group.path), names.of(&group).text));
         services.collect()
     }
+
+    /// The path of a control group below the root.
+    fn path(&self, group: &Path) -> Arc<str> {
+        below(&self.root, group)
+    }
+}
+
+fn below(root: &Path, group: &Path) -> Arc<str> {
+    // A group whose name is no text is none.
+    let path = group.strip_prefix(root).unwrap_or(group);
+    path.to_string_lossy().into()
 }
 
 /// Seconds that a processor (`cpu0 `), or all of them (`cpu `), were busy, without what a hypervisor

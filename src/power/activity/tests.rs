@@ -15,17 +15,19 @@ fn groups(list: &[(&str, f64)]) -> Vec<Counted> {
 
 fn group(group: &str, service: &str, used: f64) -> Counted {
     Counted {
-        group: group.to_owned(),
-        service: service.to_owned(),
+        group: group.into(),
+        service: service.into(),
         used,
     }
 }
 
 fn tally(pid: u32, start: u64, owner: &str, used: f64) -> Tally {
+    let owner = Owner::from(owner.to_owned());
     Tally {
         pid,
         start,
-        owner: Owner::from(owner.to_owned()),
+        service: owner.service.into(),
+        command: owner.command.into(),
         used,
         weight: 1.0,
         is_apart: false,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::collect::services::containers::NAMES;
 use crate::host::Clock;
+use std::collections::BTreeMap;
 use std::fs;
 
 struct Machine {
@@ -275,6 +276,39 @@ fn a_container_whose_engine_tells_names_waits_for_its_own() {
     let waited = told.iter().filter(|told| !**told).count();
     assert_eq!(waited, usize::try_from(PATIENCE).unwrap());
     assert_eq!(told.last(), Some(&true));
+}
+
+#[test]
+fn a_container_that_nobody_names_is_looked_for_only_now_and_then() {
+    let mut machine = Machine::new(&[]);
+    let group = format!("system.slice/docker-{ID}.scope");
+    let mut names = Vec::new();
+    for look in 0..200_u64 {
+        machine.spend(&group, look * 1_000_000);
+        machine.busy(look * 1_000);
+        machine.sample().unwrap();
+        let services = machine.activity.take().map(|spent| spent.cpu.services);
+        names.extend(services.into_iter().flat_map(BTreeMap::into_keys));
+        // An engine begins to tell names in the midst of it.
+        if look == 100 {
+            let listed: HashMap<&str, &str> = [(ID, "paperless")].into();
+            machine.host.memory.put(NAMES, &listed);
+        }
+    }
+    let unnamed = names.iter().position(|name| name == "paperless").unwrap();
+    assert!(
+        names
+            .iter()
+            .take(unnamed)
+            .all(|name| name.starts_with("container-00112233"))
+    );
+    assert!(names.iter().skip(unnamed).all(|name| name == "paperless"));
+    // Not at the next look, and not much later.
+    let waited = unnamed - 100;
+    assert!(
+        (2..=usize::try_from(AGAIN).unwrap()).contains(&waited),
+        "{waited}"
+    );
 }
 
 #[test]
