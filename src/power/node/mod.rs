@@ -346,7 +346,4 @@ const fn accuracy(sample: &PowerSample) -> f64 {
 mod tests;
 
 #[cfg(test)]
-mod homes;
-
-#[cfg(test)]
 mod loads;

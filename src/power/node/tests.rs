@@ -1,3 +1,5 @@
+mod homes;
+
 use super::*;
 use crate::power::testing::close;
 

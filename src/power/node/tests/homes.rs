@@ -2,7 +2,7 @@
 //! within their band, while the meter speaks and once it is gone.
 
 use super::*;
-use crate::power::{Kind, SourceKind};
+use crate::power::Kind;
 
 /// Seconds between two looks.
 const TICK: u64 = 120;
