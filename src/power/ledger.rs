@@ -81,8 +81,6 @@ pub struct Ledger {
     other: Account,
     services: Roll<String>,
     processes: Roll<Owner>,
-    /// The least that graphics cards were seen with, W.
-    gpu_floor: Option<f64>,
     /// What a meter has taught of disks, W; what is known beforehand goes before it.
     disk_w: Option<f64>,
     last: Option<(Duration, f64)>,
@@ -156,23 +154,18 @@ impl Ledger {
     }
 
     /// Takes in what the machine draws at the monotonic time `up`, what was used since the last
-    /// look, what graphics cards draw, and what `energy_kwh` that were counted since then cost.
+    /// look, what graphics cards draw above idle, and what `energy_kwh` that were counted since then cost.
     pub fn step(
         &mut self,
         up: Duration,
         draw: &Draw,
         spent: Option<&Spent>,
-        gpu_w: Option<f64>,
+        graphics_w: Option<f64>,
         cost_of: impl FnOnce(f64) -> f64,
     ) -> Parts {
-        let gpu_above = gpu_w.map(|gpu_w| {
-            let floor = self.gpu_floor.map_or(gpu_w, |floor| floor.min(gpu_w));
-            self.gpu_floor = Some(floor);
-            gpu_w - floor
-        });
         let disks = spent.and_then(|spent| spent.disk.as_ref());
         let above = Above {
-            gpu: gpu_above.unwrap_or(0.0),
+            gpu: graphics_w.unwrap_or(0.0),
             disk: disks.and_then(|disks| disks.busy).unwrap_or(0.0) * self.disk_w().unwrap_or(0.0),
         };
         let watts = Watts::split(draw, spent, above);
@@ -200,7 +193,7 @@ impl Ledger {
                 self.book(counted, cost, known);
             }
         }
-        self.parts(&watts, gpu_above.is_some())
+        self.parts(&watts, graphics_w.is_some())
     }
 
     /// Books what was drawn while nobody watched, kWh, and its cost: nobody knows for whom.

@@ -252,6 +252,7 @@ impl Works {
             self.setup.activity.want_disks();
         }
         let graphics_w = gpu(&samples);
+        let above_w = self.node.graphics_w();
         let doings = Doings {
             cpu: work.usage_pct,
             graphics: graphics_w,
@@ -284,7 +285,7 @@ impl Works {
         };
         let parts = self
             .ledger
-            .step(up, &draw, spent.as_ref(), graphics_w, |kwh| kwh * mean);
+            .step(up, &draw, spent.as_ref(), above_w, |kwh| kwh * mean);
         let shares = self.ledger.shares();
         let is_estimated = draw.is_estimated();
         let currency = self.till.money().currency();

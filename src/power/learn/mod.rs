@@ -399,6 +399,18 @@ impl Learned {
         known.then_some(slope)
     }
 
+    /// What a meter has taught of a watt that a graphics card says it draws: so many at the wall.
+    pub(super) fn graphics_slope(&self) -> f64 {
+        let slopes = self.extras.solve(&SLOPES);
+        let slope = slopes.get(GRAPHICS).copied();
+        slope.unwrap_or(GRAPHICS_CARDS.assumed)
+    }
+
+    /// Whether a graphics card has told what it draws while a meter was heard.
+    pub(super) fn knows_graphics(&self) -> bool {
+        self.graphics_floor_w.is_some()
+    }
+
     fn by_counter(&self, inputs: &Inputs) -> Option<Estimate> {
         let watts = self.counter.at(inputs);
         let watts = watts.filter(|_| self.by_counter.is_known())?;

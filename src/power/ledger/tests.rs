@@ -142,41 +142,20 @@ fn of_a_gap_it_is_not_known_who_it_was_for() {
 }
 
 #[test]
-fn graphics_cards_have_a_part_of_their_own_above_their_least() {
+fn graphics_cards_have_a_part_of_their_own() {
     let mut ledger = self::ledger(10);
     let used = spent(10.0, &[("a", 5.0)]);
-    ledger.step(
-        at(0),
-        &draw(80.0, 50.0, 0.0),
-        Some(&used),
-        Some(15.0),
-        |_| 0.0,
-    );
-    ledger.step(
-        at(10),
-        &draw(200.0, 50.0, 0.0),
-        Some(&used),
-        Some(115.0),
-        |_| 0.0,
-    );
-    let parts = ledger.step(
-        at(20),
-        &draw(200.0, 50.0, 0.0),
-        Some(&used),
-        Some(115.0),
-        |_| 0.0,
-    );
+    let mut at_work = |seconds, power_w, graphics_w| {
+        let draw = draw(power_w, 50.0, 0.0);
+        ledger.step(at(seconds), &draw, Some(&used), Some(graphics_w), |_| 0.0)
+    };
+    at_work(0, 80.0, 0.0);
+    let parts = at_work(10, 200.0, 100.0);
     close(parts.gpu.unwrap().power_w, 100.0);
     close(of(&parts, "a").unwrap().power_w, 25.0);
     close(sums(&parts).0, 200.0);
     // It never says more than the machine draws.
-    let parts = ledger.step(
-        at(30),
-        &draw(60.0, 50.0, 0.0),
-        Some(&used),
-        Some(900.0),
-        |_| 0.0,
-    );
+    let parts = at_work(20, 60.0, 885.0);
     close(parts.gpu.unwrap().power_w, 10.0);
     close(sums(&parts).0, 60.0);
 }
@@ -414,16 +393,16 @@ fn graphics_and_disks_go_to_who_used_them_and_the_sum_stays() {
         at(0),
         &draw(50.0, 50.0, 0.0),
         Some(&spent),
-        Some(15.0),
+        Some(0.0),
         |_| 0.0,
     );
     for look in 1..3 {
         let whole = draw(174.0, 50.0, 0.0);
-        let parts = ledger.step(at(look * 10), &whole, Some(&spent), Some(115.0), |_| 0.0);
+        let parts = ledger.step(at(look * 10), &whole, Some(&spent), Some(100.0), |_| 0.0);
         close(sums(&parts).0, 174.0);
     }
     let whole = draw(174.0, 50.0, 0.0);
-    let parts = ledger.step(at(30), &whole, Some(&spent), Some(115.0), |_| 0.0);
+    let parts = ledger.step(at(30), &whole, Some(&spent), Some(100.0), |_| 0.0);
     // 124 W above idle: 100 of graphics, 4 of disks, 20 of the processor.
     close(of(&parts, "ai").unwrap().power_w, 80.0);
     close(parts.gpu.unwrap().power_w, 20.0);
@@ -435,7 +414,7 @@ fn graphics_and_disks_go_to_who_used_them_and_the_sum_stays() {
         gpu: Some(Use::default()),
         ..spent
     };
-    let parts = ledger.step(at(40), &whole, Some(&nobody), Some(115.0), |_| 0.0);
+    let parts = ledger.step(at(40), &whole, Some(&nobody), Some(100.0), |_| 0.0);
     close(parts.gpu.unwrap().power_w, 100.0);
     close(sums(&parts).0, 174.0);
 }

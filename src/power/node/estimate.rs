@@ -1,3 +1,4 @@
+use super::cards::Graphics;
 use super::{NodePower, Told};
 use crate::model::Source;
 use crate::power::work::Inputs;
@@ -5,6 +6,9 @@ use crate::power::{PowerSample, Scope};
 
 /// Of what always flows through a plug with more on it, the share that is taken for the machine's.
 const MOST: f64 = 0.8;
+/// What a watt of a graphics card comes to at the wall at least, likely and at most: a supply that is
+/// at work loses a tenth, and cards tell their watts to some hundredths.
+const CARDS: (f64, f64, f64) = (1.0, 1.1, 1.3);
 
 impl NodePower {
     /// What the node is likely to draw while nothing measures it alone.
@@ -13,7 +17,7 @@ impl NodePower {
         inputs: Option<&Inputs>,
         samples: &[PowerSample],
     ) -> Option<Told> {
-        let mut told = self.reckon(inputs?)?;
+        let mut told = self.reckon(inputs?, self.graphics.unwrap_or_default())?;
         // It cannot draw more than all that is on its plug.
         let shared = samples.iter().find(|sample| sample.scope == Scope::Shared);
         let whole = shared
@@ -27,8 +31,16 @@ impl NodePower {
         Some(told)
     }
 
-    /// The same, whatever else is on its plug.
-    pub(super) fn reckon(&self, inputs: &Inputs) -> Option<Told> {
+    /// The same, whatever else is on its plug. What knows only the processor lacks the `graphics`.
+    pub(super) fn reckon(&self, inputs: &Inputs, graphics: Graphics) -> Option<Told> {
+        let beside = |(low, watts, high): (f64, f64, f64), card_w: f64| {
+            let (least, likely, most) = CARDS;
+            (
+                low + card_w * least,
+                watts + card_w * likely,
+                high + card_w * most,
+            )
+        };
         let told = |(low, watts, high), source, basis| Told {
             watts,
             band: (low, high),
@@ -37,12 +49,18 @@ impl NodePower {
             doubt: None,
             counter: None,
         };
-        if let Some(found) = self.teacher.own().at(inputs) {
+        let own = self.teacher.own();
+        if let Some(found) = own.at(inputs) {
             let band = (found.low_w(), found.watts, found.high_w());
+            // A guided calibration tells of the processor alone.
+            let lacks = !own.knows_graphics();
+            let band = beside(band, if lacks { graphics.above } else { 0.0 });
             return Some(told(band, Source::Calibrated, None));
         }
         if let Some(curve) = self.curve {
-            return Some(told(curve.at(inputs.usage_pct), Source::Model, None));
+            // What was read off a meter with nothing to do has the cards at rest in it.
+            let band = beside(curve.at(inputs.usage_pct), graphics.above);
+            return Some(told(band, Source::Model, None));
         }
         if let Some(band) = self.beside_others(inputs) {
             let basis = "a meter with more on it".to_owned();
@@ -53,6 +71,7 @@ impl NodePower {
             Some(rapl_w) => (Source::Rapl, prior.beside(rapl_w)),
             None => (Source::Prior, prior.at(inputs.usage_pct)),
         };
+        let band = beside(band, graphics.whole);
         Some(told(band, source, Some(prior.basis.clone())))
     }
 

@@ -1,3 +1,4 @@
+mod cards;
 mod counter;
 mod estimate;
 mod teacher;
@@ -9,6 +10,7 @@ use super::learn::{Idle, Learned, Reach};
 use super::work::{Inputs, rapl};
 use super::{Curve, Gap, PowerSample, Prior, Scope, SourceKind, Work};
 use crate::model::Source;
+use cards::{Cards, Graphics};
 use counter::Counter;
 pub use counter::Mark;
 use teacher::Teacher;
@@ -56,7 +58,8 @@ impl Draw {
 /// or a battery that is being drained. Without any of them the watts are estimated, by the first
 /// of these that there is: what a meter has taught about this machine ([`Source::Calibrated`]),
 /// the configured curve ([`Source::Model`]), the processor's counters with the rest of the machine
-/// assumed ([`Source::Rapl`]), its kind ([`Source::Prior`]).
+/// assumed ([`Source::Rapl`]), its kind ([`Source::Prior`]). What graphics cards of their own say
+/// they draw comes on top of all that knows only the processor.
 #[derive(Debug, Clone)]
 pub struct NodePower {
     curve: Option<Curve>,
@@ -64,6 +67,9 @@ pub struct NodePower {
     teacher: Teacher,
     dispute: Dispute,
     counter: Counter,
+    cards: Cards,
+    /// What cards drew at the last look.
+    graphics: Option<Graphics>,
 }
 
 /// Watts, their band, their source and what they are judged by.
@@ -87,6 +93,8 @@ impl NodePower {
             teacher: Teacher::default(),
             dispute: Dispute::default(),
             counter: Counter::new(energy_kwh, Gap::default()),
+            cards: Cards::default(),
+            graphics: None,
         }
     }
 
@@ -140,7 +148,7 @@ impl NodePower {
     /// What would be estimated of `work` without any meter, W.
     pub fn estimated_w(&self, work: &Work) -> Option<f64> {
         let inputs = Inputs::of(work, &[])?;
-        Some(self.reckon(&inputs)?.watts)
+        Some(self.reckon(&inputs, Graphics::default())?.watts)
     }
 
     /// By how much the meter lags.
@@ -152,6 +160,11 @@ impl NodePower {
     /// W.
     pub fn disk_w(&self) -> Option<f64> {
         self.teacher.own().disk_w()
+    }
+
+    /// What graphics cards draw above what they do at rest, at the wall, W; `None` if none tells.
+    pub fn graphics_w(&self) -> Option<f64> {
+        Some(self.graphics?.above * self.teacher.own().graphics_slope())
     }
 
     /// The counter, kWh.
@@ -185,6 +198,7 @@ impl NodePower {
     pub fn step(&mut self, up: Duration, samples: &[PowerSample], work: &Work) -> Option<Draw> {
         let inputs = Inputs::of(work, samples);
         let best = best(samples);
+        self.graphics = self.cards.look(samples);
         self.teacher.step(up, inputs, samples, best);
         let told = match best {
             Some((sample, watts)) => Some(self.measured(up, sample, watts)),
@@ -252,11 +266,21 @@ impl NodePower {
             .map(|floor_w| said(floor_w, floor_w, 1.0));
         let looked = || look().or(floor).filter(|_| measured);
         let assumed = self.prior.as_ref();
-        let assumed = assumed.map(|kind| said(kind.curve.idle_w, kind.curve.max_w, kind.spread));
+        let rest_w = self.rest_w();
+        let assumed = assumed.map(|kind| {
+            let Curve { idle_w, max_w } = kind.curve;
+            said(idle_w + rest_w, max_w + rest_w, kind.spread)
+        });
         let known = learned.or(given).or_else(looked).or(assumed);
         known
             .unwrap_or_else(|| said(power_w, power_w, 1.0))
             .beside(power_w, usage_pct.filter(|_| measured))
+    }
+
+    /// What graphics cards draw at rest, at the wall, W.
+    fn rest_w(&self) -> f64 {
+        let cards = self.graphics.unwrap_or_default();
+        (cards.whole - cards.above) * self.teacher.own().graphics_slope()
     }
 
     /// What is known of the way from idle to full load before anything is learnt.
