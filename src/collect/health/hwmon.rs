@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::beside::Beside;
 use super::chip::Chip;
 use super::naming;
 use super::quantity::{ALARMS, Quantity};
@@ -50,7 +51,13 @@ struct Hwmon {
 }
 
 /// The sensors of one chip.
-struct Group {
+enum Group {
+    OfChip(Vec<Sensor>),
+    /// The disk itself is asked, and may hang.
+    OfDisk(Beside<DiskSensors, Vec<Reading>>),
+}
+
+struct DiskSensors {
     sensors: Vec<Sensor>,
     rest: Option<Rest>,
 }
@@ -76,20 +83,31 @@ impl Collect for Hwmon {
         }
         let mut readings = Vec::new();
         for group in &mut self.groups {
-            let buffer = &mut self.buffer;
-            if group.rest.as_mut().is_some_and(|rest| rest.is_idle(buffer)) {
-                let quiet = |sensor: &Sensor| Reading::new(sensor.subject());
-                readings.extend(group.sensors.iter().map(quiet));
-            } else {
-                readings.extend(
-                    group
-                        .sensors
-                        .iter_mut()
-                        .filter_map(|sensor| sensor.read(buffer)),
-                );
+            match group {
+                Group::OfChip(sensors) => readings.extend(read(sensors, &mut self.buffer)),
+                Group::OfDisk(disk) => {
+                    readings.extend(disk.read(DiskSensors::read).unwrap_or_default());
+                }
             }
         }
         Ok(readings)
+    }
+}
+
+fn read(sensors: &mut [Sensor], buffer: &mut Vec<u8>) -> Vec<Reading> {
+    let told = sensors.iter_mut().map(|sensor| sensor.read(buffer));
+    told.flatten().collect()
+}
+
+impl DiskSensors {
+    fn read(&mut self) -> Vec<Reading> {
+        let mut buffer = Vec::new();
+        let rest = self.rest.as_mut();
+        if rest.is_some_and(|rest| rest.is_idle(&mut buffer)) {
+            let quiet = |sensor: &Sensor| Reading::new(sensor.subject());
+            return self.sensors.iter().map(quiet).collect();
+        }
+        read(&mut self.sensors, &mut buffer)
     }
 }
 
@@ -111,13 +129,16 @@ impl Hwmon {
             !ignored.any(|ignored| *ignored == sensor.subject().id)
         });
         let sensors = sensors.collect();
+        if disk.is_none() {
+            return Group::OfChip(sensors);
+        }
         let rotates = chip.name == "drivetemp";
         let rest = chip.disk_name().filter(|_| rotates).map(|name| Rest {
             stat: self.root.keep_sys(&format!("block/{name}/stat")),
             last: Vec::new(),
             worked: Instant::now(),
         });
-        Group { sensors, rest }
+        Group::OfDisk(Beside::new(DiskSensors { sensors, rest }))
     }
 
     /// The name of a chip in its subjects: the disk, or the driver. A second chip of one driver

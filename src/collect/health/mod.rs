@@ -9,6 +9,7 @@ pub(super) mod agree;
 pub(super) mod ambient;
 pub(super) mod bcache;
 mod belief;
+mod beside;
 pub(super) mod btrfs;
 pub(crate) mod chip;
 pub(super) mod clock;
