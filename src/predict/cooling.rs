@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outlook::{Case, Due, Finding, Kind};
 use super::profile::{Profile, Regime, of_pair};
-use super::scene::{Room, Scene, Seen, days};
+use super::scene::{Room, Scene, Seen, days, is_processor};
 use super::tracker::Tracker;
 use super::trend::{median, pace, tidy};
 
@@ -36,6 +36,9 @@ struct View {
     above: Profile,
     /// The last day on which that was known.
     day: f64,
+    /// Whether it surely follows the processor's load, though only one load is known.
+    #[serde(default)]
+    follows: bool,
 }
 
 /// Loads up to these are one regime, %; the last is the rest.
@@ -59,6 +62,10 @@ const SUMMER: f64 = 12.0;
 const LOST: f64 = 3.0;
 /// A part whose room is not known and that is this far from its limit, °C, has time until more is known.
 const FAR: f64 = 40.0;
+/// What gets hotter by more than this at one blow is no setting.
+const BLOW: f64 = 1.3;
+/// This far below its limit, °C, a part may stay as it is.
+const SAFE: f64 = 12.0;
 /// So much.
 const WORSE_IN_SUMMER: f64 = 1.15;
 /// So much more than at first no slower fan in a cool room makes.
@@ -99,29 +106,23 @@ impl Tracker for Cooling {
         self.limit = limit.filter(|limit| (60.0..=125.0).contains(limit));
         let regime = regime(load);
         self.degrees.take(scene.day, regime, degrees);
-        let mut is_new = false;
+        let mut ended = false;
         if scene.degrees(&Room::Air).is_some() {
-            let air = self.air.get_or_insert_with(|| View::of(Room::Air));
-            is_new |= air.take(scene, regime, degrees);
+            let air = self.air.get_or_insert_with(|| View::of(Room::Air, seen));
+            ended |= air.take(scene, regime, degrees);
         }
         let is_lost =
             |view: &View| view.day + LOST < scene.day && scene.degrees(&view.room).is_none();
         if self.machine.as_ref().is_none_or(is_lost)
             && let Some(best) = scene.machine(seen.subject)
         {
-            self.machine = Some(View::of(best));
+            self.machine = Some(View::of(best, seen));
         }
         if let Some(machine) = &mut self.machine {
-            is_new |= machine.take(scene, regime, degrees);
+            ended |= machine.take(scene, regime, degrees);
         }
-        if is_new {
-            // Another cooler: what was learnt of the former holds for none of the views.
-            self.degrees.relearn();
-            let views = [&mut self.air, &mut self.machine];
-            views
-                .into_iter()
-                .flatten()
-                .for_each(|view| view.above.relearn());
+        if ended {
+            self.day_ended();
         }
     }
 
@@ -197,6 +198,26 @@ impl Tracker for Cooling {
 }
 
 impl Cooling {
+    fn day_ended(&mut self) {
+        let views = [&mut self.air, &mut self.machine].into_iter().flatten();
+        let is_other = views.filter_map(|view| view.note().then_some(())).count() > 0;
+        if is_other || self.is_settled() {
+            // What was learnt of the former cooler holds for none of the views.
+            self.degrees.relearn();
+            let views = [&mut self.air, &mut self.machine].into_iter().flatten();
+            views.for_each(|view| view.above.relearn());
+        }
+    }
+
+    /// Whether it has got hotter at one blow and stays so, far from its limit: a quieter fan, more power.
+    fn is_settled(&self) -> bool {
+        let views = [&self.air, &self.machine].into_iter().flatten();
+        let mut settled = views.filter_map(|view| view.above.settled());
+        let hot = self.degrees.lately().into_values().reduce(f64::max);
+        let limit = self.limit.unwrap_or(CRITICAL) - MARGIN;
+        settled.any(|ratio| ratio < BLOW) && hot.is_some_and(|hot| hot + SAFE < limit)
+    }
+
     fn is_worse(&self, view: &View, standing: &Standing) -> bool {
         let added = standing.now - standing.first;
         if added < DEGREES {
@@ -232,7 +253,7 @@ impl Standing {
 }
 
 impl View {
-    fn of(room: Room) -> Self {
+    fn of(room: Room, seen: &Seen<'_>) -> Self {
         let above = if room == Room::Unknown {
             Profile::of_pairs()
         } else {
@@ -242,25 +263,27 @@ impl View {
             room,
             above,
             day: 0.0,
+            follows: is_processor(&seen.subject.id),
         }
     }
 
-    /// Takes a minute in; tells whether this cannot be the same cooler any more.
+    /// Takes a minute in; tells whether a day has ended.
     fn take(&mut self, scene: &Scene<'_>, regime: Regime, degrees: f64) -> bool {
         let Some(room) = scene.degrees(&self.room) else {
             return false;
         };
         self.day = scene.day;
-        let ended = self.above.take(scene.day, regime, degrees - room);
-        let Some(standing) = ended.then(|| self.standing()).flatten() else {
+        self.above.take(scene.day, regime, degrees - room)
+    }
+
+    /// Notes how it stands; tells whether this cannot be the same cooler any more.
+    fn note(&mut self) -> bool {
+        let Some(standing) = self.standing() else {
             return false;
         };
-        if standing.ratio < OTHER {
-            return true;
-        }
         self.above.note(standing.ratio);
         self.above.aged(standing.ratio.max(1.0));
-        false
+        standing.ratio < OTHER
     }
 
     /// `None` until enough is known, or if it does not follow the load.
@@ -274,7 +297,13 @@ impl View {
         // What gets no hotter by the processor's load has a load of its own; what gets hotter by as much
         // whatever the load is another sensor.
         let ends = loads.first().zip(loads.last());
-        if ends.is_some_and(|(low, high)| low.at < high.at && !high.is_load_on(low)) {
+        let (low, high) = ends?;
+        let is_load = if low.at < high.at {
+            high.is_load_on(low)
+        } else {
+            self.follows || self.above.is_of_pairs()
+        };
+        if !is_load {
             return None;
         }
         loads.retain(|one| one.first >= least);

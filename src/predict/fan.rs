@@ -37,6 +37,8 @@ const AGED: f64 = 0.88;
 const OTHER: f64 = 1.15;
 /// At this share it no longer does its work.
 const DONE: f64 = 0.6;
+/// Below this it soon does not.
+const PRESSING: f64 = 0.7;
 /// First days that lie further apart than this share say nothing.
 const VAGUE: f64 = 0.08;
 /// Without its drive, a change by so much from one day to the next is a new fan curve, not age.
@@ -118,7 +120,7 @@ impl Tracker for Fan {
         let case = Case {
             text: format!("it turns {percent:.0} % slower than in its first weeks {by}"),
             due,
-            pressing: ratio < DONE + 0.1,
+            pressing: ratio < PRESSING,
             confidence: if self.driven { 75 } else { 60 } + if sure { 15 } else { 0 },
             evidence: Vec::new(),
             advice: ADVICE,
@@ -137,7 +139,10 @@ impl Fan {
         };
         self.speed.note(ratio);
         self.speed.aged(ratio.min(1.0));
-        if ratio > OTHER || (!self.driven && self.is_step()) {
+        // Another fan, or another curve.
+        let settled = self.speed.settled();
+        let is_other = ratio > OTHER || settled.is_some_and(|ratio| ratio > PRESSING);
+        if is_other || (!self.driven && self.is_step()) {
             self.speed.relearn();
         }
     }

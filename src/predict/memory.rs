@@ -53,6 +53,10 @@ impl Tracker for Memory {
             return;
         }
         let today = scene.day.floor();
+        if self.is_over(today) {
+            // What was over before has nothing to do with what comes now.
+            self.errors.clear();
+        }
         match self.errors.back_mut() {
             Some((day, errors)) if *day >= today => *errors += grown,
             _ => self.errors.push_back((today, grown)),
@@ -101,16 +105,13 @@ impl Memory {
     /// Whether nothing came for longer than ever between two days with errors: it was replaced, or
     /// something else was at fault.
     fn is_over(&self, today: f64) -> bool {
-        let mut recent = self.errors.iter().filter(|(day, _)| day + WINDOW >= today);
-        let next = recent.clone().skip(1);
-        let gaps = recent
-            .clone()
-            .zip(next)
-            .map(|((day, _), (next, _))| next - day);
-        let longest = gaps.fold(1.0, f64::max);
-        recent
-            .next_back()
-            .is_none_or(|(day, _)| today - day > QUIET + 2.0 * longest)
+        let next = self.errors.iter().skip(1);
+        let both = self.errors.iter().zip(next);
+        let longest = both
+            .map(|((day, _), (next, _))| next - day)
+            .fold(1.0, f64::max);
+        let last = self.errors.back();
+        last.is_some_and(|(day, _)| today - day > QUIET + 2.0 * longest)
     }
 }
 

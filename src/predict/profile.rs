@@ -30,6 +30,12 @@ const BRIEF: usize = 3;
 const WEEKS: usize = 60;
 /// After so many days without anything, what was before is not now.
 const GAP: f64 = 14.0;
+/// What has changed at one blow has so changed by more than this share,
+const BLOW: f64 = 0.08;
+/// and stayed within this
+const WAVERS: f64 = 0.03;
+/// for so many weeks.
+const STAYS: usize = 5;
 /// How far apart the numbers of two regimes are in that of a pair.
 const PAIR: Regime = 16;
 
@@ -209,6 +215,21 @@ impl Profile {
         (before.len() == BRIEF).then_some(())?;
         let middle = |days: &[f64]| median(days.iter().copied());
         Some(middle(now)? - middle(before)?)
+    }
+
+    /// Whether the ratio has changed at one blow and then stayed for weeks, as what ages does not: another
+    /// part, another setting. What it is then, if so.
+    pub(super) fn settled(&self) -> Option<f64> {
+        let newest = self.weeks.iter().rev().map(|(_, ratio)| *ratio);
+        let stays = newest.clone().take(STAYS);
+        let most = stays.clone().fold(f64::MIN, f64::max);
+        let least = stays.fold(f64::MAX, f64::min);
+        // In between is the week in which it changed.
+        let before = newest.clone().nth(STAYS + 1);
+        let middle = f64::midpoint(least, most);
+        let off = |before: f64| (before - middle).abs();
+        let is_settled = most - least < WAVERS && before.is_some_and(|before| off(before) > BLOW);
+        is_settled.then_some(middle)
     }
 
     /// How far learning is: the first days of the regime that is known best of those met lately.

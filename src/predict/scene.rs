@@ -93,7 +93,9 @@ pub(super) struct Senses {
 
 #[derive(Debug, Clone, Copy)]
 struct Mean {
-    mean: f64,
+    degrees: f64,
+    /// Minutes that are in it.
+    minutes: f64,
     now: Option<f64>,
 }
 
@@ -140,11 +142,13 @@ impl Senses {
 
     fn note(&mut self, key: &str, degrees: f64) {
         if let Some(known) = self.temperatures.get_mut(key) {
-            known.mean += (degrees - known.mean) * DAYS;
+            known.minutes += 1.0;
+            known.degrees += (degrees - known.degrees) * DAYS.max(1.0 / known.minutes);
             known.now = Some(degrees);
         } else if self.temperatures.len() < SENSORS {
             let new = Mean {
-                mean: degrees,
+                degrees,
+                minutes: 1.0,
                 now: Some(degrees),
             };
             self.temperatures.insert(key.to_owned(), new);
@@ -158,12 +162,12 @@ impl Scene<'_> {
     pub(super) fn machine(&self, subject: &Subject) -> Option<Room> {
         (self.senses.minutes >= SETTLED).then_some(())?;
         let all = &self.senses.temperatures;
-        let own = all.get(subject.key()).map(|own| own.mean);
+        let own = all.get(subject.key()).map(|own| own.degrees);
         let coolest = all
             .iter()
-            .min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
+            .min_by(|(_, a), (_, b)| a.degrees.total_cmp(&b.degrees));
         Some(match coolest.zip(own) {
-            Some(((key, coolest), own)) if coolest.mean + COOLER <= own => {
+            Some(((key, coolest), own)) if coolest.degrees + COOLER <= own => {
                 Room::Coolest(key.clone())
             }
             _ => Room::Unknown,
@@ -186,7 +190,7 @@ impl Scene<'_> {
 }
 
 /// Whether a temperature is a processor's, which fans are driven by.
-fn is_processor(id: &str) -> bool {
+pub(super) fn is_processor(id: &str) -> bool {
     [
         "temp-coretemp",
         "temp-k10temp",

@@ -33,6 +33,10 @@ const YOUNG: usize = 14;
 const NEAR: f64 = 90.0;
 /// Nothing is said of further ahead than so many times what was looked back on.
 const AHEAD: f64 = 1.25;
+/// A change by what it grows in so many days is more than its wavering.
+const WEEK: f64 = 7.0;
+/// Peaks that differ by no more than this share of what can be in use are alike.
+const ALIKE: f64 = 0.025;
 /// From so full on, once, it does not come down by itself.
 const MADE: f64 = 0.9;
 /// What is nearer than this presses.
@@ -153,16 +157,21 @@ impl Space {
         } else {
             long
         };
-        let used = self.least?.max(fit.level);
-        (agree && rises * 2 > fits.len()).then_some((fit, used))
+        let today = self.least?;
+        let used = today.max(fit.level);
+        // Somebody, or a clock, has just made room.
+        let stands = today + fit.slope * WEEK >= fit.level;
+        (stands && agree && rises * 2 > fits.len()).then_some((fit, used))
     }
 
     /// Whether it was about as full before and came down by itself: then it may do so again.
     fn has_been_there(&self, used: f64, slope: f64) -> bool {
+        // What comes and goes beside it makes no two peaks alike.
+        let about = (slope * 3.0).max(self.room * ALIKE);
         let (mut peak, mut highest, mut falls) = (0.0_f64, 0.0_f64, 0_u32);
         for (_, one) in &self.days {
             // By as much as a week of its growth, from as full as it is now.
-            if peak - one > slope * 7.0 && peak + slope * 3.0 > used {
+            if peak - one > slope * WEEK && peak + about > used {
                 falls += 1;
                 highest = highest.max(peak);
                 peak = *one;

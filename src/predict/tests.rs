@@ -1,3 +1,4 @@
+mod adversity;
 mod battery;
 mod cooling;
 mod disk;
