@@ -306,7 +306,9 @@ impl Learned {
                 let limit = (4.0 * usual * mean.watts).max(1.0);
                 rest = rest.clamp(-limit, limit);
                 drift = rest * mean.busy / mean.weight;
-                self.by_usage.move_by(drift / busy / mean.watts.max(0.1));
+                // Right after a guided calibration none was busy yet.
+                let moved = drift / busy.max(f64::MIN_POSITIVE) / mean.watts.max(0.1);
+                self.by_usage.move_by(moved);
             }
             if mean.weight > 2.0 {
                 self.extras.add(off, rest + explained);

@@ -384,6 +384,8 @@ fn a_guided_calibration_replaces_what_was_known_and_goes_on_learning() {
     }
     for _ in 0..400 {
         learned.teach(20.0, None, 36.0);
+        let band = learned.guess(20.0, None).unwrap().band;
+        assert!(band.widest() < 0.2, "{band:?}");
     }
     let told = learned.guess(20.0, None).unwrap().watts;
     assert!((told - 36.0).abs() < 0.5, "{told}");
