@@ -9,6 +9,8 @@ pub struct Prior {
     pub curve: Curve,
     /// Nine in ten of its kind draw between a `spread`-th and `spread` times as much.
     pub spread: f64,
+    /// What of the curve is for disks that turn, W: hardly anything of it flows while they sleep.
+    pub disks_w: f64,
     /// What it was judged by, for people.
     pub basis: String,
 }
@@ -23,6 +25,8 @@ pub struct Kind {
     pub processor: Option<String>,
     /// Whether it runs in a virtual machine: then its watts are a share of its host's.
     pub is_virtual: bool,
+    /// How many hard disks it has: boards and processors were measured without.
+    pub hard_disks: usize,
 }
 
 /// A kind of machine: how its name begins or what is in it, and what it draws at the plug, idle
@@ -37,6 +41,13 @@ const OF_BOARDS: f64 = 1.6;
 const OF_PROCESSORS: f64 = 2.0;
 /// The same where only the number of threads is known.
 const OF_THREADS: f64 = 2.5;
+
+/// What a hard disk adds at the plug, W. Makers say 3 to 6 W turning and below 1 W asleep of those of
+/// 3.5 inches, and a tenth to a fifth of it is lost in the supply; small ones and those that sleep at times
+/// take less.
+const DISK: f64 = 4.5;
+/// Of that, what is left of it at least (all are asleep), and what it is at most.
+const DISK_BAND: (f64, f64) = (0.15, 2.0);
 
 /// Boards as they were measured, WALL at the plug under `stress-ng` on all cores, MAKER by
 /// their maker before the supply, in A at 5.1 V, of which a usual supply makes 1.18 times as much
@@ -161,28 +172,47 @@ impl Prior {
             let basis = format!("a machine with {threads} threads");
             (idle_w, idle_w * 3.7, OF_THREADS, basis)
         };
+        // The disks of a virtual machine are files.
+        let disks = if kind.is_virtual { 0 } else { kind.hard_disks };
+        let disks_w = DISK * f64::from(u8::try_from(disks).unwrap_or(u8::MAX));
         Self {
-            curve: Curve { idle_w, max_w },
+            curve: Curve {
+                idle_w: idle_w + disks_w,
+                max_w: max_w + disks_w,
+            },
             spread,
-            basis,
+            disks_w,
+            basis: match disks {
+                0 => basis,
+                1 => format!("{basis} and a hard disk"),
+                many => format!("{basis} and {many} hard disks"),
+            },
         }
     }
 
     /// Watts at `usage_pct`: the least, the likely and the most.
     pub(super) fn at(&self, usage_pct: f64) -> (f64, f64, f64) {
         let (_, likely, _) = self.curve.at(usage_pct);
-        (likely / self.spread, likely, likely * self.spread)
+        let (low, high) = self.band(likely);
+        (low, likely, high)
+    }
+
+    /// What nine in ten draw of whose kind `likely` is, with its disks.
+    fn band(&self, likely: f64) -> (f64, f64) {
+        let (least, most) = DISK_BAND;
+        let bare = (likely - self.disks_w).max(0.0);
+        (
+            bare / self.spread + self.disks_w * least,
+            bare * self.spread + self.disks_w * most,
+        )
     }
 
     /// Watts of a machine whose processor's own counters say `rapl_w`: those come at some loss in
     /// supply and regulators, and the rest of the machine is assumed.
     pub(super) fn beside(&self, rapl_w: f64) -> (f64, f64, f64) {
-        let rest = self.curve.idle_w * 0.7;
-        (
-            rapl_w + rest / self.spread,
-            rapl_w * 1.15 + rest,
-            rapl_w * 1.35 + rest * self.spread,
-        )
+        let rest = (self.curve.idle_w - self.disks_w) * 0.7 + self.disks_w;
+        let (low, high) = self.band(rest);
+        (rapl_w + low, rapl_w * 1.15 + rest, rapl_w * 1.35 + high)
     }
 }
 
@@ -280,6 +310,31 @@ mod tests {
                 assert!((low..=high).contains(&watts), "{board}: {low} to {high}");
             }
         }
+    }
+
+    #[test]
+    fn hard_disks_are_added_and_may_be_asleep() {
+        let nas = |processor: Option<&str>, hard_disks, is_virtual| {
+            let kind = Kind {
+                processor: processor.map(str::to_owned),
+                hard_disks,
+                is_virtual,
+                ..Kind::default()
+            };
+            Prior::of(&kind, 4.0)
+        };
+        let plain = nas(Some("Intel(R) N100"), 0, false);
+        let four = nas(Some("Intel(R) N100"), 4, false);
+        assert_eq!(four.basis, "a machine with Intel(R) N100 and 4 hard disks");
+        assert!(nas(None, 1, false).basis.ends_with(" and a hard disk"));
+        // All asleep: a watt each; all at work: 8 W each.
+        let (low, likely, high) = four.at(0.0);
+        let bare = plain.curve.idle_w;
+        assert!(low < bare + 4.0 && likely > bare + 12.0 && high > bare + 32.0);
+        let (low, likely, high) = four.beside(2.0);
+        assert!(low < likely && likely < high && likely > plain.beside(2.0).1 + 12.0);
+        // Those of a guest are files on its host.
+        assert_eq!(nas(None, 4, true), nas(None, 0, true));
     }
 
     #[test]

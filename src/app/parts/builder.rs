@@ -54,6 +54,7 @@ fn kind(root: &Root) -> power::Kind {
         processor: name,
         is_virtual: line("flags")
             .is_some_and(|line| line.ends_with(" hypervisor") || line.contains(" hypervisor ")),
+        hard_disks: turning(root).len(),
     }
 }
 

@@ -16,6 +16,7 @@ fn thrifty() -> Evidence {
     Evidence {
         work_off: None,
         prior: Some(Prior {
+            disks_w: 0.0,
             curve: Curve {
                 idle_w: 20.0,
                 max_w: 70.0,
