@@ -210,12 +210,14 @@ impl Cooling {
     }
 
     /// Whether it has got hotter at one blow and stays so, far from its limit: a quieter fan, more power.
+    /// What is not worth telling is no reason to learn anew, which would take dust for usual bit by bit.
     fn is_settled(&self) -> bool {
         let views = [&self.air, &self.machine].into_iter().flatten();
-        let mut settled = views.filter_map(|view| view.above.settled());
+        let mut settled = views.filter_map(|view| Some((view.above.settled()?, view.worse())));
         let hot = self.degrees.lately().into_values().reduce(f64::max);
         let limit = self.limit.unwrap_or(CRITICAL) - MARGIN;
-        settled.any(|ratio| ratio < BLOW) && hot.is_some_and(|hot| hot + SAFE < limit)
+        settled.any(|(ratio, worse)| (worse..BLOW).contains(&ratio))
+            && hot.is_some_and(|hot| hot + SAFE < limit)
     }
 
     fn is_worse(&self, view: &View, standing: &Standing) -> bool {

@@ -1,14 +1,16 @@
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// So long a sample waits for one thing: what does not hang takes a few milliseconds.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Something that may hang in the kernel when it is read, as a disk does: it is read on a thread of its
 /// own, and while it hangs everything else goes on without it.
+///
+/// Whoever reads may be a collector on its thread or a task of the runtime: neither is waited on by the
+/// other, so the answer comes by a channel of the standard library.
 #[derive(Debug)]
 pub(super) struct Beside<T, R> {
     place: Place<T, R>,
@@ -18,7 +20,7 @@ pub(super) struct Beside<T, R> {
 enum Place<T, R> {
     Here(T),
     /// It is being read.
-    Away(JoinHandle<(T, R)>),
+    Away(Receiver<(T, R)>),
     /// Reading it has crashed.
     Lost,
 }
@@ -32,38 +34,37 @@ impl<T: Send + 'static, R: Send + 'static> Beside<T, R> {
 
     /// What `read` makes of it, or made of it the last time if that took long; `None` while it hangs.
     pub(super) fn read(&mut self, read: impl FnOnce(&mut T) -> R + Send + 'static) -> Option<R> {
-        // Without a runtime there are no threads to be had.
-        let handle = Handle::try_current().ok();
-        let (mut task, handle) = match (std::mem::replace(&mut self.place, Place::Lost), handle) {
-            (Place::Here(mut thing), None) => {
-                let told = read(&mut thing);
-                self.place = Place::Here(thing);
-                return Some(told);
-            }
-            (Place::Here(mut thing), Some(handle)) => {
+        let (answer, wait) = match std::mem::replace(&mut self.place, Place::Lost) {
+            Place::Here(mut thing) => {
+                // Without a runtime there are no threads to be had.
+                let Ok(handle) = Handle::try_current() else {
+                    let told = read(&mut thing);
+                    self.place = Place::Here(thing);
+                    return Some(told);
+                };
+                let (tell, answer) = sync_channel(1);
                 let task = handle.spawn_blocking(move || {
                     let told = read(&mut thing);
-                    (thing, told)
+                    // Nobody waits for it any more if the collector is gone.
+                    drop(tell.send((thing, told)));
                 });
-                (task, handle)
+                drop(task);
+                (answer, WAIT)
             }
-            (Place::Away(task), Some(handle)) if task.is_finished() => (task, handle),
-            (away, _) => {
-                self.place = away;
-                return None;
-            }
+            Place::Away(answer) => (answer, Duration::ZERO),
+            Place::Lost => return None,
         };
-        match handle.block_on(async { timeout(WAIT, &mut task).await }) {
-            Ok(Ok((thing, told))) => {
+        match answer.recv_timeout(wait) {
+            Ok((thing, told)) => {
                 self.place = Place::Here(thing);
                 Some(told)
             }
-            Ok(Err(error)) => {
-                tracing::error!("a sensor's thread has ended: {error}");
+            Err(RecvTimeoutError::Timeout) => {
+                self.place = Place::Away(answer);
                 None
             }
-            Err(_) => {
-                self.place = Place::Away(task);
+            Err(RecvTimeoutError::Disconnected) => {
+                tracing::error!("reading a sensor has crashed; it is not read any more");
                 None
             }
         }
@@ -81,6 +82,12 @@ mod tests {
         let mut beside = Beside::new(1);
         assert_eq!(beside.read(|one| *one + 1), Some(2));
         assert_eq!(beside.read(|one| *one), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_task_of_the_runtime_may_read_it_as_well() {
+        let mut beside = Beside::new(1);
+        assert_eq!(beside.read(|one| *one + 1), Some(2));
     }
 
     #[tokio::test]

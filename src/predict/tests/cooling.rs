@@ -113,6 +113,36 @@ fn dust_is_told_with_figures_and_a_date_however_the_room_is_known() {
 }
 
 #[test]
+fn where_the_room_is_not_known_dust_is_told_once_the_part_gets_hot() {
+    let mut lab = lab();
+    let machine = |adds: f64| Machine { adds, ..MACHINE };
+    lab.days(20, |day| machine(12.0).tell(day));
+    lab.days(40, |day| machine(12.0 + day / 8.0).tell(day));
+    lab.is_clear();
+    lab.days(120, |day| machine(17.0 + day / 8.0).tell(day));
+    assert!(
+        lab.case().evidence[0]
+            .what
+            .contains("above the idle machine")
+    );
+}
+
+#[test]
+fn dust_that_comes_bit_by_bit_never_becomes_the_usual() {
+    let mut lab = lab();
+    let machine = |adds: f64| Machine {
+        adds,
+        air: true,
+        ..MACHINE
+    };
+    lab.days(20, |day| machine(30.0).tell(day));
+    // Somewhat more, for as long as it takes to be sure that it stays; and again.
+    lab.days(60, |day| machine(33.0).tell(day));
+    lab.days(20, |day| machine(38.0).tell(day));
+    assert!(lab.case().text.contains("cooled worse"));
+}
+
+#[test]
 fn a_summer_is_no_dust() {
     for (air, board) in [(true, false), (false, true), (false, false)] {
         let mut lab = lab();

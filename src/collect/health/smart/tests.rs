@@ -413,6 +413,8 @@ fn what_cannot_be_read_says_why() {
     assert!(why(4, &answer(&json!({}))).contains("exit status 4"));
     let off = answer(&json!({"smart_support": {"available": true, "enabled": false}}));
     assert!(why(4, &off).contains("smartctl -s on"));
+    let none = answer(&json!({"smart_support": {"available": false}}));
+    assert_eq!(why(4, &none), NO_SMART);
     for (code, bytes, said) in [
         (Some(0), "", "no whole JSON"),
         (Some(0), "{\"smartctl\": {\"version\": [7,", "no whole JSON"),

@@ -123,6 +123,9 @@ async fn a_disk_that_does_not_answer_is_told_so_with_what_to_do() {
     // It answers: that it may not be asked is something else.
     disk.refused("Permission denied", &bench);
     assert_eq!(told(disk.told().unwrap(), "hangs"), "0");
+    let gone = Err(ExecError::Absent("smartctl".to_owned()));
+    disk.take(&gone, &bench);
+    assert_eq!(told(disk.told().unwrap(), "hangs"), "0");
     // What was bad before stays so, and so does the advice.
     disk.take(&Ok(output(&ata(7200, [160, 0, 0]))), &bench);
     disk.take(&time_out(LIMIT), &bench);
@@ -153,6 +156,10 @@ async fn a_disk_that_hangs_holds_up_no_other_and_is_not_asked_twice() {
     // No more are left running beside each other.
     rig.hangs(Task::Disk(found("sdd", "sat")));
     rig.smart().set_aside(Instant::now() + SLOW);
+    assert!(rig.smart().running.is_some());
+    // What lists them opens none, and cannot hang.
+    rig.hangs(Task::List(Vec::new()));
+    rig.smart().set_aside(Instant::now() + SCAN_SLOW);
     assert!(rig.smart().running.is_some());
     rig.smart().running = None;
     // One that answers at last is taken in like any other.
