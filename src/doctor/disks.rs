@@ -115,8 +115,6 @@ async fn look(host: &Host, limit: Duration) -> Result<Result<Looked, String>, Ex
         })),
         Err(ExecError::TimeOut { .. }) => {
             let listed = host.exec.run(&smart::list_command(host), LIST).await;
-            let listed = listed.ok();
-            let listed = listed.and_then(|output| smart::parse_scan(&output.stdout).ok());
             Ok(Ok(Looked {
                 alone: smart::unopened(host, listed),
                 ..Looked::default()

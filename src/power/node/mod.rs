@@ -279,8 +279,9 @@ impl NodePower {
 
     /// What graphics cards draw at rest, at the wall, W.
     fn rest_w(&self) -> f64 {
-        let cards = self.graphics.unwrap_or_default();
-        (cards.whole - cards.above) * self.teacher.own().graphics_slope()
+        let slope = || self.teacher.own().graphics_slope();
+        self.graphics
+            .map_or(0.0, |cards| (cards.whole - cards.above) * slope())
     }
 
     /// What is known of the way from idle to full load before anything is learnt.

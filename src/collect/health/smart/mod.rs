@@ -298,9 +298,7 @@ impl Smart {
                 Err(error) => return Err(error),
             },
             Task::List(kernel) => {
-                let listed = answer.ok();
-                let listed = listed.and_then(|output| parse_scan(&output.stdout).ok());
-                let found = way::unopened(&self.host, listed);
+                let found = way::unopened(&self.host, answer);
                 tracing::info!("smartctl --scan-open takes long: each disk is asked by itself");
                 self.found(found, kernel, now, &bench);
             }

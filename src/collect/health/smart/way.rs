@@ -5,8 +5,8 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::scan::{Found, kernel_disks, may_tell, subject};
-use crate::host::{Host, Memory, Root};
+use super::scan::{Found, kernel_disks, may_tell, parse_scan, subject};
+use crate::host::{ExecError, Host, Memory, Output, Root};
 
 /// Where the ways are remembered.
 const KEY: &str = "smartctl/ways";
@@ -37,9 +37,12 @@ pub(super) fn remember(host: &Host, found: &[Found]) {
     host.memory.put(KEY, &ways);
 }
 
-/// The disks, none of which was opened: those that `listed` tells (`smartctl --scan`), else those of the
+/// The disks, none of which was opened: those that `answer` tells (`smartctl --scan`), else those of the
 /// kernel; and those behind a controller that were there the last time.
-pub fn unopened(host: &Host, listed: Option<Vec<Found>>) -> Vec<Found> {
+pub fn unopened(host: &Host, answer: Result<Output, ExecError>) -> Vec<Found> {
+    // Whatever is wrong with the answer, the kernel knows them too.
+    let listed = answer.ok();
+    let listed = listed.and_then(|output| parse_scan(&output.stdout).ok());
     let ways = ways(&host.memory);
     let mut found: Vec<Found> = listed.unwrap_or_else(|| by_kernel(&host.root));
     for one in &mut found {
