@@ -42,7 +42,7 @@ impl DeviceCard {
                 serial,
             } => Self {
                 id: slug(id),
-                name: name.clone(),
+                name: told_apart(name, model.as_deref(), serial.as_deref()),
                 manufacturer: manufacturer.clone(),
                 model: model.clone(),
                 serial: serial.clone(),
@@ -77,6 +77,17 @@ impl DeviceCard {
             out.insert("via_device".to_owned(), json!(registry_id("", identity)));
         }
         Json::Object(out)
+    }
+}
+
+/// What a part is called among its twins: the disks of an array are often of one model, so that one
+/// which is called like its model has the end of its serial number behind that, as on its sticker.
+fn told_apart(name: &str, model: Option<&str>, serial: Option<&str>) -> String {
+    let letters: Vec<char> = serial.unwrap_or_default().chars().collect();
+    let end: String = letters.iter().rev().take(4).rev().collect();
+    match model {
+        Some(model) if model == name && !end.is_empty() => format!("{name} ({end})"),
+        _ => name.to_owned(),
     }
 }
 

@@ -409,3 +409,27 @@ fn a_figure_is_called_by_its_subject_unless_the_device_says_it_already() {
         assert_eq!(device::entity_name(&subject, metric), want);
     }
 }
+
+#[test]
+fn the_disks_of_an_array_are_told_apart_by_the_ends_of_their_serial_numbers() {
+    let name_of = |name: &str, serial: Option<&str>| {
+        let device = Device::Part {
+            id: "disk-x".to_owned(),
+            name: name.to_owned(),
+            manufacturer: None,
+            model: Some("WD40EFRX".to_owned()),
+            serial: serial.map(str::to_owned),
+        };
+        let card = device::DeviceCard::of(&device).json(&identity());
+        card["name"].as_str().unwrap().to_owned()
+    };
+    for (name, serial, want) in [
+        ("WD40EFRX", Some("WD-WCC4N0"), "WD40EFRX (C4N0)"),
+        ("WD40EFRX", Some("WD-WCC4N1"), "WD40EFRX (C4N1)"),
+        ("WD40EFRX", Some("é1"), "WD40EFRX (é1)"),
+        ("WD40EFRX", None, "WD40EFRX"),
+        ("Rack", Some("AS2133"), "Rack"),
+    ] {
+        assert_eq!(name_of(name, serial), want);
+    }
+}
