@@ -104,7 +104,7 @@ impl Allowed {
         match order.verb {
             "job" => {
                 let now = self.host.clock.now();
-                let meant = jobs::say(&self.host.memory, &self.jobs, order, now)?;
+                let meant = jobs::say(&self.host, &self.jobs, order, now)?;
                 Ok(json!({ "job": order.target, "state": meant }))
             }
             "service/restart" => {

@@ -19,4 +19,4 @@ pub use measure::{Measured, Measuring, Next};
 pub use output::{outputs, writable};
 pub use record::Record;
 pub use regulator::{Deed, Regulator, Seen, Stand, Wish};
-pub use run::{Setup, run};
+pub use run::{Setup, give_back, run};

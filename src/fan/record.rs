@@ -36,7 +36,7 @@ impl Record {
     /// What was taken since the machine was started; before that it is no matter any more. Blocks.
     pub fn open(data_dir: &Path, root: &Root) -> Self {
         let file = data_dir.join("fans.json");
-        let boot = Root::read_trimmed(&root.proc("sys/kernel/random/boot_id")).unwrap_or_default();
+        let boot = root.boot();
         let kept = read(&file).unwrap_or_else(|error| {
             // Whoever drove a fan by hand before cannot be known any more.
             tracing::warn!("{} cannot be read: {error}", file.display());

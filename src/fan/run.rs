@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::regulator::{Deed, Regulator, Stand, Wish};
 use super::temperatures::Temperatures;
 use crate::bus::{Bus, Request};
 use crate::config::{FanConfig, FanCurve, FansConfig};
-use crate::host::Host;
+use crate::host::{Host, Root};
 use crate::model::{
     Action, Area, Batch, FlagMeaning, Form, Metric, Offer, Order, Outcome, Reading, Subject,
     Timestamp, Unit,
@@ -138,15 +138,22 @@ pub async fn run(setup: Setup, bus: Bus, cancel: CancellationToken) {
     fans.release();
 }
 
+/// Gives back what a run that was killed has left as it happened to be. Blocks for the time of some
+/// small files.
+pub fn give_back(data_dir: &Path, root: &Root) -> Record {
+    let mut record = Record::open(data_dir, root);
+    for (output, result) in record.release() {
+        match result {
+            Ok(()) => tracing::info!("{output} was given back: a run that was killed had it"),
+            Err(error) => tracing::error!("{output} cannot be given back: {error}"),
+        }
+    }
+    record
+}
+
 impl Fans {
     fn new(setup: Setup, bus: Bus) -> Self {
-        let mut record = Record::open(&setup.data_dir, &setup.host.root);
-        // What a run that was killed has left as it happened to be.
-        for (output, result) in record.release() {
-            if let Err(error) = result {
-                tracing::error!("{output} cannot be given back: {error}");
-            }
-        }
+        let record = give_back(&setup.data_dir, &setup.host.root);
         let memory = &setup.host.memory;
         let curves = setup.config.curves;
         let fan = |config: FanConfig| {

@@ -1,11 +1,12 @@
 """Fixtures of the acceptance suite, and the shape of its report."""
 
+import datetime
 import subprocess
 
 import pytest
 from dialects import Play
 from harness import BINARY, PROJECT, Host, Mosquitto, Service
-from leap import Calendar
+from leap import Calendar, Leap
 from upsd import Upsd
 
 
@@ -66,6 +67,12 @@ def play(tmp_path):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def leap(tmp_path):
+    """Clocks that leap, for a service with their environment; they begin now."""
+    return Leap(tmp_path, datetime.datetime.now(datetime.timezone.utc))
 
 
 @pytest.fixture

@@ -73,6 +73,10 @@ class Leap:
         self._wait(lambda: self.now() >= moment)
         self.rest()
 
+    def by(self, seconds):
+        """Goes on by so long."""
+        self.to(self.now() + seconds)
+
     def rest(self):
         """Waits until there is nothing left to do."""
         rests = self._get(RESTS)

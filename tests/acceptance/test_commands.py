@@ -115,29 +115,3 @@ def test_the_doctor_names_collectors_that_read_nonsense(home, host):
     host.write("proc/meminfo", "nonsense")
     text = home({"host": host.config()}).run("doctor")
     assert "memory:" in text
-
-
-def test_fans_that_a_killed_service_was_driving_are_given_back(home, host):
-    chip = "sys/class/hwmon/hwmon9"
-    (host.folder / chip).mkdir()
-    for name, text in (("name", "board"), ("pwm1", "90"), ("pwm1_enable", "5"),
-                       ("fan1_input", "800")):
-        host.write(f"{chip}/{name}", text)
-    service = home({"host": host.config(), "fans": {
-        "curves": {"quiet": {"points": ["40:30", "80:100"]}},
-        "drive": {"case": {"output": "board/1", "curve": "quiet",
-                           "sensors": ["temp-coretemp-package-id-0"]}}}})
-    service.start()
-    mode = host.folder / chip / "pwm1_enable"
-    until(lambda: mode.read_text().strip() == "1", "the fan in homewatch's hands")
-    mqtt = service.mqtt("homewatch/box/health/fancontrol-case")
-    assert mqtt.wait("#", lambda m: m.json["mode"] == "curve").json["fault"] is False
-    service.crash()
-    assert "given back" in service.run("fans", "release")
-    assert mode.read_text().strip() == "5"
-    assert service.run("fans", "release") == ""
-    # A clean stop needs nobody's help.
-    service.start()
-    until(lambda: mode.read_text().strip() == "1", "the fan in homewatch's hands")
-    service.stop()
-    assert mode.read_text().strip() == "5"

@@ -18,7 +18,7 @@ def config(upsd, ran):
                 ["sh", "-c", f"echo one >> {ran}"], ["sh", "-c", f"echo two >> {ran}"]]},
         }},
         "rules": {"ups_on_battery": {"for": "0s", "clear_for": "0s"},
-                  "battery_action": {"for": "0s"}},
+                  "ups_battery_low": {"for": "0s"}, "battery_action": {"for": "0s"}},
     }
 
 
@@ -56,6 +56,24 @@ def test_an_outage_is_told_acted_upon_once_and_kept(home, upsd, tmp_path):
     [outage] = service.get("power/outages")["items"]
     assert outage["ended"] == "mains" and outage["lowest_charge_pct"] < 100, outage
     assert ran.read_text() == "one\ntwo\n"
+
+
+def test_without_being_switched_on_no_command_is_run(home, upsd, tmp_path):
+    ran = tmp_path / "ran"
+    settings = config(upsd, ran)
+    del settings["collect"]["ups"]["action"]["enabled"]
+    service = home(settings).start()
+    mqtt = service.mqtt("homewatch/box/#")
+    mqtt.wait(STATE, lambda m: m.json["state"] == "on_mains")
+    upsd.set("ups.status", "OB DISCHRG LB")
+    mqtt.wait("homewatch/box/alert/ups_battery_low-health-ups-rack",
+              lambda m: m.json["state"] == "firing")
+    before = len(mqtt.messages)
+    upsd.set("ups.status", "OL CHRG")
+    mqtt.wait("homewatch/box/event/power_outage", lambda m: m.json["state"] == "end", before)
+    told = set(mqtt.latest())
+    assert not ran.exists()
+    assert not told & {"homewatch/box/event/ups_action", "homewatch/box/health/battery-action"}
 
 
 def test_a_driver_that_dies_on_battery_is_critical(home, upsd, tmp_path):

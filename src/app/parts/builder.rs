@@ -212,12 +212,13 @@ impl Builder<'_> {
             });
     }
 
-    /// Without a fan to drive there is no such task.
+    /// Without a fan to drive there is no such task; what an earlier run had taken is given back.
     pub(super) fn fans(&mut self, config: &Config) {
+        let ground = self.ground;
         if config.fans.fans.is_empty() {
+            fan::give_back(&ground.data_dir, &ground.host.root);
             return;
         }
-        let ground = self.ground;
         let setup = fan::Setup {
             config: config.fans.clone(),
             host: ground.host.clone(),

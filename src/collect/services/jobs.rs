@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::{Problems, Section};
-use crate::host::{Host, Memory};
+use crate::host::Host;
 use crate::model::{Area, Metric, Order, Reading, Subject, Timestamp, Unit, glob, slug};
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
@@ -117,12 +117,12 @@ pub fn names(tables: &BTreeMap<String, Table>) -> Vec<String> {
     section.section("expect").keys()
 }
 
-/// Takes in what a job says of itself; gives back what was understood.
+/// Takes in what a job says of itself, which is told at once; gives back what was understood.
 ///
 /// # Errors
 /// In words what is wrong with it, and what would be right.
 pub fn say(
-    memory: &Memory,
+    host: &Host,
     known: &[String],
     order: &Order,
     now: Timestamp,
@@ -145,7 +145,7 @@ pub fn say(
         .or_else(|| field("state"))
         .unwrap_or_default();
     let word = word.trim().to_lowercase();
-    let mut said: Said = memory.get(&key(id)).unwrap_or_default();
+    let mut said: Said = host.memory.get(&key(id)).unwrap_or_default();
     let meant = if DONE.contains(&&*word) {
         (said.done, said.begun) = (Some(now), None);
         "ok"
@@ -161,7 +161,8 @@ pub fn say(
     };
     let message = field("message").map(|text| text.chars().take(LONGEST).collect());
     said.message = message;
-    memory.put_now(&key(id), &said);
+    host.memory.put_now(&key(id), &said);
+    host.desk.hurry(ENTRY.name);
     Ok(meant)
 }
 

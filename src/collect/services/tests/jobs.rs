@@ -42,7 +42,7 @@ async fn jobs_tell_that_they_are_done_and_are_missed_when_they_do_not() {
     ] {
         if let Some(payload) = payload {
             let order = order("job/backup", payload);
-            jobs::say(&machine.host.memory, &known, &order, at(now)).unwrap();
+            jobs::say(&machine.host, &known, &order, at(now)).unwrap();
         }
         let host = Host {
             clock: Clock::set_to(at(now)),
@@ -69,7 +69,7 @@ async fn jobs_tell_that_they_are_done_and_are_missed_when_they_do_not() {
         ),
     ] {
         let now = Timestamp::UNIX_EPOCH;
-        let error = jobs::say(&machine.host.memory, known, &order(name, payload), now).unwrap_err();
+        let error = jobs::say(&machine.host, known, &order(name, payload), now).unwrap_err();
         assert!(error.contains(words), "{error}");
     }
 }
