@@ -24,6 +24,7 @@ impl Disk {
         let model = read("device/model").or_else(|| read("device/name"));
         let serial = read("device/serial")
             .or_else(|| read("serial"))
+            .filter(|serial| tells(serial))
             .or_else(|| unit_serial(&root.sys(&format!("block/{name}/device/vpd_pg80"))))
             .or_else(|| enclosure_serial(&root.sys(&format!("block/{name}/device"))));
         let world_wide = || read("wwid").or_else(|| read("device/wwid"));
@@ -48,6 +49,13 @@ impl Disk {
     }
 }
 
+/// Whether a serial number tells one disk from another: some makers and bridges write blanks or zeros.
+pub fn tells(serial: &str) -> bool {
+    serial
+        .chars()
+        .any(|c| c.is_ascii_alphanumeric() && c != '0')
+}
+
 /// The serial number of SCSI's page 0x80, which SATA disks have as well: four bytes of head,
 /// then text.
 fn unit_serial(path: &Path) -> Option<String> {
@@ -57,7 +65,7 @@ fn unit_serial(path: &Path) -> Option<String> {
         .skip(4)
         .filter(char::is_ascii_graphic)
         .collect();
-    (!serial.is_empty()).then_some(serial)
+    tells(&serial).then_some(serial)
 }
 
 /// The serial number of the USB device that a disk is in: the kernel asks disks on USB for no page

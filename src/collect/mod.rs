@@ -20,7 +20,7 @@ mod slot;
 mod system;
 
 pub use build::{Sampled, build_all, build_from, build_named, sample_once};
-pub use disk::Disk;
+pub use disk::{Disk, tells};
 pub use frame::run;
 pub use health::agree::compare;
 pub use health::ambient::Ambient;

@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Of each stream of a program so many bytes are kept.
 const MAX_OUTPUT: u64 = 4 << 20;
+/// What a program has left running may hold its outputs open: they are read for so long after its end.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// How outside programs are run.
 #[derive(Debug, Clone)]
@@ -109,9 +111,26 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
         .map_err(io)?;
     let mut group = Group::of(&child);
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let whole = async { tokio::try_join!(head(out), head(err), child.wait()) };
-    match tokio::time::timeout(limit, whole).await {
-        Ok(Ok((stdout, stderr, status))) => {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let ended = {
+        let said =
+            async { tokio::try_join!(head(out, &mut stdout), head(err, &mut stderr)).map(drop) };
+        let whole = async {
+            tokio::pin!(said);
+            let status = tokio::select! {
+                said = &mut said => {
+                    said?;
+                    return child.wait().await;
+                }
+                status = child.wait() => status?,
+            };
+            tokio::time::timeout(AFTER, said).await.unwrap_or(Ok(()))?;
+            Ok(status)
+        };
+        tokio::time::timeout(limit, whole).await
+    };
+    match ended {
+        Ok(Ok(status)) => {
             // What it has left running on purpose is none of ours.
             group.leader = None;
             Ok(Output {
@@ -153,13 +172,12 @@ impl Drop for Group {
 }
 
 /// The first [`MAX_OUTPUT`] bytes; the rest is read as well, so that the program can end.
-async fn head(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let mut kept = Vec::new();
+async fn head(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> std::io::Result<()> {
     if let Some(mut pipe) = pipe {
-        (&mut pipe).take(MAX_OUTPUT).read_to_end(&mut kept).await?;
+        (&mut pipe).take(MAX_OUTPUT).read_to_end(kept).await?;
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
-    Ok(kept)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -223,6 +241,16 @@ mod tests {
             }
         };
         tokio::time::timeout(LIMIT, ended).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_running_is_not_waited_for() {
+        let script = sh("sleep 600 & echo $!");
+        let output = Exec::Real.run(&script, LIMIT).await.unwrap();
+        assert_eq!(output.code, Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let pid = Pid::from_raw(text.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
     }
 
     #[tokio::test]

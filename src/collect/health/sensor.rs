@@ -6,7 +6,7 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use super::belief::Belief;
-use super::quantity::Quantity;
+use super::quantity::{CRITICAL, Quantity};
 use crate::host::KeptFile;
 use crate::model::{FlagMeaning, Metric, Reading, Subject};
 
@@ -16,6 +16,8 @@ static FAULT: Metric = Metric::flag("fault", "Sensor fault", FlagMeaning::Proble
 static QUIET_ALARM: Metric = Metric::flag("alarm", "Chip's alarm", FlagMeaning::Problem).hidden();
 static QUIET_FAULT: Metric = Metric::flag("fault", "Sensor fault", FlagMeaning::Problem).hidden();
 
+/// No critical temperature is below this, thousandths of a degree.
+const LEAST_CRITICAL: i64 = 40_000;
 /// So many failed reads in a row are a fault; fewer are a driver that was busy.
 const PATIENCE: u32 = 3;
 
@@ -74,7 +76,10 @@ impl Sensor {
 
     /// Adds a limit in the kernel's unit; one that cannot be meant is left out.
     pub(super) fn limit(mut self, metric: &'static Metric, raw: Option<i64>) -> Self {
+        let is_critical = metric.key == CRITICAL.key;
         let meant = raw.filter(|raw| match self.quantity {
+            // Some firmware calls 20 °C critical; nothing in a machine is made to stop there.
+            Quantity::Temperature if is_critical => *raw >= LEAST_CRITICAL,
             Quantity::Voltage | Quantity::Current => *raw != 0,
             Quantity::Temperature
             | Quantity::Fan
@@ -201,7 +206,26 @@ fn is_nothing_there(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::health::quantity::MAX;
     use crate::model::Area;
+
+    #[test]
+    fn a_limit_that_nothing_is_made_for_is_none() {
+        let subject = Subject::of_host(Area::Health, "temp-x", "x");
+        for (metric, raw, want) in [
+            (&CRITICAL, 20_800, None),
+            (&CRITICAL, 0, None),
+            (&CRITICAL, -273_150, None),
+            (&CRITICAL, 255_000, None),
+            (&CRITICAL, 84_850, Some(84.85)),
+            (&MAX, 30_000, Some(30.0)),
+        ] {
+            let sensor = Sensor::new(Arc::clone(&subject), Quantity::Temperature, None);
+            let sensor = sensor.limit(metric, Some(raw));
+            let limit = sensor.limits.first().map(|(_, limit)| *limit);
+            assert_eq!(limit, want, "{raw}");
+        }
+    }
 
     #[test]
     fn a_driver_that_is_busy_or_broken_has_patience_and_then_a_fault() {

@@ -36,7 +36,7 @@ pub use scan::{
 };
 pub use way::unopened;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -194,11 +194,7 @@ impl Collect for Smart {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let mut seen = BTreeSet::new();
-        let told = self.disks.iter().filter_map(Watched::told);
-        // One disk by two ways is one disk.
-        let told = told.filter(|reading| seen.insert(reading.subject.key().to_owned()));
-        Ok(told.cloned().collect())
+        Ok(self.told())
     }
 }
 
@@ -215,6 +211,25 @@ fn opened(answer: Result<Output, ExecError>) -> Result<Option<Vec<Found>>, Colle
 }
 
 impl Smart {
+    /// What is told of each disk. One by two ways is one disk, and so are two of one serial number: then
+    /// the worst is told, so that no failure hides behind the other way. One that cannot be read, as a
+    /// way that is cut, gives way to one that can.
+    fn told(&self) -> Vec<Reading> {
+        let mut told: Vec<&Watched> = Vec::new();
+        for disk in self.disks.iter().filter(|disk| disk.told().is_some()) {
+            let mut others = told.iter_mut();
+            match others.find(|other| other.id() == disk.id()) {
+                Some(other) if other.weight() < disk.weight() => *other = disk,
+                Some(_) => {}
+                None => told.push(disk),
+            }
+        }
+        told.into_iter()
+            .filter_map(Watched::told)
+            .cloned()
+            .collect()
+    }
+
     /// Lets the others have their turn, if the disk that is asked, or the scan, takes long.
     fn set_aside(&mut self, now: Instant) {
         let has_room = self.aside.len() < ASIDE;

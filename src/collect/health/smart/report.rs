@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::log::Log;
 use super::verdict::Counts;
 use crate::collect::read::{figure, known};
+use crate::collect::tells;
 
 /// The bits of smartctl's exit status.
 pub(super) mod exit {
@@ -123,9 +124,6 @@ impl Report {
                 .find(|one| one.id == id)
                 .and_then(Attribute::count)
         };
-        let attribute_temperature = || [194, 190].into_iter().find_map(by_id).map(|raw| raw & 0xff);
-        let temperature = json.pointer("/temperature/current").and_then(Value::as_f64);
-        let temperature = temperature.or_else(|| attribute_temperature().map(figure));
         let worst = |ids: &[u64]| ids.iter().filter_map(|id| by_id(*id)).max();
         let block = number("/logical_block_size").unwrap_or(512);
         Ok(Self {
@@ -133,8 +131,8 @@ impl Report {
             exit,
             asleep,
             way: text("/device/type").map(str::to_owned),
-            model: MODEL.into_iter().find_map(text).map(str::to_owned),
-            serial: text("/serial_number").map(str::to_owned),
+            model: MODEL.into_iter().find_map(text).map(short),
+            serial: text("/serial_number").filter(|own| tells(own)).map(short),
             passed,
             enabled: json
                 .pointer("/smart_support/enabled")
@@ -143,8 +141,7 @@ impl Report {
                 .pointer("/smart_support/available")
                 .and_then(Value::as_bool),
             has_figures,
-            // 0 is what is told when nothing is measured.
-            temperature: temperature.filter(|c| (-40.0..=125.0).contains(c) && c.abs() >= 0.5),
+            temperature: temperature(&json, by_id),
             power_on_hours: number("/power_on_time/hours").or_else(|| log("power_on_hours")),
             counts: Counts {
                 reallocated: by_id(5).or_else(|| number("/scsi_grown_defect_list")),
@@ -177,6 +174,21 @@ impl Report {
     }
 }
 
+/// °C, by whatever tells it.
+fn temperature(json: &Value, attribute: impl Fn(u64) -> Option<u64>) -> Option<f64> {
+    const PLACES: [&str; 2] = [
+        "/temperature/current",
+        "/scsi_environmental_reports/temperature_1/current",
+    ];
+    // 0 is what is told when nothing is measured.
+    let can_be = |c: &f64| (-40.0..=125.0).contains(c) && c.abs() >= 0.5;
+    let told = PLACES
+        .into_iter()
+        .filter_map(|place| json.pointer(place)?.as_f64());
+    let raw = [194, 190].into_iter().filter_map(attribute);
+    told.chain(raw.map(|raw| figure(raw & 0xff))).find(can_be)
+}
+
 /// Where the model is told, the best first.
 const MODEL: [&str; 4] = [
     "/model_name",
@@ -188,11 +200,19 @@ const MODEL: [&str; 4] = [
 /// The attributes by which a disk's health can be judged.
 const TELLING: [u64; 8] = [5, 184, 187, 188, 196, 197, 198, 199];
 
-/// The answer as JSON of the one format that is known.
+/// The JSON in an answer; what a wrapper says before and after it is passed over.
+pub(super) fn json_in(bytes: &[u8]) -> Option<Value> {
+    // Names that a disk or its bridge garbles are passed on by smartctl byte by byte.
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.get(text.find('{')?..)?;
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    values.next()?.ok()
+}
+
+/// The answer as JSON of the format that is known.
 fn whole(bytes: &[u8]) -> Result<Value, String> {
-    let json: Value = serde_json::from_slice(bytes).map_err(|_| {
-        "smartctl's answer is no whole JSON; it takes version 7.0 or later".to_owned()
-    })?;
+    let json = json_in(bytes)
+        .ok_or("smartctl's answer is no whole JSON; it takes version 7.0 or later")?;
     if json.get("smartctl").is_none() {
         return Err("what answered is not smartctl".to_owned());
     }
@@ -200,9 +220,15 @@ fn whole(bytes: &[u8]) -> Result<Value, String> {
         .pointer("/json_format_version/0")
         .and_then(Value::as_u64)
     {
-        Some(1) | None => Ok(json),
+        // Versions just before 7.0 called the same 0.1.
+        Some(0 | 1) | None => Ok(json),
         Some(other) => Err(format!("smartctl's JSON is of format {other}, not 1")),
     }
+}
+
+/// A name of a disk; no true one is longer.
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 /// A counter, if it is known.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::report::json_in;
 use crate::collect::Disk;
 use crate::host::{Host, Root};
 use crate::model::{Area, Device, Subject, slug};
@@ -33,10 +34,22 @@ impl Found {
     }
 
     /// Whether it is one of several behind a controller, of which the kernel shows none
-    /// (`megaraid,4`); `sat,12` is the way to a single one.
+    /// (`megaraid,4`, and `sat+megaraid,4` for a SATA disk there); `sat,12`, `usbjmicron,0` and
+    /// `nvme,1` are ways to a single one.
     fn is_behind(&self) -> bool {
-        let is_single = ["sat", "usb"].iter().any(|way| self.kind.starts_with(way));
-        self.kind.contains(',') && !is_single
+        const SINGLE: [&str; 4] = ["sat", "usb", "snt", "nvme"];
+        let is_single = |way: &str| SINGLE.iter().any(|single| way.starts_with(single));
+        let mut ways = self.kind.split('+');
+        ways.any(|way| way.contains(',') && !is_single(way))
+    }
+
+    /// Where it is, if it is one of several behind a controller.
+    pub(super) fn place_behind(&self) -> Option<String> {
+        self.is_behind().then(|| self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("{} {}", self.name, self.kind)
     }
 }
 
@@ -88,8 +101,8 @@ pub fn also(tables: &BTreeMap<String, config::Value>) -> Vec<Found> {
 
 /// The disks that a scan tells of; the error says what is wrong with the answer.
 pub fn parse_scan(bytes: &[u8]) -> Result<Vec<Found>, String> {
-    let json: Value = serde_json::from_slice(bytes)
-        .map_err(|_| "smartctl answers no JSON; it takes smartmontools 7.0 or later".to_owned())?;
+    let json =
+        json_in(bytes).ok_or("smartctl answers no JSON; it takes smartmontools 7.0 or later")?;
     if json.get("smartctl").is_none() {
         return Err("what answered as smartctl is not smartctl".to_owned());
     }
@@ -170,7 +183,7 @@ pub fn key(root: &Root, found: &Found) -> Option<String> {
 
 /// The subject of any other disk: by its serial number, else by how smartctl calls it.
 pub(super) fn subject_of(found: &Found, model: Option<&str>, serial: Option<&str>) -> Arc<Subject> {
-    let place = format!("{} {}", found.name, found.kind);
+    let place = found.place();
     let id = format!("disk-{}", slug(serial.unwrap_or(&place)));
     let label = match model {
         Some(model) => format!("{model} ({place})"),

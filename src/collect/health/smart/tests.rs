@@ -6,6 +6,7 @@ mod orders;
 mod schedule;
 mod selftests;
 mod testing;
+mod twins;
 mod variants;
 
 use serde_json::{Value as Json, json};
@@ -423,7 +424,7 @@ fn what_cannot_be_read_says_why() {
             "smartctl: unrecognized option '--json'",
             "7.0 or later",
         ),
-        (Some(0), "[]", "not smartctl"),
+        (Some(0), "{}", "not smartctl"),
         (
             Some(0),
             "{\"json_format_version\": [2, 0], \"smartctl\": {}}",

@@ -68,6 +68,8 @@ pub(super) struct Watched {
     asleep: bool,
     /// It has not answered the last time.
     hangs: bool,
+    /// The last time there was no answer, or none that was whole.
+    mute: bool,
     /// What was remembered is taken up with the first report.
     trend: Option<Trend>,
     told: Option<Reading>,
@@ -84,6 +86,7 @@ impl Watched {
             verdict: None,
             asleep: false,
             hangs: false,
+            mute: false,
             trend: None,
             told: None,
         }
@@ -108,6 +111,12 @@ impl Watched {
     /// How it stands; nothing before it was read.
     pub(super) const fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()
+    }
+
+    /// How much what is told of it weighs against what another way to the same disk tells.
+    pub(super) fn weight(&self) -> Option<Level> {
+        let level = self.verdict.as_ref().map(|verdict| verdict.level);
+        level.filter(|level| *level != Level::Unreadable)
     }
 
     /// Its id as it is published, once it has one.
@@ -146,7 +155,6 @@ impl Watched {
         answer: &Result<Output, ExecError>,
         bench: &Bench,
     ) -> Option<Duration> {
-        let hung = self.hangs;
         self.hangs = matches!(answer, Err(ExecError::TimeOut { .. }));
         let report = match answer {
             Ok(output) => Report::parse(output.code, &output.stdout),
@@ -160,8 +168,10 @@ impl Watched {
             .ok()
             .and_then(|report| report.way.as_deref());
         way::learn(&mut self.found, told);
+        let is_mute = report.is_err();
+        let was_mute = std::mem::replace(&mut self.mute, is_mute);
         self.judge(report, bench);
-        (self.hangs && !hung).then_some(RETRY)
+        (is_mute && !was_mute).then_some(RETRY)
     }
 
     fn judge(&mut self, report: Result<Report, String>, bench: &Bench) {
@@ -220,8 +230,10 @@ impl Watched {
 
     /// What has grown, over restarts as well.
     fn growth(&mut self, report: &Report, subject: &Subject, bench: &Bench) -> Growth {
-        let serial = report.serial.as_deref().map(slug);
-        let key = format!("smart/{}", serial.as_deref().unwrap_or(&subject.id));
+        let who = report.serial.as_deref().unwrap_or(&subject.id);
+        // Those of one bridge or controller may all have its serial number.
+        let place = self.found.place_behind().unwrap_or_default();
+        let key = format!("smart/{}", slug(&format!("{who} {place}")));
         let remembered = || bench.memory.get(&key).unwrap_or_default();
         let trend = self.trend.get_or_insert_with(remembered);
         let growth = trend.growth(report.counts, bench.now);

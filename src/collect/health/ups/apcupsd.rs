@@ -25,6 +25,9 @@ const FIGURES: &[(&str, &str, f64)] = &[
 /// says nothing else.
 const FLAGS: &[(u32, &str)] = &[(0x08, "OL"), (0x10, "OB"), (0x40, "LB"), (0x80, "RB")];
 
+/// The bit of `STATFLAG` that tells that the UPS, or who asks it, is out of reach: all else is of then.
+const COMM_LOST: u32 = 0x100;
+
 /// Its keys whose texts are taken as they are.
 const TEXTS: &[(&str, &str)] = &[
     ("MODEL", "device.model"),
@@ -79,7 +82,6 @@ pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
     let Some(status) = keys.get("STATUS") else {
         return Err(Silence::Fault("this is no apcupsd".to_owned()));
     };
-    let lost = status.contains("COMMLOST");
     let words = status.split_whitespace();
     let words = words.filter_map(|word| WORDS.iter().find(|(own, _)| *own == word));
     let mut words: Vec<_> = words.map(|(_, nut)| *nut).collect();
@@ -87,6 +89,8 @@ pub(super) fn ask(address: &str) -> Result<Vec<Told>, Silence> {
         let digits = text.split(' ').next()?.strip_prefix("0x")?;
         u32::from_str_radix(digits, 16).ok()
     });
+    let is_lost = |flags: u32| flags & COMM_LOST != 0;
+    let lost = status.contains("COMMLOST") || flags.is_some_and(is_lost);
     let set = FLAGS
         .iter()
         .filter(|(bit, _)| flags.unwrap_or(0) & bit != 0);

@@ -188,7 +188,11 @@ impl Supplies {
         let mut readings = Vec::new();
         let mut ids = BTreeSet::new();
         for one in told {
-            let id = self.id(server, &one.name);
+            let mut id = self.id(server, &one.name);
+            // Two names of one server may differ by nothing that an id has.
+            while ids.contains(&id) {
+                id.push_str("-2");
+            }
             let plain = id.strip_prefix("ups-").unwrap_or(&id);
             let feeds = self.feeds.as_deref();
             let feeds = feeds == Some(one.name.as_str()) || feeds == Some(plain);

@@ -12,6 +12,13 @@ pub(super) fn ask(access: &Access) -> Result<Vec<Told>, Silence> {
     let mut wire = open(access)?;
     let units = list(&mut wire, "UPS")?.map_err(|reason| Silence::Fault(plain(&reason)))?;
     let mut all = Vec::new();
+    let is_there = |name: &String| units.iter().any(|unit| unit.first() == Some(name));
+    let missing = access.units.iter().filter(|name| !is_there(name));
+    all.extend(missing.map(|name| Told {
+        name: name.clone(),
+        lost: Some(plain("UNKNOWN-UPS")),
+        ..Told::default()
+    }));
     for unit in units {
         let [name, label, ..] = unit.as_slice() else {
             continue;
@@ -84,11 +91,17 @@ fn open(access: &Access) -> Result<Wire, Silence> {
 fn order(wire: &mut Wire, line: &str) -> Result<Result<(), String>, Silence> {
     wire.say(format!("{line}\n").as_bytes())?;
     let answer = wire.line()?;
-    if let Some(reason) = answer.strip_prefix("ERR ") {
-        return Ok(Err(reason.to_owned()));
+    if let Some(reason) = error(&answer) {
+        return Ok(Err(reason));
     }
     let fits = answer == "OK" || answer.starts_with("OK ");
     fits.then_some(Ok(())).ok_or_else(stranger)
+}
+
+/// The reason of an error, which may be none.
+fn error(answer: &str) -> Option<String> {
+    let (word, reason) = answer.split_once(' ').unwrap_or((answer, "ERR"));
+    (word == "ERR").then(|| reason.to_owned())
 }
 
 fn stranger() -> Silence {
@@ -99,8 +112,8 @@ fn stranger() -> Silence {
 fn list(wire: &mut Wire, what: &str) -> Result<Result<Vec<Vec<String>>, String>, Silence> {
     wire.say(format!("LIST {what}\n").as_bytes())?;
     let first = wire.line()?;
-    if let Some(reason) = first.strip_prefix("ERR ") {
-        return Ok(Err(reason.to_owned()));
+    if let Some(reason) = error(&first) {
+        return Ok(Err(reason));
     }
     if first != format!("BEGIN LIST {what}") {
         return Err(stranger());

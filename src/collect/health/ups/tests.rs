@@ -1,5 +1,6 @@
 mod acting;
 mod history;
+mod odd;
 mod servers;
 
 use std::io::{Read as _, Write as _};

@@ -6,15 +6,76 @@ use super::*;
 
 #[test]
 fn versions_before_7_3_name_scsi_disks_by_vendor_and_product() {
-    let old = json!({"json_format_version": [0, 1], "smartctl": {"version": [6, 7]}});
-    let error = Report::parse(Some(0), old.to_string().as_bytes()).unwrap_err();
-    assert!(error.contains("format 0"), "{error}");
     for (key, want) in [("product", "ST3300"), ("scsi_product", "ST3300")] {
         let mut json = scsi(0, 0);
         json.as_object_mut().unwrap().remove("scsi_model_name");
         json[key] = json!(want);
         assert_eq!(parse(0, &json).model.as_deref(), Some(want));
     }
+}
+
+#[test]
+fn formats_that_are_known_are_read_and_others_are_told() {
+    for (format, want) in [
+        (json!([0, 1]), Ok(Some(true))),
+        (json!("1.0"), Ok(Some(true))),
+        (
+            json!([2, 0]),
+            Err("smartctl's JSON is of format 2, not 1 (exit status 0)".to_owned()),
+        ),
+    ] {
+        let mut json = ata(7200, [0; 3]);
+        json["json_format_version"] = format;
+        let report = Report::parse(Some(0), json.to_string().as_bytes());
+        assert_eq!(report.map(|report| report.passed), want);
+    }
+}
+
+#[test]
+fn what_stands_around_the_answer_or_is_garbled_in_it_hides_no_failure() {
+    let mut json = ata(7200, [0; 3]);
+    json["smart_status"] = json!({"passed": false});
+    let plain = json.to_string();
+    let garbled = plain.replace("WCC4N0", "WC\u{1}4N0").into_bytes();
+    let garbled = garbled
+        .into_iter()
+        .map(|byte| if byte == 1 { 0xff } else { byte });
+    for bytes in [
+        format!("sudo: unable to resolve host nas\n{plain}\ndone {{}}\n").into_bytes(),
+        format!("\u{feff}{plain}").into_bytes(),
+        garbled.collect(),
+    ] {
+        let report = Report::parse(Some(8), &bytes).unwrap();
+        assert_eq!(report.passed, Some(false));
+    }
+    for bytes in [&b"no brace"[..], b"{", b"", b"\xff{\xff"] {
+        assert!(Report::parse(Some(8), bytes).is_err());
+    }
+}
+
+#[test]
+fn names_that_say_nothing_or_never_end_are_none_or_cut() {
+    for (serial, want) in [
+        (json!(""), None),
+        (json!("  "), None),
+        (json!("000000000000"), None),
+        (json!("....."), None),
+        (json!(12), None),
+        (json!("0A"), Some("0A".to_owned())),
+        (json!("L".repeat(5000)), Some("L".repeat(100))),
+    ] {
+        let mut json = ata(7200, [0; 3]);
+        json["serial_number"] = serial;
+        assert_eq!(parse(0, &json).serial, want);
+    }
+}
+
+#[test]
+fn a_temperature_of_scsi_may_stand_in_its_reports_of_the_environment() {
+    let mut json = scsi(0, 0);
+    json["temperature"] = json!({"current": 0, "drive_trip": 0});
+    json["scsi_environmental_reports"] = json!({"temperature_1": {"current": 38}});
+    assert_eq!(parse(0, &json).temperature, Some(38.0));
 }
 
 #[test]
