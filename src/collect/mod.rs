@@ -18,6 +18,8 @@ mod read;
 mod services;
 mod slot;
 mod system;
+#[cfg(test)]
+mod testing;
 
 pub use build::{Sampled, build_all, build_from, build_named, sample_once};
 pub use disk::{Disk, tells};

@@ -126,26 +126,18 @@ fn bytes(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
 
     #[test]
     fn a_cached_disk_tells_its_state_and_the_errors_of_its_cache() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
-        let problems = Problems::default();
-        let table = config::Value::default();
-        let mut bcache = build(
-            &host,
-            Section::new("collect.bcache".to_owned(), table, &problems),
-        );
+        let mut bcache = plain(ENTRY, &host);
         assert!(matches!(bcache.sample(), Err(CollectError::Absent(_))));
-        let file = |path: &str, text: &str| {
-            let path = dir.path().join("sys/block").join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
+        let file = |path: &str, text: &str| put(&dir.path().join("sys/block"), path, text);
         // The disk below has the same files.
         file("sda/bcache/state", "clean");
         // Its cache has failed.

@@ -284,7 +284,8 @@ fn unallotted(folder: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
+    use crate::host::testing::put;
     use crate::model::Value;
 
     const UUID: &str = "2cc5d5e7-aa10-4c63-a435-07c49f731b09";
@@ -300,19 +301,12 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let clock = Clock::set_to("2026-12-06T00:00:00Z".parse().unwrap());
             let host = Host::captured(dir.path(), clock);
-            let problems = Problems::default();
-            let table = config::Value::default();
-            let btrfs = build(
-                &host,
-                Section::new("collect.btrfs".to_owned(), table, &problems),
-            );
+            let btrfs = plain(ENTRY, &host);
             Self { dir, btrfs }
         }
 
         fn file(&self, path: &str, text: &str) {
-            let path = self.dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            put(self.dir.path(), path, text);
         }
 
         fn device(&self, uuid: &str, id: u32, missing: u32, corrupt: u32) {

@@ -130,7 +130,7 @@ fn systemd(text: &str) -> Option<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::{plain, sample};
     use crate::host::Clock;
     use crate::model::Value;
     use std::fs;
@@ -163,14 +163,8 @@ mod tests {
         }
     }
 
-    fn section(problems: &Problems) -> Section<'_> {
-        Section::new(String::new(), config::Value::default(), problems)
-    }
-
     async fn ask(host: &Host) -> Result<Vec<Reading>, CollectError> {
-        let mut clock = build(host, section(&Problems::default()));
-        let sampled = tokio::task::spawn_blocking(move || clock.sample());
-        sampled.await.unwrap()
+        sample(plain(ENTRY, host)).await.1
     }
 
     #[tokio::test]
@@ -195,8 +189,7 @@ mod tests {
         let none = ("timedatectl".to_owned(), vec!["homewatch-none".to_owned()]);
         host.commands = Arc::new([broken, none].into());
         assert!(matches!(ask(&host).await, Err(CollectError::Transient(_))));
-        let problems = Problems::default();
-        let mut clock = build(&host, section(&problems));
+        let mut clock = plain(ENTRY, &host);
         let outside = std::thread::scope(|scope| scope.spawn(|| clock.sample()).join());
         assert!(matches!(outside.unwrap(), Err(CollectError::Transient(_))));
     }

@@ -90,7 +90,7 @@ fn tell(kind: &str, mut devices: Vec<Device>) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::model::Value;
 
@@ -98,9 +98,7 @@ mod tests {
     fn what_cools_is_told_by_its_kind_and_the_hardest_at_work_counts() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut cooling = build(&host, section);
+        let mut cooling = plain(ENTRY, &host);
         assert!(matches!(cooling.sample(), Err(CollectError::Absent(_))));
         for (folder, kind, state, most) in [
             ("cooling_device10", "Processor", "3", "10"),

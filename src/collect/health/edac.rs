@@ -170,7 +170,7 @@ fn count(root: &Root, path: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::model::Value;
     use std::path::Path;
@@ -184,9 +184,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut edac = build(&host, section);
+        let mut edac = plain(ENTRY, &host);
         assert!(matches!(edac.sample(), Err(CollectError::Absent(_))));
         for (file, text) in [
             ("mc0/mc_name", "Broadwell"),
@@ -240,8 +238,7 @@ mod tests {
             Some(&Value::Number(5.0))
         );
         // Started anew it still knows.
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let readings = build(&host, section).sample().unwrap();
+        let readings = plain(ENTRY, &host).sample().unwrap();
         let day = readings[0].value("corrected_24h");
         assert_eq!(day, Some(&Value::Number(5.0)));
     }

@@ -243,7 +243,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::{plain, sample};
+    use crate::host::testing::put;
     use crate::host::{Clock, Exec};
     use crate::model::Value;
     use serde_json::json;
@@ -325,20 +326,6 @@ mod tests {
         }
     }
 
-    fn made(host: &Host) -> Box<dyn Collect> {
-        let problems = Problems::default();
-        let table = config::Value::default();
-        build(
-            host,
-            Section::new("collect.lvm".to_owned(), table, &problems),
-        )
-    }
-
-    async fn sample(mut lvm: Box<dyn Collect>) -> Result<Vec<Reading>, CollectError> {
-        let sampled = tokio::task::spawn_blocking(move || lvm.sample());
-        sampled.await.unwrap()
-    }
-
     #[tokio::test(start_paused = true)]
     async fn lvs_is_asked_only_where_there_is_lvm() {
         let dir = tempfile::tempdir().unwrap();
@@ -347,13 +334,13 @@ mod tests {
             Err(CollectError::Absent(said)) => said.contains(text),
             _ => false,
         };
-        let sampled = sample(made(&host)).await;
+        let sampled = sample(plain(ENTRY, &host)).await.1;
         assert!(absent(&sampled, "no LVM"), "{sampled:?}");
         let mapped = dir.path().join("sys/block/dm-0/dm");
         std::fs::create_dir_all(&mapped).unwrap();
         std::fs::create_dir_all(dir.path().join("exec")).unwrap();
         std::fs::write(mapped.join("uuid"), "LVM-x\n").unwrap();
-        let sampled = sample(made(&host)).await;
+        let sampled = sample(plain(ENTRY, &host)).await.1;
         assert!(absent(&sampled, "missing"), "{sampled:?}");
         let call = format!("lvs --reportformat json --units b --nosuffix -o {FIELDS}");
         let call = dir.path().join("exec").join(call);
@@ -363,14 +350,14 @@ mod tests {
             ("5\n{\"report\": [{\"lv\": []}]}", "host.commands.lvs"),
         ] {
             std::fs::write(&call, text).unwrap();
-            let sampled = sample(made(&host)).await;
+            let sampled = sample(plain(ENTRY, &host)).await.1;
             assert!(absent(&sampled, want) || want == "only", "{sampled:?}");
             assert!(sampled.is_err());
         }
         let rows = json!([{"vg_name": "a", "lv_name": "b", "lv_layout": "thin,pool"}]);
         let text = json!({"report": [{"lv": rows}]});
         std::fs::write(&call, format!("0\n{text}")).unwrap();
-        assert_eq!(sample(made(&host)).await.unwrap().len(), 1);
+        assert_eq!(sample(plain(ENTRY, &host)).await.1.unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -391,14 +378,12 @@ mod tests {
             let rows: Vec<Json> = names.iter().map(row).collect();
             std::fs::write(&call, format!("0\n{}", json!({"report": [{"lv": rows}]}))).unwrap();
         };
-        let put = |path: &str| {
-            let path = dir.path().join(path);
-            if !path.exists() {
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, "").unwrap();
+        let make = |path: &str| {
+            if !dir.path().join(path).exists() {
+                put(dir.path(), path, "");
             }
         };
-        let mut lvm = made(&host);
+        let mut lvm = plain(ENTRY, &host);
         volume(0);
         for (volumes, names, told) in [
             // Asked in the midst of a change, and once more.
@@ -417,16 +402,15 @@ mod tests {
             (5, &["m", "n"], 1),
         ] {
             match volumes {
-                3 => put("sys/block/sda/size"),
-                4 => put("root/etc/lvm/backup/vg0"),
-                5 => put("root/run/homewatch-lvs/state.json"),
+                3 => make("sys/block/sda/size"),
+                4 => make("root/etc/lvm/backup/vg0"),
+                5 => make("root/run/homewatch-lvs/state.json"),
                 _ => volume(volumes),
             }
             answer(names);
-            let sampled = tokio::task::spawn_blocking(move || (lvm.sample().unwrap().len(), lvm));
-            let (count, back) = sampled.await.unwrap();
+            let (back, readings) = sample(lvm).await;
             lvm = back;
-            assert_eq!(count, told, "{volumes} {names:?}");
+            assert_eq!(readings.unwrap().len(), told, "{volumes} {names:?}");
         }
     }
 
@@ -442,10 +426,10 @@ mod tests {
             let mut host = host.clone();
             let argv = vec![program.to_owned()];
             host.commands = std::sync::Arc::new([("lvs".to_owned(), argv)].into());
-            made(&host)
+            plain(ENTRY, &host)
         };
         let folder = dir.path().display().to_string();
-        let sampled = sample(with(&folder, &host)).await;
+        let (_, sampled) = sample(with(&folder, &host)).await;
         assert!(
             matches!(sampled, Err(CollectError::Transient(_))),
             "{sampled:?}"
@@ -453,7 +437,7 @@ mod tests {
         let script = dir.path().join("slow");
         std::fs::write(&script, "#!/bin/sh\nexec sleep 5\n").unwrap();
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let sampled = sample(with(&script.display().to_string(), &host)).await;
+        let (_, sampled) = sample(with(&script.display().to_string(), &host)).await;
         assert_eq!(sampled.unwrap().len(), 0);
     }
 }

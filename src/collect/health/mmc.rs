@@ -188,8 +188,9 @@ fn reading(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
 
     struct Machine {
@@ -202,14 +203,12 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let host = Host::captured(dir.path(), Clock::Real);
-            let cards = made(&host);
+            let cards = plain(ENTRY, &host);
             Self { dir, host, cards }
         }
 
         fn file(&self, path: &str, text: &str) {
-            let path = self.dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            put(self.dir.path(), path, text);
         }
 
         fn card(&self, file: &str, text: &str) {
@@ -231,15 +230,6 @@ mod tests {
             assert_eq!(readings[0].subject.key(), "health/disk-0x1234");
             readings[0].value(key).cloned()
         }
-    }
-
-    fn made(host: &Host) -> Box<dyn Collect> {
-        let problems = Problems::default();
-        let table = config::Value::default();
-        build(
-            host,
-            Section::new("collect.mmc".to_owned(), table, &problems),
-        )
     }
 
     #[test]
@@ -304,7 +294,7 @@ mod tests {
             assert_eq!(told.as_number(), Some(f64::from(mebibytes << 20)));
         }
         // Started anew in the same boot.
-        machine.cards = made(&machine.host);
+        machine.cards = plain(ENTRY, &machine.host);
         machine.wrote("b", 130 * mib);
         let told = machine.told("counted_written_bytes").unwrap();
         assert_eq!(told.as_number(), Some(f64::from(460 << 20)));
@@ -334,7 +324,7 @@ mod tests {
         let wear = machine.told("estimated_wear_pct").unwrap();
         assert!((wear.as_number().unwrap() - 10.0).abs() < 1e-6);
         assert!(machine.told("estimated_end").is_some());
-        machine.cards = made(&machine.host);
+        machine.cards = plain(ENTRY, &machine.host);
         assert!(machine.told("estimated_end").is_some(), "it is remembered");
         // Its registers are no estimate.
         machine.card("life_time", "0x02 0x01");

@@ -222,7 +222,7 @@ impl Processor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::host::testing::put;
     use crate::model::Value;
@@ -262,9 +262,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut processor = build(&host, section);
+        let mut processor = plain(ENTRY, &host);
         assert!(matches!(processor.sample(), Err(CollectError::Absent(_))));
         lay(dir);
         let first = processor.sample().unwrap();

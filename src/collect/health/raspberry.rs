@@ -153,21 +153,15 @@ fn hexadecimal(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::{plain, sample};
     use crate::host::Clock;
     use crate::host::testing::put;
     use crate::model::Value;
     use std::fs;
 
-    fn section(problems: &Problems) -> Section<'_> {
-        Section::new(String::new(), config::Value::default(), problems)
-    }
-
     /// The figures of a board that are true, or why there are none.
     async fn ask(host: &Host) -> Result<Vec<&'static str>, CollectError> {
-        let mut board = build(host, section(&Problems::default()));
-        let sampled = tokio::task::spawn_blocking(move || board.sample());
-        let readings = sampled.await.unwrap()?;
+        let readings = sample(plain(ENTRY, host)).await.1?;
         let values = readings[0].values.iter();
         let set = values.filter(|(_, value)| *value == Value::Flag(true));
         Ok(set.map(|(metric, _)| metric.key).collect())
@@ -216,8 +210,7 @@ mod tests {
         let program = ("vcgencmd".to_owned(), vec!["/proc/version".to_owned()]);
         host.commands = Arc::new([program].into());
         assert!(matches!(ask(&host).await, Err(CollectError::Transient(_))));
-        let problems = Problems::default();
-        let mut board = build(&host, section(&problems));
+        let mut board = plain(ENTRY, &host);
         let outside = std::thread::scope(|scope| scope.spawn(|| board.sample()).join());
         assert!(matches!(outside.unwrap(), Err(CollectError::Transient(_))));
     }

@@ -188,7 +188,7 @@ impl<'a> Supply<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::model::Value;
     use std::path::Path;
@@ -234,9 +234,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut supplies = build(&host, section);
+        let mut supplies = plain(ENTRY, &host);
         assert!(matches!(supplies.sample(), Err(CollectError::Absent(_))));
         lay(dir, "AC", &[("type", "Mains"), ("online", "1")]);
         lay(dir, "BAT9", &[("type", "Battery"), ("present", "0")]);
@@ -299,9 +297,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut supplies = build(&host, section);
+        let mut supplies = plain(ENTRY, &host);
         lay(
             dir,
             "BAT0",

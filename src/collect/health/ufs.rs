@@ -84,24 +84,19 @@ fn tell(controller: &Path, disk: &Path) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
 
     #[test]
     fn a_controller_tells_the_health_of_all_its_disks_once() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut ufs = build(&host, section);
+        let mut ufs = plain(ENTRY, &host);
         assert!(matches!(ufs.sample(), Err(CollectError::Absent(_))));
         let sys = dir.path().join("sys");
-        let put = |path: &str, text: &str| {
-            let path = sys.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
+        let put = |path: &str, text: &str| put(&sys, path, text);
         let soc = "devices/platform/soc";
         for (name, place, model) in [
             ("sda", "1d84000.ufshc/host0/0:0:0:0", "KLUEG8UHDB-C2E1\n"),

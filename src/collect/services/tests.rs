@@ -7,11 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{File, FileFormat, Source as _};
 use tempfile::TempDir;
 
-use crate::collect::{Collect, CollectError, Entry};
-use crate::config::{Problems, Section};
+use crate::collect::testing::{built, sample};
+use crate::collect::{Collect, CollectError};
 use crate::host::{Clock, Exec, Host};
 use crate::model::{Action, Command, Order, Origin, Reading, Timestamp, Value};
 
@@ -20,17 +19,6 @@ mod containers;
 mod jobs;
 mod units;
 mod updates;
-
-fn build(entry: Entry, host: &Host, text: &str) -> (Box<dyn Collect>, String) {
-    let table = File::from_str(text, FileFormat::Toml).collect().unwrap();
-    let problems = Problems::default();
-    let name = format!("collect.{}", entry.name);
-    let section = Section::new(name, config::Value::from(table), &problems);
-    let collector = (entry.build)(host, section);
-    let told = problems.into_vec();
-    let told: Vec<_> = told.iter().map(ToString::to_string).collect();
-    (collector, told.join("\n"))
-}
 
 /// A machine whose programs are scripts.
 struct Machine {
@@ -61,17 +49,6 @@ impl Machine {
     fn put(&self, path: &str, text: &str) {
         crate::host::testing::put(self.dir.path(), path, text);
     }
-}
-
-/// Samples where collectors are sampled: on a thread of the runtime that may block.
-async fn sample(
-    mut collector: Box<dyn Collect>,
-) -> (Box<dyn Collect>, Result<Vec<Reading>, CollectError>) {
-    let sampled = tokio::task::spawn_blocking(move || {
-        let result = collector.sample();
-        (collector, result)
-    });
-    sampled.await.unwrap()
 }
 
 /// Until a program has ended that the machine was too busy to end within one sample.

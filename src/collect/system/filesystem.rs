@@ -225,18 +225,15 @@ fn measure(root: &Root, mount: &Mount, subject: &Arc<Subject>) -> Option<(Readin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
+    use crate::host::testing::put;
     use crate::model::Value;
 
     #[test]
     fn the_errors_that_ext4_has_met_are_told() {
         let dir = tempfile::tempdir().unwrap();
-        let file = |path: &str, text: &str| {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let file = |path: &str, text: &str| put(dir.path(), path, text);
         std::fs::create_dir_all(dir.path().join("root/mnt")).unwrap();
         file(
             "proc/1/mountinfo",
@@ -244,10 +241,7 @@ mod tests {
         );
         file("sys/dev/block/8:1/uevent", "MAJOR=8\nDEVNAME=sda1\n");
         let host = Host::captured(dir.path(), Clock::Real);
-        let problems = Problems::default();
-        let table = config::Value::default();
-        let section = Section::new("collect.filesystem".to_owned(), table, &problems);
-        let mut filesystems = build(&host, section);
+        let mut filesystems = plain(ENTRY, &host);
         for (count, time, want, at) in [
             ("0", "0", Some(0.0), None),
             (
@@ -271,7 +265,7 @@ mod tests {
     #[test]
     fn a_filesystem_that_the_kernel_has_shut_down_is_read_only() {
         let dir = tempfile::tempdir().unwrap();
-        let file = |path: &str, text: &str| crate::host::testing::put(dir.path(), path, text);
+        let file = |path: &str, text: &str| put(dir.path(), path, text);
         file(
             "proc/1/mountinfo",
             "22 1 8:1 / /a rw - xfs /dev/sda1 rw\n23 1 8:2 / /b rw - f2fs /dev/sda2 rw\n",
@@ -279,9 +273,7 @@ mod tests {
         let space = r#"{"block_size":4096,"blocks":100,"blocks_free":50,"blocks_available":50,
             "inodes":0,"inodes_free":0}"#;
         let host = Host::captured(dir.path(), Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        let mut filesystems = build(&host, section);
+        let mut filesystems = plain(ENTRY, &host);
         for (xfs, status, want) in [
             (space, "0x45", [false, false]),
             ("null", "0x5", [true, false]),
@@ -307,11 +299,7 @@ mod tests {
     fn an_ext4_that_takes_no_more_writes_after_an_error_is_read_only_whatever_the_kernel_calls_it()
     {
         let dir = tempfile::tempdir().unwrap();
-        let file = |path: &str, text: &str| {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let file = |path: &str, text: &str| put(dir.path(), path, text);
         std::fs::create_dir_all(dir.path().join("root")).unwrap();
         file("sys/dev/block/254:0/uevent", "MAJOR=254\nDEVNAME=dm-0\n");
         file("proc/sys/kernel/random/boot_id", "a\n");
@@ -322,11 +310,8 @@ mod tests {
             let options = format!("rw\nbsddf\nerrors={behaviour}\ncommit=5\n");
             file("proc/fs/ext4/dm-0/options", &options);
             file("sys/fs/ext4/dm-0/errors_count", &errors.to_string());
-            let problems = Problems::default();
-            let table = config::Value::default();
-            let section = Section::new("collect.filesystem".to_owned(), table, &problems);
             // Each time by a homewatch that has just begun.
-            let readings = build(&host, section).sample().unwrap();
+            let readings = plain(ENTRY, &host).sample().unwrap();
             readings[0].value("read_only").cloned()
         };
         for (mount, errors, behaviour, want) in [

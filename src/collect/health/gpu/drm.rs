@@ -207,7 +207,7 @@ fn generation(speed: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::model::{Device, Value};
     use std::os::unix::fs::symlink;
@@ -247,10 +247,7 @@ mod tests {
     ];
 
     fn cards(dir: &Path) -> Box<dyn Collect> {
-        let host = Host::captured(dir, Clock::Real);
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        build(&host, section)
+        plain(ENTRY, &Host::captured(dir, Clock::Real))
     }
 
     #[test]

@@ -326,7 +326,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
+    use crate::collect::testing::plain;
     use crate::host::Clock;
     use crate::model::Value;
     use std::fs::{self, File};
@@ -334,9 +334,7 @@ mod tests {
     use std::path::Path;
 
     fn collector(dir: &Path) -> Box<dyn Collect> {
-        let problems = Problems::default();
-        let section = Section::new(String::new(), config::Value::default(), &problems);
-        build(&Host::captured(dir, Clock::Real), section)
+        plain(ENTRY, &Host::captured(dir, Clock::Real))
     }
 
     fn append(dir: &Path, text: &str) {

@@ -1,5 +1,6 @@
 use super::mdstat::parse;
 use super::*;
+use crate::collect::testing::plain;
 use crate::host::Clock;
 use crate::model::Value;
 
@@ -175,11 +176,8 @@ fn an_array_s_figures_are_told_and_a_machine_without_any_lacks_nothing() {
     let md = dir.path().join("sys/block/md0/md");
     std::fs::create_dir_all(&md).unwrap();
     std::fs::create_dir_all(dir.path().join("proc")).unwrap();
-    let problems = crate::config::Problems::default();
-    let table = config::Value::default();
-    let section = Section::new("collect.raid".to_owned(), table, &problems);
     let host = Host::captured(dir.path(), Clock::Real);
-    let mut raid = build(&host, section);
+    let mut raid = plain(ENTRY, &host);
     assert!(matches!(raid.sample(), Err(CollectError::Absent(_))));
     std::fs::write(md.join("mismatch_cnt"), "128\n").unwrap();
     let text = "md0 : active raid5 sdd1[4](S) sdc1[3] sdb1[1] sda1[0](F)\n      \
@@ -222,14 +220,7 @@ fn a_check_that_was_seen_to_end_has_an_age_and_bad_blocks_are_counted() {
     fs::write(md.join("uuid"), "4a1c-77\n").unwrap();
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     let host = Host::captured(dir.path(), Clock::set_to(start));
-    let made = || {
-        let problems = crate::config::Problems::default();
-        let table = config::Value::default();
-        build(
-            &host,
-            Section::new("collect.raid".to_owned(), table, &problems),
-        )
-    };
+    let made = || plain(ENTRY, &host);
     let says = |work: &str| {
         let text =
             format!("md0 : active raid1 sdb[1] sda[0]\n      1 blocks [2/2] [UU]\n      {work}\n");
@@ -275,26 +266,17 @@ impl Arrays {
         fs::create_dir_all(dir.path().join("proc/sys/kernel/random")).unwrap();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let host = Host::captured(dir.path(), Clock::set_to(start));
-        let raid = Self::made(&host);
+        let raid = plain(ENTRY, &host);
         let mut arrays = Self { dir, host, raid };
         arrays.boot("one");
         arrays
-    }
-
-    fn made(host: &Host) -> Box<dyn Collect> {
-        let problems = crate::config::Problems::default();
-        let table = config::Value::default();
-        build(
-            host,
-            Section::new("collect.raid".to_owned(), table, &problems),
-        )
     }
 
     /// The machine, and with it homewatch, is started anew.
     fn boot(&mut self, id: &str) {
         let path = self.dir.path().join("proc/sys/kernel/random/boot_id");
         fs::write(path, id).unwrap();
-        self.raid = Self::made(&self.host);
+        self.raid = plain(ENTRY, &self.host);
     }
 
     fn uuid(&self, name: &str, uuid: &str) {
@@ -353,7 +335,7 @@ fn an_array_that_somebody_stops_is_told_to_be_stopped_and_then_forgotten() {
     );
     assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped.clone()]);
     // Also if homewatch is started anew meanwhile.
-    arrays.raid = Arrays::made(&arrays.host);
+    arrays.raid = plain(ENTRY, &arrays.host);
     assert_eq!(arrays.with(&["md1"], 1), [other.clone(), stopped]);
     assert_eq!(arrays.with(&["md1"], 10), std::slice::from_ref(&other));
     // One that is started again is like any other.

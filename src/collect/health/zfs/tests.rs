@@ -1,6 +1,7 @@
 use super::*;
-use crate::config::Problems;
+use crate::collect::testing::{plain, sample};
 use crate::host::Clock;
+use crate::host::testing::put;
 use crate::model::Value;
 
 const STATUS: &str = "zpool status -p";
@@ -17,20 +18,12 @@ impl Machine {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::set_to("2026-03-11T00:00:00Z".parse().unwrap());
         let host = Host::captured(dir.path(), clock);
-        let problems = Problems::default();
-        let section = Section::new(
-            "collect.zfs".to_owned(),
-            config::Value::default(),
-            &problems,
-        );
-        let zfs = Some(build(&host, section));
+        let zfs = Some(plain(ENTRY, &host));
         Self { dir, host, zfs }
     }
 
     fn file(&self, path: &str, text: &str) {
-        let path = self.dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        put(self.dir.path(), path, text);
     }
 
     fn state(&self, pool: &str, state: &str) {
@@ -42,9 +35,7 @@ impl Machine {
     }
 
     async fn sample(&mut self) -> Result<Vec<Reading>, CollectError> {
-        let mut zfs = self.zfs.take().unwrap();
-        let sampled = tokio::task::spawn_blocking(move || (zfs.sample(), zfs));
-        let (readings, zfs) = sampled.await.unwrap();
+        let (zfs, readings) = sample(self.zfs.take().unwrap()).await;
         self.zfs = Some(zfs);
         readings
     }

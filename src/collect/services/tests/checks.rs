@@ -23,7 +23,7 @@ async fn processes_that_must_be_there_are_counted() {
     let config = "process.web = { name = \"python3\", command = \"*/srv/web/*\" }\n\
                   process.pythons = { name = \"python*\", least = 3 }\n\
                   process.none = { command = \"*nginx*\" }";
-    let (collector, told) = build(checks::ENTRY, &machine.host, config);
+    let (collector, told) = built(checks::ENTRY, &machine.host, config);
     assert_eq!(told, "");
     let (_, result) = sample(collector).await;
     let rows: Vec<_> = result
@@ -41,7 +41,7 @@ async fn processes_that_must_be_there_are_counted() {
     ];
     let want = want.map(|(id, running, count)| (id.to_owned(), running, count));
     assert_eq!(rows, want);
-    let (collector, _) = build(checks::ENTRY, &machine.host, "");
+    let (collector, _) = built(checks::ENTRY, &machine.host, "");
     let error = sample(collector).await.1.unwrap_err();
     assert!(matches!(error, CollectError::Absent(_)));
     for (config, words) in [
@@ -49,11 +49,11 @@ async fn processes_that_must_be_there_are_counted() {
         ("process.Web = { name = \"x\" }", "lower-case"),
         ("process.web = { name = 3 }", "text in quotes"),
     ] {
-        let told = build(checks::ENTRY, &machine.host, config).1;
+        let told = built(checks::ENTRY, &machine.host, config).1;
         assert!(told.contains(words), "{told}");
     }
     let nowhere = Host::captured(Path::new("/none"), Clock::Real);
-    let (collector, _) = build(checks::ENTRY, &nowhere, "process.a.name = \"x\"");
+    let (collector, _) = built(checks::ENTRY, &nowhere, "process.a.name = \"x\"");
     let error = sample(collector).await.1.unwrap_err();
     assert!(matches!(error, CollectError::Transient(_)));
 }

@@ -70,7 +70,7 @@ async fn containers_are_told_with_health_and_how_they_ended() {
     };
     use_of(5_000_000, 7_000_000_000);
     let config = format!("socket = \"{}\"\nignore = [\"secret\"]", socket.display());
-    let (collector, told) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, told) = built(containers::ENTRY, &machine.host, &config);
     assert_eq!(told, "");
     let (collector, result) = sample(collector).await;
     let readings = result.unwrap();
@@ -128,7 +128,7 @@ async fn containers_are_told_with_health_and_how_they_ended() {
 #[tokio::test]
 async fn an_engine_that_is_away_or_talks_nonsense_is_told() {
     let machine = Machine::new();
-    let (collector, _) = build(containers::ENTRY, &machine.host, "");
+    let (collector, _) = built(containers::ENTRY, &machine.host, "");
     let error = sample(collector).await.1.unwrap_err();
     assert_eq!(
         error,
@@ -137,7 +137,7 @@ async fn an_engine_that_is_away_or_talks_nonsense_is_told() {
     let socket = machine.dir.path().join("docker.sock");
     let config = format!("socket = \"{}\"", socket.display());
     let ask = async || {
-        let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+        let (collector, _) = built(containers::ENTRY, &machine.host, &config);
         sample(collector).await.1.unwrap_err()
     };
     let error = ask().await;
@@ -218,7 +218,7 @@ async fn health_that_the_list_of_podman_leaves_out_is_asked_for_each_time() {
         )
     };
     let config = format!("socket = \"{}/docker.sock\"", machine.dir.path().display());
-    let (mut collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (mut collector, _) = built(containers::ENTRY, &machine.host, &config);
     for (state, said, want) in [
         ("running", "starting", Some("starting")),
         ("running", "unhealthy", Some("unhealthy")),
@@ -279,12 +279,12 @@ async fn a_container_in_trouble_that_is_removed_is_told_as_removed_also_after_a_
         ("crash", "exited"),
         ("unstarted", "created"),
     ]);
-    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, _) = built(containers::ENTRY, &machine.host, &config);
     let told = sample(collector).await.1.unwrap();
     let want = rows(&[("web", 0.0), ("crash", 1.0), ("unstarted", 1.0)]);
     assert_eq!(failed(&told), want);
     list(&[("unstarted", "created")]);
-    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, _) = built(containers::ENTRY, &machine.host, &config);
     let (collector, told) = sample(collector).await;
     let told = told.unwrap();
     assert_eq!(failed(&told), rows(&[("unstarted", 1.0), ("crash", 0.0)]));
@@ -294,7 +294,7 @@ async fn a_container_in_trouble_that_is_removed_is_told_as_removed_also_after_a_
     assert_eq!(failed(&told), rows(&[("crash", 0.0), ("unstarted", 0.0)]));
     // An hour later there is nothing left to say.
     machine.host.clock = Clock::set_to("2026-05-01T13:00:01Z".parse().unwrap());
-    let (collector, _) = build(containers::ENTRY, &machine.host, &config);
+    let (collector, _) = built(containers::ENTRY, &machine.host, &config);
     let (collector, told) = sample(collector).await;
     assert_eq!(told.unwrap().len(), 2);
     assert!(sample(collector).await.1.unwrap().is_empty());

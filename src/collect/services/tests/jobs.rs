@@ -1,5 +1,7 @@
 //! Jobs, by what they say and by the age of their files.
 
+use config::{File, FileFormat, Source as _};
+
 use super::super::jobs;
 use super::*;
 
@@ -19,7 +21,7 @@ fn order(name: &str, payload: &str) -> Order {
 async fn jobs_tell_that_they_are_done_and_are_missed_when_they_do_not() {
     let machine = Machine::new();
     let config = "expect.backup = { every = \"1d\", grace = \"2h\", label = \"Backup\" }";
-    let (mut collector, told) = build(jobs::ENTRY, &machine.host, config);
+    let (mut collector, told) = built(jobs::ENTRY, &machine.host, config);
     assert_eq!(told, "");
     let known = ["backup".to_owned()];
     for (now, payload, want) in [
@@ -48,7 +50,7 @@ async fn jobs_tell_that_they_are_done_and_are_missed_when_they_do_not() {
             clock: Clock::set_to(at(now)),
             ..machine.host.clone()
         };
-        (collector, _) = build(jobs::ENTRY, &host, config);
+        (collector, _) = built(jobs::ENTRY, &host, config);
         let result;
         (collector, result) = sample(collector).await;
         let reading = &result.unwrap()[0];
@@ -97,7 +99,7 @@ async fn a_backup_is_as_old_as_its_newest_whole_file() {
     ] {
         machine.host.memory.remove("job/b");
         let config = format!("expect.b = {{ every = \"1d\", file = \"{file}\"{more} }}");
-        let (collector, told) = build(jobs::ENTRY, &machine.host, &config);
+        let (collector, told) = built(jobs::ENTRY, &machine.host, &config);
         assert_eq!(told, "");
         let readings = sample(collector).await.1.unwrap();
         assert_eq!(text(&readings[0], "state"), Some(want), "{file}");
@@ -118,17 +120,16 @@ async fn a_backup_is_as_old_as_its_newest_whole_file() {
             "an absolute path",
         ),
     ] {
-        let told = build(jobs::ENTRY, &machine.host, config).1;
+        let told = built(jobs::ENTRY, &machine.host, config).1;
         assert!(told.contains(words), "{told}");
     }
-    let (collector, _) = build(jobs::ENTRY, &machine.host, "");
+    let (collector, _) = built(jobs::ENTRY, &machine.host, "");
     assert!(matches!(
         sample(collector).await.1,
         Err(CollectError::Absent(_))
     ));
-    let table = File::from_str("expect.b.every = \"1d\"", FileFormat::Toml)
-        .collect()
-        .unwrap();
+    let table = File::from_str("expect.b.every = \"1d\"", FileFormat::Toml);
+    let table = table.collect().unwrap();
     let tables = BTreeMap::from([("jobs".to_owned(), config::Value::from(table))]);
     assert_eq!(jobs::names(&tables), ["b"]);
 }

@@ -27,7 +27,7 @@ async fn units_that_fail_are_told_and_those_that_are_watched() {
         "gone.service",
         "Id=gone.service\nLoadState=not-found\nActiveState=inactive\n",
     );
-    let (collector, told) = build(
+    let (collector, told) = built(
         units::ENTRY,
         &machine.host,
         "watch = [\"jellyfin\", \"gone\"]",
@@ -97,7 +97,7 @@ async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
     ] {
         let mut machine = Machine::new();
         machine.program("systemctl", script);
-        let (mut collector, _) = build(units::ENTRY, &machine.host, "");
+        let (mut collector, _) = built(units::ENTRY, &machine.host, "");
         let mut result = Ok(Vec::new());
         while let Ok(told) = &result {
             assert!(told.is_empty());
@@ -111,14 +111,14 @@ async fn without_systemd_or_without_an_answer_nothing_is_claimed() {
             "{error}"
         );
     }
-    let (collector, _) = build(
+    let (collector, _) = built(
         units::ENTRY,
         &Host::captured(Path::new("/none"), Clock::Real),
         "",
     );
     let error = sample(collector).await.1.unwrap_err();
     assert!(matches!(error, CollectError::Lacking(_)), "{error}");
-    let told = build(units::ENTRY, &Machine::new().host, "watch = [\"-H\"]").1;
+    let told = built(units::ENTRY, &Machine::new().host, "watch = [\"-H\"]").1;
     assert!(
         told.contains("collect.units.watch: must be names of units"),
         "{told}"
@@ -169,7 +169,7 @@ esac"#;
     machine.put("failed", "vic.service loaded failed failed Vic\n");
     machine.put("in-memory", "");
     machine.put("vic.service", &unit("vic.service", "failed", 0));
-    let (collector, told) = build(units::ENTRY, &machine.host, "watch = [\"vic*\"]");
+    let (collector, told) = built(units::ENTRY, &machine.host, "watch = [\"vic*\"]");
     assert_eq!(told, "");
     let (collector, readings) = settled(collector, |readings| readings.len() > 1).await;
     assert_eq!(readings.len(), 2, "once");
@@ -188,18 +188,18 @@ async fn a_unit_that_had_failed_is_told_after_a_boot_that_started_it_well() {
     machine.program("systemctl", SYSTEMCTL);
     machine.put("failed", "backup.service loaded failed failed Backup\n");
     machine.put("backup.service", &unit("backup.service", "failed", 0));
-    let (collector, _) = build(units::ENTRY, &machine.host, "");
+    let (collector, _) = built(units::ENTRY, &machine.host, "");
     settled(collector, |readings| readings.len() > 1).await;
     // The machine is started again: systemd lists no failure.
     machine.put("failed", "");
     machine.put("backup.service", &unit("backup.service", "active", 0));
-    let (collector, _) = build(units::ENTRY, &machine.host, "");
+    let (collector, _) = built(units::ENTRY, &machine.host, "");
     let (_, readings) = settled(collector, |readings| readings.len() > 1).await;
     assert_eq!(text(&readings[1], "state"), Some("active"));
     // What was said against it is over after an hour.
     machine.host.clock = Clock::set_to("2026-05-01T13:00:01Z".parse().unwrap());
     for count in [2, 1] {
-        let (collector, _) = build(units::ENTRY, &machine.host, "");
+        let (collector, _) = built(units::ENTRY, &machine.host, "");
         let (_, readings) = settled(collector, |readings| !readings.is_empty()).await;
         assert_eq!(readings.len(), count);
     }

@@ -26,7 +26,7 @@ async fn updates_are_counted_as_each_package_manager_tells_them() {
         machine.put("proc/sys/kernel/osrelease", "6.1.0\n");
         machine.put("root/lib/modules/6.1.0/x", "");
         machine.program(program, &script);
-        let (collector, _) = build(updates::ENTRY, &machine.host, "");
+        let (collector, _) = built(updates::ENTRY, &machine.host, "");
         let known = |readings: &[Reading]| number(&readings[0], "pending").is_some();
         let (_, readings) = settled(collector, known).await;
         let told = &readings[0];
@@ -54,12 +54,12 @@ async fn a_restart_is_wanted_where_the_system_says_so_or_its_kernel_is_gone() {
         for file in &files {
             machine.put(file, "");
         }
-        let (collector, _) = build(updates::ENTRY, &machine.host, "");
+        let (collector, _) = built(updates::ENTRY, &machine.host, "");
         let readings = sample(collector).await.1.unwrap();
         assert_eq!(number(&readings[0], "reboot_required"), want, "{files:?}");
         assert_eq!(number(&readings[0], "pending"), None, "unknown is absent");
     }
-    let (collector, _) = build(updates::ENTRY, &Machine::new().host, "");
+    let (collector, _) = built(updates::ENTRY, &Machine::new().host, "");
     assert!(matches!(
         sample(collector).await.1,
         Err(CollectError::Lacking(_))
@@ -75,11 +75,11 @@ async fn a_package_manager_that_fails_is_told_and_one_that_is_away_is_none() {
         exec: Exec::Replay(machine.dir.path().join("none")),
         ..machine.host.clone()
     };
-    let (collector, _) = build(updates::ENTRY, &away, "");
+    let (collector, _) = built(updates::ENTRY, &away, "");
     let readings = sample(collector).await.1.unwrap();
     assert_eq!(number(&readings[0], "pending"), None);
     machine.program("apt-get", "echo 'E: broken' >&2; exit 100");
-    let (mut collector, _) = build(updates::ENTRY, &machine.host, "");
+    let (mut collector, _) = built(updates::ENTRY, &machine.host, "");
     let mut result = Ok(Vec::new());
     while result.is_ok() {
         (collector, result) = sample(collector).await;
