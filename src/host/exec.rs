@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Of each stream of a program so many bytes are kept.
@@ -44,6 +44,8 @@ pub enum ExecError {
         program: String,
         /// The time it was given.
         limit: Duration,
+        /// What may be left of it.
+        left: Option<Remnant>,
     },
     /// It could not be started or read.
     #[error("{program}: {cause}")]
@@ -53,6 +55,24 @@ pub enum ExecError {
         /// What the system said.
         cause: std::io::Error,
     },
+}
+
+/// What may be left of a program that was killed: who waits for a device in the kernel ends only when
+/// that answers, which may be never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remnant(Pid);
+
+impl Remnant {
+    /// That of the processes of this group.
+    pub const fn of(group: Pid) -> Self {
+        Self(group)
+    }
+
+    /// Whether any of it is still there. Its number may be another's later: whoever has once been told
+    /// that it is gone does not ask again.
+    pub fn is_there(&self) -> bool {
+        test_kill_process_group(self.0) != Err(rustix::io::Errno::SRCH)
+    }
 }
 
 impl Exec {
@@ -143,6 +163,7 @@ async fn real(program: &str, arguments: &[String], limit: Duration) -> Result<Ou
         Err(_) => Err(ExecError::TimeOut {
             program: program.to_owned(),
             limit,
+            left: group.leader.map(Remnant::of),
         }),
     }
 }
@@ -207,7 +228,17 @@ mod tests {
     async fn a_program_that_hangs_is_ended_and_one_that_floods_is_cut() {
         let short = Duration::from_millis(50);
         let hangs = Exec::Real.run(&sh("sleep 600"), short).await.unwrap_err();
-        assert!(matches!(hangs, ExecError::TimeOut { .. }), "{hangs}");
+        let ExecError::TimeOut { left, .. } = &hangs else {
+            panic!("{hangs}")
+        };
+        let left = left.unwrap();
+        let ended = async {
+            while left.is_there() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, ended).await.unwrap();
+        assert!(Remnant::of(rustix::process::getpgrp()).is_there());
         assert!(hangs.to_string().starts_with("sh: no answer within"));
         let script = sh("head -c 9000000 /dev/zero");
         let floods = Exec::Real.run(&script, LIMIT).await.unwrap();

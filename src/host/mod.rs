@@ -16,7 +16,7 @@ mod tls;
 
 pub use clock::Clock;
 pub use desk::{Desk, Done, Errand};
-pub use exec::{Exec, ExecError, Output};
+pub use exec::{Exec, ExecError, Output, Remnant};
 pub use http::{Answer, Http, HttpError, Lines};
 pub use kept::KeptFile;
 pub(crate) use kept::open;

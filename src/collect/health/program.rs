@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-use crate::host::{Exec, ExecError, Host, Output};
+use crate::host::{Exec, ExecError, Host, Output, Remnant};
 
 /// So long a sample waits for one program: less than the shortest tick.
 const WAIT: Duration = Duration::from_millis(300);
@@ -15,7 +15,7 @@ const MISSING: Duration = Duration::from_mins(1);
 pub(super) type Answer = Result<Output, ExecError>;
 
 /// An outside program that is asked now and then. A slow one is left running and taken in by a
-/// later sample; one that hangs is killed.
+/// later sample; one that hangs is killed, and none is started beside one that cannot be.
 pub(super) struct Program {
     exec: Exec,
     argv: Vec<String>,
@@ -23,6 +23,8 @@ pub(super) struct Program {
     limit: Duration,
     due: Option<Instant>,
     running: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    /// One that was killed, until it has ended.
+    left: Option<Remnant>,
 }
 
 impl Program {
@@ -43,6 +45,7 @@ impl Program {
             limit,
             due: None,
             running: None,
+            left: None,
         }
     }
 
@@ -56,6 +59,10 @@ impl Program {
         // Outside programs need the runtime; without it there is nobody to wait.
         let handle = Handle::try_current().ok()?;
         let now = Instant::now();
+        self.left.take_if(|left| !left.is_there());
+        if self.left.is_some() {
+            return None;
+        }
         if self.running.is_none() && self.due.is_none_or(|due| due <= now) {
             let (exec, argv, limit) = (self.exec.clone(), self.argv.clone(), self.limit);
             self.running = Some(Box::pin(async move { exec.run(&argv, limit).await }));
@@ -69,6 +76,9 @@ impl Program {
             Err(ExecError::Absent(_)) => MISSING,
             _ => self.every,
         };
+        if let Err(ExecError::TimeOut { left, .. }) = &answer {
+            self.left = *left;
+        }
         self.due = Some(now + pause);
         Some(answer)
     }
@@ -143,6 +153,31 @@ mod tests {
                 break;
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn none_is_started_beside_one_that_cannot_be_ended() {
+        let minute = Duration::from_mins(1);
+        let mut hangs = Program::new(&Host::real(), "true", &[], minute, minute);
+        hangs.left = Some(Remnant::of(rustix::process::getpgrp()));
+        let (answer, mut hangs) = poll(hangs).await;
+        assert!(answer.is_none() && hangs.running.is_none());
+        let nobody = rustix::process::Pid::from_raw(i32::MAX).unwrap();
+        let (program, limit) = ("true".to_owned(), minute);
+        hangs.running = Some(Box::pin(async move {
+            Err(ExecError::TimeOut {
+                program,
+                limit,
+                left: Some(Remnant::of(nobody)),
+            })
+        }));
+        hangs.left = None;
+        let (answer, hangs) = poll(hangs).await;
+        assert!(matches!(answer, Some(Err(ExecError::TimeOut { .. }))));
+        assert!(hangs.left.is_some());
+        tokio::time::advance(minute).await;
+        let (_, hangs) = poll(hangs).await;
+        assert!(hangs.left.is_none(), "it has ended");
     }
 
     #[test]

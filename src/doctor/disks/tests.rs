@@ -178,7 +178,11 @@ fn a_disk_that_does_not_answer_is_told_with_what_to_do() {
     let told = heard(
         &disk,
         "",
-        Err(ExecError::TimeOut { program, limit }),
+        Err(ExecError::TimeOut {
+            program,
+            limit,
+            left: None,
+        }),
         Timestamp::UNIX_EPOCH,
     );
     assert_eq!(told.verdict, Verdict::Broken);

@@ -2,7 +2,8 @@
 //!
 //! One smartctl runs at a time, and a sample never waits for it for longer than a moment: it is left
 //! running and taken in by the next sample. One that takes long, as a disk that hangs makes it, is set
-//! aside so that the other disks have their turn, and killed after a minute. A
+//! aside so that the other disks have their turn, and killed after a minute. One that cannot be killed,
+//! since it waits in the kernel, is let be, and its disk is not asked before it has ended. A
 //! disk that sleeps is not woken: it is always asked with `-n standby` and the type that the
 //! scan found. The scan is done at the start and when the kernel's list of disks has changed. It opens
 //! every disk, so one disk that hangs holds it up: then the disks are listed without opening them.
@@ -48,7 +49,7 @@ use tokio::time::{Instant, timeout_at};
 use super::zone::zone;
 use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
-use crate::host::{ExecError, Host, Output};
+use crate::host::{ExecError, Host, Output, Remnant};
 use crate::model::Reading;
 use known::Known;
 use selftest::Schedule;
@@ -114,6 +115,7 @@ impl Smart {
             zone: zone(&host.root),
             scanned: None,
             unopened: None,
+            scan_left: None,
             failed: None,
             disks: Vec::new(),
             running: None,
@@ -134,6 +136,8 @@ struct Smart {
     scanned: Option<Vec<String>>,
     /// The kernel's disks when a scan that opens them has hung: one of them hangs.
     unopened: Option<Vec<String>>,
+    /// A scan that was killed, until it has ended.
+    scan_left: Option<Remnant>,
     /// Why there has been no scan since: told until one succeeds, for a scan that hangs takes a while.
     failed: Option<CollectError>,
     disks: Vec<Watched>,
@@ -165,6 +169,10 @@ impl Collect for Smart {
         let handle =
             Handle::try_current().map_err(|error| CollectError::Transient(error.to_string()))?;
         let now = Instant::now();
+        self.scan_left.take_if(|left| !left.is_there());
+        for disk in &mut self.disks {
+            disk.look_back(now);
+        }
         self.set_aside(now);
         for mut slow in std::mem::take(&mut self.aside) {
             match handle.block_on(poll_immediate(&mut slow.answer)) {
@@ -234,9 +242,9 @@ impl Smart {
     fn set_aside(&mut self, now: Instant) {
         let has_room = self.aside.len() < ASIDE;
         let is_slow = |one: &mut Running| match one.task {
-            Task::Disk(_) => has_room && now >= one.since + SLOW,
+            Task::Disk(_) | Task::Test(_) => has_room && now >= one.since + SLOW,
             Task::Scan(_) => has_room && now >= one.since + SCAN_SLOW,
-            Task::List(_) | Task::Test(_) => false,
+            Task::List(_) => false,
         };
         if let Some(slow) = self.running.take_if(is_slow) {
             if let Task::Scan(kernel) = &slow.task {
@@ -246,17 +254,30 @@ impl Smart {
         }
     }
 
-    /// Whether the disk is being asked.
+    /// Whether a smartctl about the disk is under way, or hangs in the kernel for good: another one would
+    /// hang beside it.
     fn is_asked(&self, disk: &Watched) -> bool {
         let mut aside = self.aside.iter();
-        aside.any(|one| matches!(&one.task, Task::Disk(found) if disk.found.is_like(found)))
+        disk.is_held()
+            || aside.any(|one| match &one.task {
+                Task::Disk(found) => disk.found.is_like(found),
+                Task::Test(begin) => begin.is_of(disk),
+                Task::Scan(_) | Task::List(_) => false,
+            })
+    }
+
+    /// Whether a scan that opens the disks hangs.
+    fn scan_hangs(&self) -> bool {
+        let mut aside = self.aside.iter();
+        self.scan_left.is_some() || aside.any(|one| matches!(one.task, Task::Scan(_)))
     }
 
     /// What is due now.
     fn next(&self) -> Option<Running> {
         let kernel = kernel_disks(&self.host.root);
         if self.scanned.as_ref() != Some(&kernel) {
-            return Some(if self.unopened.as_ref() == Some(&kernel) {
+            let opens_none = self.unopened.as_ref() == Some(&kernel) || self.scan_hangs();
+            return Some(if opens_none {
                 self.start(Task::List(kernel), list_command(&self.host), LIST_LIMIT)
             } else {
                 self.start(Task::Scan(kernel), scan_command(&self.host), LIMIT)
@@ -301,13 +322,17 @@ impl Smart {
         }
         let now = Instant::now();
         let bench = Bench::new(&self.host, self.known.clone(), self.schedule.by_command);
+        let left = match &answer {
+            Err(ExecError::TimeOut { left, .. }) => *left,
+            Ok(_) | Err(_) => None,
+        };
         match task {
             Task::Scan(kernel) => match opened(answer) {
                 Ok(Some(found)) => {
                     way::remember(&self.host, &found);
                     self.found(found, kernel, now, &bench);
                 }
-                Ok(None) => self.unopened = Some(kernel),
+                Ok(None) => (self.unopened, self.scan_left) = (Some(kernel), left),
                 // Nobody waits for it any more if the disks were listed meanwhile.
                 Err(_) if self.scanned.as_ref() == Some(&kernel) => {}
                 Err(error) => return Err(error),
@@ -317,7 +342,13 @@ impl Smart {
                 tracing::info!("smartctl --scan-open takes long: each disk is asked by itself");
                 self.found(found, kernel, now, &bench);
             }
-            Task::Test(begin) => self.begun(begin, &answer),
+            Task::Test(begin) => {
+                let mut disks = self.disks.iter_mut();
+                if let Some(disk) = disks.find(|disk| begin.is_of(disk)) {
+                    disk.leave(left);
+                }
+                self.begun(begin, &answer);
+            }
             Task::Disk(found) => {
                 // One that was removed meanwhile is no longer of interest.
                 let mut disks = self.disks.iter();
@@ -335,6 +366,7 @@ impl Smart {
                         Duration::ZERO
                     };
                     let again = disk.take(&answer, &bench);
+                    disk.leave(left);
                     disk.due = now + again.unwrap_or(self.every + apart);
                 }
                 self.follow(place);

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use config::Value;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +14,7 @@ use crate::model::Value as Figure;
 
 /// How often it is looked whether the machine is busy with something that a self-test would hinder.
 const LOOK: Duration = Duration::from_mins(1);
-/// A collector that has not taken an errand after this long is not there.
+/// A collector that has not answered an errand after this long is not there, or its disk hangs.
 const LIMIT: Duration = Duration::from_secs(45);
 const VERB: &str = "health/selftest";
 
@@ -43,6 +45,8 @@ pub async fn run(host: Host, bus: Bus, by_command: bool, cancel: CancellationTok
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // What speaks against it is not known before the first minute is over.
     looks.reset();
+    // One that waits for a disk that hangs keeps neither the others nor the news.
+    let mut under_way = FuturesUnordered::new();
     loop {
         let order = async {
             match &mut orders {
@@ -58,12 +62,8 @@ pub async fn run(host: Host, bus: Bus, by_command: bool, cancel: CancellationTok
                 }
             }
             _ = looks.tick() => host.desk.set_calm(is_calm(&bus)),
-            Some(request) = order => {
-                let cancelled = cancel.run_until_cancelled(carry_out(&host, &bus, request));
-                if cancelled.await.is_none() {
-                    return;
-                }
-            }
+            Some(()) = under_way.next() => {}
+            Some(request) = order => under_way.push(carry_out(&host, &bus, request)),
         }
     }
 }
@@ -81,7 +81,7 @@ async fn carry_out(host: &Host, bus: &Bus, request: Request) {
         Ok(Ok(Err(reason))) => request.command.refused(reason),
         Ok(Err(_)) | Err(_) => request
             .command
-            .refused("disks are not watched at present; homewatch doctor tells why"),
+            .refused("the disk hangs, or disks are not watched at present; homewatch doctor tells"),
     };
     bus.answer(request, result, host.clock.now());
 }

@@ -13,23 +13,29 @@ use crate::host::{Errand, ExecError, Output};
 
 /// A disk that tests itself shortly is asked this often.
 const FOLLOW: Duration = Duration::from_mins(2);
-/// Why a test does not begin beside another one.
-const ONE_AT_A_TIME: &str = "one disk is tested at a time";
 /// And soon after the test has begun.
 const FIRST: Duration = Duration::from_secs(15);
+/// Why a test does not begin beside another one.
+const ONE_AT_A_TIME: &str = "one disk is tested at a time";
 
 /// The word that ends a test.
 const ABORT: &str = "abort";
 
 /// A test that is being begun, or ended.
 pub(super) struct Begin {
-    /// Where its disk stands, and the id of that.
-    place: usize,
+    /// The id of its disk.
     id: String,
     /// `None` ends the one that runs.
     length: Option<Length>,
     /// Who asked for it; nobody if it was due.
     errand: Option<Errand>,
+}
+
+impl Begin {
+    /// Whether `disk` is the one that is to test itself.
+    pub(super) fn is_of(&self, disk: &Watched) -> bool {
+        disk.id() == Some(self.id.as_str())
+    }
 }
 
 impl Smart {
@@ -43,30 +49,26 @@ impl Smart {
                 Err(reason) => errand.answer(Err(reason)),
             }
         }
-        if let Some(((place, id, length), errand)) = asked {
-            return self.begin(place, id, length, Some(errand));
+        if let Some(((disk, length), errand)) = asked {
+            return self.begin(disk, length, Some(errand));
         }
         if !self.host.desk.is_calm() || self.busy().is_some() {
             return None;
         }
         let now = self.host.clock.now();
         // A disk that sleeps or cannot be read is not one to be tested unasked.
-        let awake = self
-            .disks
-            .iter()
-            .enumerate()
-            .filter(|(_, disk)| disk.is_awake());
-        let mut due = awake.filter_map(|(place, disk)| {
-            let id = disk.id()?;
-            let length = self.schedule.due(&self.record(id), now, &self.zone)?;
-            Some((place, id.to_owned(), length))
+        let awake = |disk: &&Watched| disk.is_awake() && !self.is_asked(disk);
+        let mut due = self.disks.iter().filter(awake).filter_map(|disk| {
+            let record = self.record(disk.id()?);
+            let length = self.schedule.due(&record, now, &self.zone)?;
+            Some((disk, length))
         });
-        let (place, id, length) = due.next()?;
-        self.begin(place, id, Some(length), None)
+        let (disk, length) = due.next()?;
+        self.begin(disk, Some(length), None)
     }
 
     /// Which disk and which test an errand means.
-    fn wanted(&self, errand: &Errand) -> Result<(usize, String, Option<Length>), String> {
+    fn wanted(&self, errand: &Errand) -> Result<(&Watched, Option<Length>), String> {
         if !self.schedule.by_command {
             let remedy = "collect.smart.selftest.command = true allows it";
             return Err(format!("not allowed by the configuration: {remedy}"));
@@ -77,30 +79,32 @@ impl Smart {
             return Err(format!("must be \"short\", \"long\" or \"{ABORT}\""));
         }
         let ids = || {
-            let disks = self.disks.iter().enumerate();
-            disks.filter_map(|(place, disk)| Some((place, disk.id()?)))
+            let disks = self.disks.iter();
+            disks.filter_map(|disk| Some((disk, disk.id()?)))
         };
         let target = errand.target.trim_start_matches("disk-");
         let mut meant = ids().filter(|(_, id)| id.strip_prefix("disk-") == Some(target));
-        let Some((place, id)) = meant.next() else {
+        let Some((disk, id)) = meant.next() else {
             let all: Vec<&str> = ids().map(|(_, id)| id).collect();
             return Err(format!(
                 "there is no such disk; there are {}",
                 all.join(", ")
             ));
         };
+        if self.is_asked(disk) {
+            return Err(format!("{id} was asked something and has not answered yet"));
+        }
         if length.is_none() {
-            let mut disks = self.disks.iter().skip(place).take(1);
-            if !disks.any(|disk| self.is_tested(disk)) {
+            if !self.is_tested(disk) {
                 return Err(format!("{id} does not test itself"));
             }
         } else if let Some(busy) = self.busy() {
             return Err(format!("{busy} still tests itself; {ONE_AT_A_TIME}"));
         }
-        Ok((place, id.to_owned(), length))
+        Ok((disk, length))
     }
 
-    /// The disk that tests itself now.
+    /// The disk that tests itself now, or is to begin.
     fn busy(&self) -> Option<&str> {
         let mut disks = self.disks.iter();
         disks
@@ -112,7 +116,9 @@ impl Smart {
         let begun = disk
             .id()
             .is_some_and(|id| self.record(id).running.is_some());
-        begun || disk.tests_itself()
+        let mut aside = self.aside.iter();
+        let is_to_begin = |one: &Running| matches!(&one.task, Task::Test(test) if test.is_of(disk));
+        begun || aside.any(is_to_begin) || disk.tests_itself()
     }
 
     fn record(&self, id: &str) -> Record {
@@ -126,12 +132,12 @@ impl Smart {
 
     fn begin(
         &self,
-        place: usize,
-        id: String,
+        disk: &Watched,
         length: Option<Length>,
         errand: Option<Errand>,
     ) -> Option<Running> {
-        let Found { name, kind, .. } = &self.disks.get(place)?.found;
+        let id = disk.id()?.to_owned();
+        let Found { name, kind, .. } = &disk.found;
         let mut argv = self.host.command("smartctl");
         argv.push("--json".to_owned());
         if errand.is_none() {
@@ -143,12 +149,7 @@ impl Smart {
             None => argv.push("-X".to_owned()),
         }
         argv.push(name.clone());
-        let begin = Begin {
-            place,
-            id,
-            length,
-            errand,
-        };
+        let begin = Begin { id, length, errand };
         Some(self.start(Task::Test(begin), argv, LIMIT))
     }
 
@@ -158,11 +159,11 @@ impl Smart {
         let Begin { id, length, .. } = begin;
         let word = length.map_or(ABORT, Length::as_str);
         let state = if let Some(length) = length {
-            self.note(begin.place, &id, length, refused.as_deref());
+            self.note(&id, length, refused.as_deref());
             "begun"
         } else {
             // What came of the test is told when the disk is asked, as of any other end.
-            self.ask_again(begin.place, FIRST);
+            self.ask_again(&id, FIRST);
             "aborted"
         };
         if let Some(errand) = begin.errand {
@@ -174,7 +175,7 @@ impl Smart {
     }
 
     /// Notes that a test has begun, or why it has not.
-    fn note(&mut self, place: usize, id: &str, length: Length, refused: Option<&str>) {
+    fn note(&mut self, id: &str, length: Length, refused: Option<&str>) {
         let now = self.host.clock.now();
         let mut record = self.record(id);
         let word = length.as_str();
@@ -184,13 +185,13 @@ impl Smart {
         } else {
             record.begin(length, now);
             tracing::info!(disk = id, "a {word} self-test has begun");
-            self.ask_again(place, FIRST);
+            self.ask_again(id, FIRST);
         }
         self.keep(id, &record);
     }
 
-    fn ask_again(&mut self, place: usize, later: Duration) {
-        for disk in self.disks.iter_mut().skip(place).take(1) {
+    fn ask_again(&mut self, id: &str, later: Duration) {
+        for disk in self.disks.iter_mut().filter(|disk| disk.id() == Some(id)) {
             disk.due = Instant::now() + later;
         }
     }
@@ -205,7 +206,7 @@ impl Smart {
         let begun = record.running;
         let Some(length) = record.see(disk.tests_itself(), self.host.clock.now()) else {
             if begun.is_some_and(|(length, _)| length == Length::Short) {
-                self.ask_again(place, FOLLOW);
+                self.ask_again(&id, FOLLOW);
             }
             return;
         };

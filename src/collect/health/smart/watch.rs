@@ -15,7 +15,7 @@ use super::trend::Trend;
 use super::verdict::{Growth, Level, Verdict};
 use super::{RETRY, way};
 use crate::collect::health::chip::Chip;
-use crate::host::{ExecError, Host, Memory, Output, Root};
+use crate::host::{ExecError, Host, Memory, Output, Remnant, Root};
 use crate::model::{Reading, Subject, slug, spoken};
 
 /// What a disk is judged with.
@@ -73,6 +73,16 @@ pub(super) struct Watched {
     /// What was remembered is taken up with the first report.
     trend: Option<Trend>,
     told: Option<Reading>,
+    /// The last smartctl about it that was killed, until it has ended.
+    left: Option<Left>,
+}
+
+/// A smartctl that was killed.
+#[derive(Debug)]
+struct Left {
+    remnant: Remnant,
+    /// Whether it was said that the disk is not asked for that.
+    is_said: bool,
 }
 
 impl Watched {
@@ -89,7 +99,34 @@ impl Watched {
             mute: false,
             trend: None,
             told: None,
+            left: None,
         }
+    }
+
+    /// A smartctl about it has ended; `left` is one that was killed.
+    pub(super) fn leave(&mut self, left: Option<Remnant>) {
+        self.left = left.map(|remnant| Left {
+            remnant,
+            is_said: false,
+        });
+    }
+
+    /// Looks whether one that was killed has ended. That it has not is said once, when the disk is due.
+    pub(super) fn look_back(&mut self, now: Instant) {
+        self.left.take_if(|left| !left.remnant.is_there());
+        let is_due = self.due <= now;
+        if let Some(left) = self.left.as_mut().filter(|left| is_due && !left.is_said) {
+            left.is_said = true;
+            let name = &self.found.name;
+            tracing::warn!(
+                "{name} is not asked: the last smartctl cannot be ended, it waits in the kernel"
+            );
+        }
+    }
+
+    /// Whether one that was killed had not ended when it was looked for.
+    pub(super) const fn is_held(&self) -> bool {
+        self.left.is_some()
     }
 
     /// Whether this is what `found` and `subject` are about.
@@ -128,7 +165,8 @@ impl Watched {
     /// Whether it was read the last time, and did not sleep.
     pub(super) fn is_awake(&self) -> bool {
         let is_read = |verdict: &Verdict| verdict.level != Level::Unreadable;
-        !self.asleep && self.report.is_some() && self.verdict.as_ref().is_some_and(is_read)
+        let answers = !self.asleep && !self.hangs;
+        answers && self.report.is_some() && self.verdict.as_ref().is_some_and(is_read)
     }
 
     /// Whether it said the last time that it tests itself.

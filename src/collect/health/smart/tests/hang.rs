@@ -90,7 +90,32 @@ fn found(name: &str, kind: &str) -> Found {
 
 fn time_out(limit: Duration) -> Result<Output, ExecError> {
     let program = "smartctl".to_owned();
-    Err(ExecError::TimeOut { program, limit })
+    Err(ExecError::TimeOut {
+        program,
+        limit,
+        left: None,
+    })
+}
+
+/// What was killed and is still there (this very test), or has ended.
+fn left(is_there: bool) -> Remnant {
+    let nobody = rustix::process::Pid::from_raw(i32::MAX).unwrap();
+    Remnant::of(if is_there {
+        rustix::process::getpgrp()
+    } else {
+        nobody
+    })
+}
+
+/// The same, of one that waits in the kernel.
+fn stuck() -> Result<Output, ExecError> {
+    let (program, limit) = ("smartctl".to_owned(), LIMIT);
+    let left = Some(left(true));
+    Err(ExecError::TimeOut {
+        program,
+        limit,
+        left,
+    })
 }
 
 fn output(json: &Json) -> Output {
@@ -171,6 +196,95 @@ async fn a_disk_that_hangs_holds_up_no_other_and_is_not_asked_twice() {
     let gone = Task::Disk(found("sdx", "sat"));
     rig.smart().hear(gone, time_out(LIMIT));
     assert!(rig.smart().failed.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_whose_smartctl_cannot_be_ended_is_not_asked_before_it_has() {
+    let machine = Machine::new().with(&[("sda", "sat", well()), ("sdb", "sat", well())]);
+    let mut rig = Rig::new(machine);
+    rig.ids(0).await;
+    rig.smart().hear(Task::Disk(found("sda", "sat")), stuck());
+    let hangs = async |rig: &mut Rig| {
+        let readings = rig.sample(EVERY.as_secs()).await.unwrap();
+        told(&readings[0], "hangs")
+    };
+    for _ in 0..3 {
+        assert_eq!(hangs(&mut rig).await, "1");
+    }
+    let due: Vec<Instant> = rig.smart().disks.iter().map(|disk| disk.due).collect();
+    assert!(due[0] < due[1], "the other one was asked");
+    // Nor is it tested: neither as is due, nor by command.
+    assert!(!rig.smart().disks[0].is_awake());
+    rig.smart().schedule.by_command = true;
+    let done = rig
+        .machine
+        .host
+        .desk
+        .ask("smart", "disk-s-sda", Some("short"));
+    rig.ids(10).await;
+    let refused = done.await.unwrap().unwrap_err();
+    assert!(refused.contains("has not answered yet"), "{refused}");
+    rig.smart().disks[0].leave(Some(left(false)));
+    assert_eq!(hangs(&mut rig).await, "0", "asked at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_scan_opens_the_disks_beside_one_that_cannot_be_ended() {
+    let mut rig = Rig::new(mixed());
+    rig.machine.answers(LIST, "0\nno JSON");
+    rig.scan_hangs();
+    assert_eq!(rig.ids(5).await, MIXED);
+    // Set aside as well as ended in vain it is one too many.
+    for more in ["sdd", "sde", "sdf"] {
+        rig.machine.kernel(more);
+        rig.machine
+            .says(more, "scsi", 0, &super::scsi(0, 0).to_string());
+        assert!(rig.ids(10).await.starts_with(MIXED));
+        if more == "sdd" {
+            rig.ends(0, stuck());
+        }
+    }
+    rig.smart().scan_left = Some(left(false));
+    rig.machine.kernel("sdg");
+    rig.machine
+        .scans(&json!([{"name": "/dev/sdd", "type": "scsi"}]));
+    assert_eq!(rig.ids(10).await, "disk-s-sdd");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_hangs_as_it_begins_holds_up_no_other_disk() {
+    let machine = Machine::new().with(&[("sda", "sat", well()), ("sdb", "sat", well())]);
+    let mut rig = Rig::new(machine);
+    rig.ids(0).await;
+    rig.smart().schedule.by_command = true;
+    let ask = |rig: &Rig, disk: &str| rig.machine.host.desk.ask("smart", disk, Some("short"));
+    let mut done = ask(&rig, "disk-s-sda");
+    let begin = rig.smart().next_test().unwrap();
+    rig.hangs(begin.task);
+    rig.smart().disks[1].due = Instant::now();
+    rig.ids(SLOW.as_secs()).await;
+    assert_eq!(rig.smart().aside.len(), 1);
+    assert!(rig.smart().disks[1].due > Instant::now(), "it was asked");
+    // Meanwhile no other test begins.
+    for (disk, says) in [
+        ("disk-s-sda", "not answered yet"),
+        ("disk-s-sdb", "still tests itself"),
+    ] {
+        let other = ask(&rig, disk);
+        rig.ids(1).await;
+        let refused = other.await.unwrap().unwrap_err();
+        assert!(refused.contains(says), "{refused}");
+    }
+    assert!(done.try_recv().is_err());
+    rig.ends(0, stuck());
+    rig.ids(1).await;
+    assert!(
+        done.await
+            .unwrap()
+            .unwrap_err()
+            .contains("no answer within")
+    );
+    assert!(rig.smart().disks[0].is_held());
 }
 
 /// A machine with a SATA disk, one behind a SCSI controller, one in a bridge on USB and one on NVMe.

@@ -248,7 +248,11 @@ async fn one_that_hangs_is_told_to_whoever_asked() {
     machine.now().await;
     let disk = ask(&machine, "disk-s-sda", None);
     let (program, limit) = ("smartctl".to_owned(), LIMIT);
-    let hangs = Err(ExecError::TimeOut { program, limit });
+    let hangs = Err(ExecError::TimeOut {
+        program,
+        limit,
+        left: None,
+    });
     let (reason, ()) = tokio::join!(disk, async {
         // As the collector does, with a program that does not answer.
         let errand = machine.host.desk.take("smart").remove(0);
