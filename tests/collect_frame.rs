@@ -25,6 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// What a scripted collector does at one sample.
 enum Act {
     Work,
+    /// Tells two things of one name.
+    Twice,
     Fail(CollectError),
     Crash,
     /// Tells that it has begun, then hangs until it is released.
@@ -43,6 +45,7 @@ impl Collect for Scripted {
         let act = self.script.lock().unwrap().pop_front();
         match act {
             None | Some(Act::Work) => {}
+            Some(Act::Twice) => return Ok(vec![Reading::new(&self.subject); 2]),
             Some(Act::Fail(error)) => return Err(error),
             Some(Act::Crash) => panic!("boom"),
             Some(Act::Hang(begun, release)) => {
@@ -189,6 +192,15 @@ async fn failures_are_tried_again_ever_more_rarely_until_they_pass() {
     assert_eq!(last[8], failed("help"));
     // Recovered: again at every tick.
     assert_eq!(rig.tick().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_things_of_one_name_are_told_once() {
+    let script = vec![Act::Twice, Act::Twice];
+    let mut rig = Rig::run(vec![slot("twins", script, &Arc::default())]);
+    for _ in 0..3 {
+        assert_eq!(rig.tick().await, [("twins", Ok(1))]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -203,7 +203,17 @@ fn value(readings: &BTreeMap<String, Reading>, subject: &str, key: &str) -> Opti
 #[tokio::test(start_paused = true)]
 async fn chips_that_are_renumbered_keep_their_subjects() {
     let mut machine = Machine::boot("desktop");
+    let broken = "temp-coretemp-temp3";
+    let input = "sys/devices/platform/coretemp.0/hwmon/hwmon2/temp3_input";
+    machine.write(input, "garbage");
+    let chip = "sys/devices/platform/coretemp.0/hwmon/hwmon2";
+    machine.write(&format!("{chip}/temp5_label"), &"x".repeat(4000));
+    machine.write(&format!("{chip}/temp5_input"), "40000");
+    for _ in 0..3 {
+        machine.tick().await;
+    }
     let before = machine.tick().await;
+    assert!(before.keys().all(|id| id.len() < 100));
     machine.rename("sys/class/hwmon/hwmon2", "sys/class/hwmon/hwmonX");
     machine.rename("sys/class/hwmon/hwmon3", "sys/class/hwmon/hwmon2");
     machine.rename("sys/class/hwmon/hwmonX", "sys/class/hwmon/hwmon3");
@@ -211,6 +221,8 @@ async fn chips_that_are_renumbered_keep_their_subjects() {
     for subject in ["temp-coretemp-package-id-0", "fan-nct6798-cpu-fan"] {
         assert_eq!(before[subject].values, after[subject].values, "{subject}");
     }
+    // What was wrong before is known to be, and not news.
+    assert_eq!(value(&after, broken, "fault"), Some(1.0));
     // A chip that goes takes its subjects with it; all of them gone is no fault.
     machine.remove("sys/class/hwmon/hwmon3");
     let without = machine.tick().await;

@@ -1,3 +1,4 @@
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Slot {
     looked: Option<Instant>,
     failures: u32,
     error: Option<String>,
+    /// What two things were found to be called.
+    twins: BTreeSet<String>,
 }
 
 impl fmt::Debug for Slot {
@@ -53,6 +56,7 @@ impl Slot {
             looked: None,
             failures: 0,
             error: None,
+            twins: BTreeSet::new(),
         }
     }
 
@@ -120,7 +124,7 @@ impl Slot {
             Ok(readings) => {
                 self.recover();
                 self.due = (!self.period.is_zero()).then(|| now + self.period);
-                Ok(readings)
+                Ok(self.once(readings))
             }
             Err(CollectError::Absent(what)) => {
                 self.is_away(&what, now + ABSENT_PAUSE);
@@ -142,6 +146,22 @@ impl Slot {
                 Err(text)
             }
         }
+    }
+
+    /// One reading of each subject, the first: two disks may have one serial number, and figures that come
+    /// now from the one and now from the other are of neither.
+    fn once(&mut self, mut readings: Vec<Reading>) -> Vec<Reading> {
+        let mut seen = HashSet::new();
+        readings.retain(|reading| {
+            let subject = &reading.subject;
+            let is_first = seen.insert(subject.key().to_owned());
+            if !is_first && self.twins.insert(subject.key().to_owned()) {
+                let told = "two things have this name: only the first of them is told";
+                tracing::warn!(collector = self.name, subject = subject.key(), "{told}");
+            }
+            is_first
+        });
+        readings
     }
 
     fn is_away(&mut self, what: &str, again: Instant) {

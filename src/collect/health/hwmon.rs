@@ -25,6 +25,9 @@ pub(in crate::collect) const ENTRY: Entry = Entry {
 /// falling asleep; after that its temperature is not known.
 const IDLE: Duration = Duration::from_mins(5);
 
+/// No driver's label is longer.
+const LONGEST_LABEL: usize = 60;
+
 fn build(host: &Host, mut section: Section<'_>) -> Box<dyn Collect> {
     let ignore = section.texts("ignore").unwrap_or_default();
     section.finish();
@@ -78,8 +81,10 @@ impl Collect for Hwmon {
             return Err(CollectError::Absent("no sensor chips".to_owned()));
         };
         if chips != self.chips {
+            let before = std::mem::take(&mut self.groups);
             self.groups = chips.iter().map(|chip| self.group(chip)).collect();
             self.chips = chips;
+            self.remember(before);
         }
         let mut readings = Vec::new();
         for group in &mut self.groups {
@@ -112,6 +117,28 @@ impl DiskSensors {
 }
 
 impl Hwmon {
+    /// Has each sensor go on with what is known of it from before, whatever the number of its chip.
+    fn remember(&mut self, before: Vec<Group>) {
+        let of_chips = |group: Group| match group {
+            Group::OfChip(sensors) => sensors,
+            // It may be away with a disk that hangs.
+            Group::OfDisk(_) => Vec::new(),
+        };
+        let known = before.into_iter().flat_map(of_chips);
+        let mut known: HashMap<String, Sensor> = known
+            .map(|sensor| (sensor.subject().id.clone(), sensor))
+            .collect();
+        for group in &mut self.groups {
+            if let Group::OfChip(sensors) = group {
+                for sensor in sensors {
+                    if let Some(old) = known.remove(&sensor.subject().id) {
+                        sensor.follow(old);
+                    }
+                }
+            }
+        }
+    }
+
     fn group(&mut self, chip: &Chip) -> Group {
         let disk = chip.disk(&self.root);
         let stem = self.stem(chip, disk.as_deref());
@@ -227,7 +254,8 @@ impl Place<'_> {
         figure: Option<&str>,
     ) -> Sensor {
         let told = (self.files.get(&format!("{file}_label")))
-            .and_then(|path| Root::read_trimmed(&self.root.sys(path)));
+            .and_then(|path| Root::read_trimmed(&self.root.sys(path)))
+            .map(|label| label.chars().take(LONGEST_LABEL).collect::<String>());
         let (kind, stem) = (quantity.word(), self.stem);
         // Voltages are counted from zero, and there are many.
         let first = index == 1 && quantity != Quantity::Voltage

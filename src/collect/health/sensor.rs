@@ -96,6 +96,12 @@ impl Sensor {
         self
     }
 
+    /// Goes on with what the same sensor has shown of itself before, by another file.
+    pub(super) fn follow(&mut self, old: Self) {
+        self.belief = old.belief;
+        self.failures = old.failures;
+    }
+
     /// The subject.
     pub(super) const fn subject(&self) -> &Arc<Subject> {
         &self.subject
