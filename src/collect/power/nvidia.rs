@@ -52,6 +52,7 @@ fn build(host: &Host, section: Section<'_>) -> Box<dyn Collect> {
         exec: host.exec.clone(),
         program: host.command("nvidia-smi"),
         query: QUERY,
+        complaint: None,
         known: Vec::new(),
     })
 }
@@ -65,6 +66,8 @@ struct Nvidia {
     exec: Exec,
     program: Vec<String>,
     query: &'static str,
+    /// What the program complained of, though it told of cards.
+    complaint: Option<String>,
     /// The cards that were seen last.
     known: Vec<Card>,
 }
@@ -97,20 +100,39 @@ impl Nvidia {
             Err(error) => return Err(CollectError::Transient(error.to_string())),
         };
         let text = String::from_utf8_lossy(&output.stdout);
-        if output.code != Some(0) {
-            if text.contains(UNKNOWN_FIELD) && self.query != SHORT {
-                tracing::info!("this nvidia-smi is old: the health of the cards is not told");
-                self.query = SHORT;
-                return self.ask();
-            }
-            return Err(refused(&text));
+        if output.code != Some(0) && text.contains(UNKNOWN_FIELD) && self.query != SHORT {
+            tracing::info!("this nvidia-smi is old: the health of the cards is not told");
+            self.query = SHORT;
+            return self.ask();
         }
-        let cards: Vec<_> = text.lines().filter_map(Card::parse).collect();
-        if cards.is_empty() {
-            return Err(CollectError::Lacking("no NVIDIA card".to_owned()));
+        let (cards, complaint) = cards(output.code, &text)?;
+        if complaint.is_some() && complaint != self.complaint {
+            let said = complaint.as_deref().unwrap_or_default();
+            tracing::warn!("nvidia-smi tells some cards only: {said}");
         }
+        self.complaint = complaint;
         Ok(cards)
     }
+}
+
+/// The cards of an answer that ended with `code`, and what it complains of besides: one that has fallen
+/// off its bus makes the program fail and costs no other its figures.
+fn cards(code: Option<i32>, text: &str) -> Result<(Vec<Card>, Option<String>), CollectError> {
+    let cards: Vec<_> = text.lines().filter_map(Card::parse).collect();
+    if code == Some(0) {
+        return if cards.is_empty() {
+            Err(CollectError::Lacking("no NVIDIA card".to_owned()))
+        } else {
+            Ok((cards, None))
+        };
+    }
+    if cards.is_empty() {
+        return Err(refused(text));
+    }
+    let mut others = text.lines().filter(|line| Card::parse(line).is_none());
+    let complaint = others.find(|line| !line.trim().is_empty());
+    let complaint = complaint.unwrap_or_default().chars().take(200).collect();
+    Ok((cards, Some(complaint)))
 }
 
 /// Whether all cards sleep, as far as is known.
@@ -136,7 +158,12 @@ fn refused(text: &str) -> CollectError {
     if line.contains("No devices") {
         return CollectError::Lacking("no NVIDIA card".to_owned());
     }
-    CollectError::Broken(format!("nvidia-smi: {line}; is the driver loaded?"))
+    let remedy = if line.contains("mismatch") {
+        "the driver was updated: restart the machine"
+    } else {
+        "is the driver loaded?"
+    };
+    CollectError::Broken(format!("nvidia-smi: {line}; {remedy}"))
 }
 
 /// A card as the program tells it.
@@ -285,6 +312,21 @@ mod tests {
             CollectError::Lacking(_)
         ));
         let text = "\nNVIDIA-SMI has failed because it couldn't communicate with the driver.";
-        assert!(matches!(refused(text), CollectError::Broken(text) if text.contains("driver")));
+        assert!(matches!(refused(text), CollectError::Broken(text) if text.contains("loaded?")));
+        let text = "Failed to initialize NVML: Driver/library version mismatch\n";
+        assert!(matches!(refused(text), CollectError::Broken(text) if text.contains("restart")));
+    }
+
+    #[test]
+    fn a_card_that_has_fallen_off_its_bus_costs_no_other_its_figures() {
+        let line = "00000000:01:00.0, GT 710, [N/A], [Unknown Error], ERR!";
+        let lost = "Unable to determine the device handle for GPU0000:02:00.0: GPU is lost.";
+        let (told, complaint) = cards(Some(15), &format!("{line}\n\n{lost}\n")).unwrap();
+        assert_eq!((told.len(), complaint.as_deref()), (1, Some(lost)));
+        assert_eq!(told[0].power, [None; 3]);
+        let (told, complaint) = cards(Some(0), line).unwrap();
+        assert_eq!((told.len(), complaint), (1, None));
+        assert!(matches!(cards(Some(0), ""), Err(CollectError::Lacking(_))));
+        assert!(matches!(cards(None, lost), Err(CollectError::Broken(_))));
     }
 }

@@ -139,12 +139,11 @@ pub fn say(
         });
     }
     let field = |key: &str| order.fields.get(key).and_then(serde_json::Value::as_str);
-    let word = order
-        .text
-        .as_deref()
-        .or_else(|| field("state"))
-        .unwrap_or_default();
-    let word = word.trim().to_lowercase();
+    let told = order.text.as_deref().or_else(|| field("state"));
+    // A message of other words may tell of a failure: what is not understood is not taken for done.
+    let other = serde_json::Value::Object(order.fields.clone()).to_string();
+    let silence = if order.fields.is_empty() { "" } else { &other };
+    let word = told.unwrap_or(silence).trim().to_lowercase();
     let mut said: Said = host.memory.get(&key(id)).unwrap_or_default();
     let meant = if DONE.contains(&&*word) {
         (said.done, said.begun) = (Some(now), None);

@@ -334,7 +334,8 @@ fn attributes(json: &Value) -> Vec<Attribute<'_>> {
             raw: row.pointer("/raw/value").and_then(whole_number),
             shown: text("/raw/string"),
             is_below: text("/when_failed").is_some_and(|when| when.eq_ignore_ascii_case("now")),
-            foretells: row.pointer("/flags/prefailure").and_then(Value::as_bool) == Some(true),
+            foretells: row.pointer("/flags/prefailure").and_then(Value::as_bool) == Some(true)
+                || text("/flags/string").is_some_and(|flags| flags.starts_with('P')),
         })
     })
     .collect()

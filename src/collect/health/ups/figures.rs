@@ -68,6 +68,8 @@ static TEMPERATURE: Metric = Metric::gauge("temperature_c", "Temperature", Unit:
 
 /// VA become W by this where the UPS does not say how; common for small line-interactive ones.
 const POWER_FACTOR: f64 = 0.7;
+/// With more than this a battery is not empty, %.
+const LITTLE: f64 = 20.0;
 /// At less than this on its input there are no mains, V.
 const NO_MAINS_V: f64 = 60.0;
 
@@ -143,8 +145,10 @@ impl<'a> Look<'a> {
         // Zero is what those without a sensor say, of a frequency as of a temperature.
         let heat = |name: &str| figure(name, -40.0, 120.0).filter(|heat| heat.abs() > 0.0);
         let hertz = |name: &str| figure(name, 1.0, 500.0);
-        // A full battery that lasts no second is a UPS that does not know.
-        let runtime = self.runtime.filter(|s| *s > 0.0 || self.on_battery);
+        // A battery that is far from empty and lasts no second is of a UPS that does not know.
+        let is_low = self.words.has("LB") || self.charge.is_none_or(|charge| charge <= LITTLE);
+        let is_empty = self.on_battery && is_low;
+        let runtime = self.runtime.filter(|s| *s > 0.0 || is_empty);
         let mut reading = Reading::new(subject)
             // What there is room for on a phone comes first.
             .with(&STATE, state)

@@ -69,6 +69,14 @@ async fn jobs_tell_that_they_are_done_and_are_missed_when_they_do_not() {
             &known[..],
             "(perhaps) must be ok, failed or start",
         ),
+        ("job/backup", r#"{"state":1}"#, &known[..], "must be ok"),
+        (
+            "job/backup",
+            r#"{"status":"failed"}"#,
+            &known[..],
+            "must be ok",
+        ),
+        ("job/backup", r#"{"state":false}"#, &known[..], "must be ok"),
     ] {
         let now = Timestamp::UNIX_EPOCH;
         let error = jobs::say(&machine.host, known, &order(name, payload), now).unwrap_err();
