@@ -23,7 +23,7 @@ mod track;
 mod tests;
 
 pub use engine::{Effect, Engine, Input};
-pub use record::Ledger;
+pub use record::{Ledger, alert_of};
 
 use std::time::Duration;
 

@@ -25,6 +25,12 @@ pub(super) struct AlertRecord {
     pub(super) expires: Option<Timed>,
 }
 
+/// The alert of a record; of one that makes no sense none, which the engine tells when it starts.
+pub fn alert_of(record: &[u8]) -> Option<Alert> {
+    let record = serde_json::from_slice::<AlertRecord>(record).ok()?;
+    Some(record.alert)
+}
+
 /// A silence or a maintenance window as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SilenceRecord {

@@ -1,5 +1,7 @@
 """Alerts from the sensor to the phone and back."""
 
+import json
+
 import pytest
 from harness import TS
 from ntfy_server import NtfyServer
@@ -37,6 +39,16 @@ def test_overheating_is_an_alert_with_all_that_one_needs_to_know(hot):
     assert service.get("alerts")["items"][0]["id"] == ID
     assert service.get("summary")["verdict"] == "warning"
     assert ID in service.run("status")
+
+
+def test_the_health_report_tells_it_while_the_service_runs_and_after(hot):
+    service, _ = hot
+    summary = service.alert("temperature_high")["summary"]
+    for stop in (lambda: None, service.stop):
+        stop()
+        told = json.loads(service.run("report", "health", "--format", "json"))
+        assert [note["text"] for note in told["notes"]][:2] == ["Verdict: warning.", summary]
+        assert told["tables"]["alerts"][0]["state"] == "firing"
 
 
 def test_it_becomes_critical_and_ends_when_it_is_over_and_acknowledged(hot):

@@ -6,16 +6,14 @@ use super::{Past, ROWS};
 use crate::model::{Alert, AlertState, Severity};
 use crate::predict::Nearness;
 use crate::report::{Column, Document, ReportError, Table};
+use crate::rules::alert_of;
 use crate::store::Collection;
 
 impl Past<'_> {
     pub(super) fn alerts(&self) -> Result<Vec<Alert>, ReportError> {
         let span = self.question.frame.span;
         let records = self.question.store.all(Collection::Alerts)?;
-        // A record of another version is no alert of this period.
-        let alerts = records
-            .iter()
-            .filter_map(|(_, record)| serde_json::from_slice::<Alert>(record).ok());
+        let alerts = records.iter().filter_map(|(_, record)| alert_of(record));
         let mut alerts: Vec<Alert> = alerts
             .filter(|alert| alert.state != AlertState::Pending && alert.since < span.to)
             .filter(|alert| alert.state != AlertState::Resolved || span.has(alert.since))
@@ -84,7 +82,7 @@ impl Past<'_> {
         });
         document.table(Table {
             id: "alerts",
-            title: "Alerts".to_owned(),
+            title: "Alerts that are open or ended lately".to_owned(),
             columns: vec![
                 Column::text("severity", "Severity"),
                 Column::text("state", "State"),

@@ -114,6 +114,21 @@ fn mean(past: &Past<'_>, id: &str) -> Result<Cell, ReportError> {
     Ok((count > 0).then(|| sum / f64::from(count)).into())
 }
 
+/// The greatest temperature of a disk: smartctl is asked seldom, its sensor each tick.
+fn warmest(past: &Past<'_>, id: &str) -> Result<Cell, ReportError> {
+    let mut most = None;
+    for id in [
+        id.to_owned(),
+        format!("temp-{id}"),
+        format!("temp-{id}-composite"),
+    ] {
+        if let Cell::Number(degrees) = Read::Greatest("temperature_c").cell(past, &id)? {
+            most = Some(most.map_or(degrees, |most: f64| most.max(degrees)));
+        }
+    }
+    Ok(most.into())
+}
+
 pub(super) fn disks(past: &Past<'_>) -> Result<Table, ReportError> {
     let reason = |past: &Past<'_>, id: &str| {
         let known = past.known.get(&format!("health/{id}"));
@@ -127,10 +142,7 @@ pub(super) fn disks(past: &Past<'_>) -> Result<Table, ReportError> {
         vec![
             (Column::text("verdict", "Verdict"), Read::Word("verdict")),
             (Column::text("reason", "Reason"), Read::By(reason)),
-            (
-                number("max_c", "Warmest", "°C", 0),
-                Read::Greatest("temperature_c"),
-            ),
+            (number("max_c", "Warmest", "°C", 0), Read::By(warmest)),
             (number("wear_pct", "Wear", "%", 0), Read::Newest("wear_pct")),
             (
                 number("reallocated", "Replaced sectors", "", 0),

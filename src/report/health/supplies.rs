@@ -13,11 +13,13 @@ impl Past<'_> {
             let whole: f64 = outages.iter().map(|(from, to)| minutes(*from, *to)).sum();
             let label = self.label(id);
             let count = outages.len();
-            let figure = Figure::new(format!("{id}_on_battery_min"), &label, "min", 1);
+            let name = format!("{label} on battery");
+            let figure = Figure::new(format!("{id}_on_battery_min"), &name, "min", 1);
             let figure = figure.with(Some(whole), None, None);
             figures.push(figure.remark(match count {
-                1 => "on battery, once".to_owned(),
-                _ => format!("on battery, {count} times"),
+                0 => "never".to_owned(),
+                1 => "once".to_owned(),
+                _ => format!("{count} times"),
             }));
             for (from, to) in outages.into_iter().rev().take(ROWS) {
                 let charges = self.question.store.query(

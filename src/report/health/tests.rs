@@ -38,7 +38,10 @@ fn fill(store: &Store, verdict: &str) {
             reading("temp-cpu")
                 .with(&DEGREES, hot)
                 .with(&CRITICAL, 100.0),
-            reading("temp-disk-a").with(&DEGREES, 40.0),
+            // Its own sensor sees what smartctl, who is asked seldom, misses.
+            reading("temp-disk-a").with(&DEGREES, if step == 50 { 67.0 } else { 40.0 }),
+            reading("temp-disk-ab").with(&DEGREES, 80.0),
+            reading("temp-disk-a-sensor-2").with(&DEGREES, 81.0),
             reading("disk-a")
                 .with(&VERDICT, verdict)
                 .with(&WEAR, 7.0)
@@ -74,7 +77,7 @@ fn alert(store: &Store, id: &str, severity: &str, state: &str, since: &str) {
         "id": id, "rule": id, "severity": severity, "state": state, "subject": "health/cpu",
         "summary": format!("{id} it is"), "since": since, "count": 1,
     });
-    let record = serde_json::to_vec(&alert).unwrap();
+    let record = serde_json::to_vec(&json!({"alert": alert})).unwrap();
     store.put(Collection::Alerts, id, &record).unwrap();
 }
 
@@ -172,6 +175,13 @@ fn the_whole_story_is_told() {
         Some(60.0),
         "{told}"
     );
+    let supply = text.lines().find(|line| line.contains("Rack on battery"));
+    assert!(
+        supply.is_some_and(|line| line.contains("60.0 min")),
+        "{text}"
+    );
+    let warmest = &told["tables"]["disks"][0]["max_c"];
+    assert_eq!(warmest.as_f64(), Some(67.0), "{told}");
     let rows = |id: &str| told["tables"][id].to_string();
     assert!(rows("hottest").contains("91"), "{told}");
     assert!(rows("outages").contains("75"), "the lowest charge: {told}");
