@@ -77,7 +77,7 @@ pub(super) fn parse(text: &str) -> Vec<Array<'_>> {
         } else if line.starts_with([' ', '\t'])
             && let Some(array) = arrays.last_mut()
         {
-            array.is_container |= line.contains("super external:") && !array.is_active;
+            array.is_container |= is_of_container(line) && !array.is_active;
             array.blocks = array.blocks.or_else(|| blocks(line));
             array.devices = array.devices.or_else(|| devices(line));
             array.work = array.work.take().or_else(|| work(line));
@@ -112,6 +112,13 @@ fn head(line: &str) -> Option<Array<'_>> {
         array.spares += u64::from(marks.contains("(S)"));
     }
     Some(array)
+}
+
+/// `super external:imsm`; an array inside names its container, `super external:/md127/0`, which is
+/// `-md127/0` while that must not touch it.
+fn is_of_container(line: &str) -> bool {
+    let told = line.split_once("super external:");
+    told.is_some_and(|(_, what)| !what.starts_with(['/', '-']))
 }
 
 /// `3906886464 blocks super 1.2 …`

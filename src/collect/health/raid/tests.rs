@@ -131,6 +131,11 @@ fn only_arrays_are_arrays() {
     let text = "Personalities : [raid1]\nmd127 : inactive sda[1](S) sdb[0](S)\n      \
                 5 blocks super external:imsm\n\nunused devices: <none>\n";
     assert_eq!(parse(text), []);
+    // One inside a container that was not started is an array, and in trouble.
+    for inside in ["/md127/0", "-md127/0"] {
+        let text = text.replace("imsm", inside);
+        assert_eq!(parse(&text)[0].state(), "inactive", "{inside}");
+    }
     for text in [
         "",
         "      [2/1] [U_]",
