@@ -1,3 +1,5 @@
+mod failure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +9,13 @@ use jiff::Timestamp;
 use crate::model::{Alert, AlertState, Severity};
 use crate::store::Change;
 
+pub use failure::Failure;
+
 use super::message::Message;
 use super::notice::{Episode, Notice, NoticeKind, Record, read};
 
 /// How many notices wait at most; what is least bad goes first.
 const CAPACITY: usize = 500;
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LAST_RETRY: Duration = Duration::from_mins(2);
-/// No server may make us wait longer.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// An episode that nobody has ended for this long is forgotten.
 const STALE: Duration = Duration::from_hours(90 * 24);
 
@@ -43,23 +43,6 @@ pub struct Moment {
     pub wall: Timestamp,
     /// Time since the program started, which never jumps; for waiting.
     pub up: Duration,
-}
-
-/// Why the server did not take a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// It is away or busy: worth another try.
-    Away {
-        /// What was seen.
-        text: String,
-        /// How long it wants to be left alone.
-        after: Option<Duration>,
-    },
-    /// It refuses us until somebody changes the configuration here or there. What waits is kept
-    /// and tried again together with the next notice.
-    Refused(String),
-    /// It refuses this very message, which is dropped.
-    Unfit(String),
 }
 
 /// What happens to the outbox.
@@ -199,7 +182,7 @@ impl Outbox {
                         .max(Duration::from_secs(1))
                 }
             };
-            Some(now.up + wait.min(LONGEST_WAIT))
+            Some(now.up + wait.min(failure::LONGEST_WAIT))
         };
         self.firing.values().filter_map(of_alert).chain(send).min()
     }
@@ -396,67 +379,6 @@ impl Outbox {
         self.muted.clear();
         self.dropped = 0;
         self.works(effects);
-    }
-
-    fn works(&mut self, effects: &mut Vec<Effect>) {
-        self.failures = 0;
-        self.failing_since = None;
-        self.retry_at = Duration::ZERO;
-        if self.fault.take().is_some() {
-            effects.push(Effect::Health(None));
-        }
-    }
-
-    fn failed(
-        &mut self,
-        now: Moment,
-        failure: Failure,
-        changes: &mut Vec<Change>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let flight = std::mem::take(&mut self.flight);
-        self.failures = self.failures.saturating_add(1);
-        let since = *self.failing_since.get_or_insert(now.wall);
-        let fault = match failure {
-            Failure::Away { text, after } => {
-                let wait = self.back_off().max(after.unwrap_or_default());
-                self.retry_at = now.up + wait.min(LONGEST_WAIT);
-                (age(now.wall, since) >= self.policy.digest_after).then_some(text)
-            }
-            Failure::Refused(text) => {
-                // What came while the message was in flight deserves its own attempt.
-                self.parked = flight.len() == self.queue.len();
-                self.retry_at = now.up + self.back_off();
-                Some(text)
-            }
-            Failure::Unfit(text) => {
-                for seq in flight {
-                    self.queue.remove(&seq);
-                    changes.push(Notice::remove(seq));
-                }
-                Some(text)
-            }
-        };
-        for alert in std::mem::take(&mut self.muted) {
-            self.withdraw(&alert, changes);
-        }
-        if let Some(text) = fault
-            && self.fault.as_ref() != Some(&text)
-        {
-            self.fault = Some(text.clone());
-            effects.push(Effect::Health(Some(text)));
-        }
-    }
-
-    /// Doubles with every failure up to two minutes, give or take a quarter.
-    fn back_off(&mut self) -> Duration {
-        let doubled = FIRST_RETRY * 2u32.saturating_pow(self.failures.saturating_sub(1).min(10));
-        // xorshift64: spreads retries, no more is asked of it.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let percent = 75 + u32::try_from(self.random % 51).unwrap_or(25);
-        doubled.min(LAST_RETRY) * percent / 100
     }
 }
 

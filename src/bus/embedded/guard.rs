@@ -2,6 +2,8 @@
 //! standard or a limit ends its connection and nothing more. MQTT 3.1.1 and 5 are told apart by
 //! the protocol level of CONNECT, so that both are served on one port.
 
+mod frame;
+
 use bytes::{Bytes, BytesMut};
 use rumqttd::protocol::v4::V4;
 use rumqttd::protocol::v5::V5;
@@ -11,6 +13,7 @@ use rumqttd::protocol::{
 };
 
 use crate::model::valid_topic;
+use frame::{Frame, level_of};
 
 /// Room for the topic and the properties of a packet, bytes above the payload's limit.
 const HEAD_ROOM: usize = 8 << 10;
@@ -86,14 +89,6 @@ pub(super) struct Guard {
     max_payload: usize,
 }
 
-/// Where the parts of the packet at the head of a buffer are.
-struct Frame {
-    kind: u8,
-    flags: u8,
-    head: usize,
-    len: usize,
-}
-
 impl Guard {
     /// A guard that has seen nothing yet.
     pub(super) const fn new(max_payload: usize) -> Self {
@@ -115,7 +110,7 @@ impl Guard {
 
     /// Takes the next whole packet off `buffer`; `None` if there is none yet.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Incoming>, Violation> {
-        let Some(frame) = self.frame(buffer)? else {
+        let Some(frame) = Frame::find(buffer, self.max_packet())? else {
             return Ok(None);
         };
         let level = match self.level {
@@ -128,55 +123,13 @@ impl Guard {
                 level
             }
         };
-        let pkid = packet_id(buffer, &frame);
+        let pkid = frame.packet_id(buffer);
         let max = self.max_packet();
         let packet = match level {
             Level::V4 => V4.read_mut(buffer, max),
             Level::V5 => V5.read_mut(buffer, max),
         }?;
         self.judge(packet, frame.flags, pkid).map(Some)
-    }
-
-    /// Finds the packet at the head; refuses what no client may send before the codec, which
-    /// would panic over some of it, sees it.
-    fn frame(&self, buffer: &[u8]) -> Result<Option<Frame>, Violation> {
-        let Some((first, rest)) = buffer.split_first() else {
-            return Ok(None);
-        };
-        let (kind, flags) = (first >> 4, first & 0x0f);
-        let fine = match kind {
-            3 => flags & 0b0110 != 0b0110,
-            6 | 8 | 10 => flags == 0b0010,
-            1 | 4 | 5 | 7 | 12 | 14 => flags == 0,
-            _ => false,
-        };
-        if !fine {
-            return Err(Violation::Protocol(
-                "a packet type or flags no client may send",
-            ));
-        }
-        let mut length = 0;
-        for (index, byte) in rest.iter().enumerate() {
-            length |= usize::from(byte & 0x7f) << (7 * index);
-            if byte & 0x80 != 0 {
-                if index == 3 {
-                    return Err(Violation::Protocol("a malformed length"));
-                }
-                continue;
-            }
-            if length > self.max_packet() {
-                return Err(Violation::TooLarge(length));
-            }
-            let (head, len) = (index + 2, index + 2 + length);
-            let whole = buffer.len() >= len;
-            return Ok(whole.then_some(Frame {
-                kind,
-                flags,
-                head,
-                len,
-            }));
-        }
-        Ok(None)
     }
 
     fn judge(&self, packet: Packet, flags: u8, pkid: u16) -> Result<Incoming, Violation> {
@@ -251,34 +204,6 @@ impl Guard {
             | Packet::PingResp(_) => Err(Violation::Protocol("a packet only servers send")),
         }
     }
-}
-
-/// The protocol level in a CONNECT's body.
-fn level_of(body: &[u8]) -> Result<Level, Violation> {
-    let name_len = body
-        .first_chunk::<2>()
-        .map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
-    let level = name_len.and_then(|len| body.get(2 + len)).copied();
-    match level {
-        Some(4) => Ok(Level::V4),
-        Some(5) => Ok(Level::V5),
-        Some(other) => Err(Violation::Level(other)),
-        None => Err(Violation::Protocol("a CONNECT without a protocol level")),
-    }
-}
-
-/// The packet identifier of a PUBLISH with `QoS`, which the codec keeps to itself; else 0.
-fn packet_id(buffer: &[u8], frame: &Frame) -> u16 {
-    let u16_at = |at: usize| {
-        let bytes = buffer.get(at..frame.len)?.first_chunk::<2>()?;
-        Some(u16::from_be_bytes(*bytes))
-    };
-    if frame.kind != 3 || frame.flags & 0b0110 == 0 {
-        return 0;
-    }
-    u16_at(frame.head)
-        .and_then(|len| u16_at(frame.head + 2 + usize::from(len)))
-        .unwrap_or(0)
 }
 
 fn topic(bytes: &[u8]) -> Result<String, Violation> {

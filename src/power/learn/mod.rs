@@ -17,6 +17,7 @@
 
 mod counter;
 mod errors;
+mod estimate;
 mod grain;
 mod idle;
 mod lag;
@@ -25,15 +26,15 @@ mod stretches;
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{self, shape};
-use super::work::{CLOCK, DISK, EXTRAS, GRAPHICS, Inputs};
+use super::curve;
+use super::work::{DISK, EXTRAS, GRAPHICS, Inputs};
 use counter::ByCounter;
-use errors::{Band, CHANGED, Errors, Noted};
+use errors::{CHANGED, Errors, Noted};
 use grain::Grain;
 pub(super) use idle::{Idle, Reach};
 pub(super) use lag::{LAGS, Lag};
 use slopes::{Means, Slope, Slopes, product};
-use stretches::{Mean, Point, STRETCHES, between, middles, monotone, span, stretch, unseen_w};
+use stretches::{Mean, STRETCHES, middles, monotone, stretch};
 
 /// W per GHz of clock in full use: what the same use costs more at a higher clock.
 const FREQUENCY: Slope = Slope {
@@ -132,25 +133,6 @@ struct Line {
     y: f64,
     xx: f64,
     xy: f64,
-}
-
-/// An estimate with the shares of it by which nine in ten are off at most.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Estimate {
-    pub(super) watts: f64,
-    band: Band,
-}
-
-impl Estimate {
-    /// The least that nine in ten are, W.
-    pub(super) fn low_w(&self) -> f64 {
-        self.watts * (1.0 - self.band.below)
-    }
-
-    /// The most, W.
-    pub(super) fn high_w(&self) -> f64 {
-        self.watts * (1.0 + self.band.above)
-    }
 }
 
 impl Learned {
@@ -354,16 +336,6 @@ impl Learned {
         Some(learned)
     }
 
-    /// The better of both estimates; `None` while too little was learnt.
-    pub(super) fn at(&self, inputs: &Inputs) -> Option<Estimate> {
-        let (by_usage, by_counter) = (self.by_usage(inputs), self.by_counter(inputs));
-        let is_better = |one: &Estimate, other: &Estimate| one.band.width() < other.band.width();
-        match (by_usage, by_counter) {
-            (Some(usage), Some(counter)) if is_better(&usage, &counter) => Some(usage),
-            (usage, counter) => counter.or(usage),
-        }
-    }
-
     /// What the machine draws when it has nothing to do.
     pub(super) fn idle_w(&self) -> Option<f64> {
         let idle = Inputs {
@@ -411,57 +383,6 @@ impl Learned {
     /// Whether a graphics card has told what it draws while a meter was heard.
     pub(super) fn knows_graphics(&self) -> bool {
         self.graphics_floor_w.is_some()
-    }
-
-    fn by_counter(&self, inputs: &Inputs) -> Option<Estimate> {
-        let watts = self.counter.at(inputs);
-        let watts = watts.filter(|_| self.by_counter.is_known())?;
-        let band = self.by_counter.band().wider(self.grain.share_of(watts));
-        Some(Estimate { watts, band })
-    }
-
-    fn by_usage(&self, inputs: &Inputs) -> Option<Estimate> {
-        if !self.by_usage.is_known() {
-            return None;
-        }
-        let slopes = self.extras.solve(&SLOPES);
-        let points = monotone(&self.stretches, &self.usual, &slopes);
-        let usage_pct = inputs.usage_pct.clamp(0.0, 100.0);
-        let plain = self.plain(&points, usage_pct)?;
-        let mut off = self.usual.off(&inputs.extras);
-        let clock = inputs.extras.get(CLOCK).copied().flatten();
-        let usual = between(&points, usage_pct, |point| point.clock);
-        let higher = clock.zip(usual).map_or(0.0, |(clock, usual)| clock - usual);
-        off.get_mut(CLOCK).into_iter().for_each(|off| *off = higher);
-        let more = product(&slopes, &off);
-        let watts = (plain.watts + more).max(plain.watts * 0.3);
-        let doubt = LOOSE * more.abs() / watts + self.grain.share_of(watts);
-        let band = plain.band.wider(doubt);
-        Some(Estimate { watts, band })
-    }
-
-    /// By use alone.
-    fn plain(&self, points: &[Point], usage_pct: f64) -> Option<Estimate> {
-        let (first, last) = (points.first()?, points.last()?);
-        let band = self.by_usage.band();
-        if (first.usage_pct..=last.usage_pct).contains(&usage_pct) {
-            let watts = between(points, usage_pct, |point| Some(point.watts))?;
-            let band = band.wider(unseen_w(points, usage_pct) / watts.max(0.1));
-            return Some(Estimate { watts, band });
-        }
-        let near = if usage_pct > last.usage_pct {
-            last
-        } else {
-            first
-        };
-        let steps = span(first, last) * (shape(usage_pct) - shape(near.usage_pct));
-        let watts = (near.watts + steps).max(first.watts * 0.3);
-        // What was never seen is known only as machines usually are: half of it may be wrong.
-        let unseen = (watts - near.watts).abs() / watts;
-        Some(Estimate {
-            watts,
-            band: band.wider(0.5 * unseen),
-        })
     }
 }
 
