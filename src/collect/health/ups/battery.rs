@@ -7,15 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A discharge that took less charge than this says too little, %.
-const SHALLOW: f64 = 10.0;
+use super::discharge::{Discharge, Draw, Running};
+
 /// So many discharges are kept.
 const KEPT: usize = 12;
 /// Looks that lie further apart say nothing of what was drawn between them.
 const GAP: Duration = Duration::from_mins(1);
-/// What a lead battery gives falls with the load by this power of it (Peukert's exponent of 1.15
-/// less 1).
-const PEUKERT: f64 = 0.15;
 /// A discharge counts this much of the next newer one: batteries age.
 const FADE: f64 = 0.7;
 /// A battery that holds so much more than ever is a new one.
@@ -26,77 +23,6 @@ const EVIDENCE: f64 = 60.0;
 const A_DAY: f64 = 86_400.0;
 /// The UPS's own figure may be off by this factor.
 const FACTOR: f64 = 3.0;
-
-/// What hangs on a UPS. Watts, or if they are unknown percents of its load: they go for energy as
-/// well as long as they are not mixed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) enum Draw {
-    Watts(f64),
-    Percent(f64),
-}
-
-impl Draw {
-    /// Of what is known of the two.
-    pub(super) fn of(watts: Option<f64>, percent: Option<f64>) -> Option<Self> {
-        let draw = watts.map(Self::Watts).or(percent.map(Self::Percent))?;
-        (draw.amount() > 0.0).then_some(draw)
-    }
-
-    const fn amount(self) -> f64 {
-        match self {
-            Self::Watts(amount) | Self::Percent(amount) => amount,
-        }
-    }
-
-    const fn is_like(self, other: Self) -> bool {
-        matches!(self, Self::Watts(_)) == matches!(other, Self::Watts(_))
-    }
-}
-
-/// What a discharge has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Discharge {
-    at: Timestamp,
-    /// The charge that it took, %.
-    depth: f64,
-    /// What the whole battery would have given at that load, W·h or %·h.
-    capacity: f64,
-    draw: Draw,
-}
-
-impl Discharge {
-    /// What the battery gives at another load.
-    fn capacity_at(&self, draw: Draw) -> f64 {
-        self.capacity * (self.draw.amount() / draw.amount()).powf(PEUKERT)
-    }
-}
-
-/// A discharge under way.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Running {
-    from: f64,
-    lowest: f64,
-    draw: Draw,
-    /// W·h or %·h.
-    energy: f64,
-    hours: f64,
-}
-
-impl Running {
-    fn shows(&self, at: Timestamp) -> Option<Discharge> {
-        let depth = self.from - self.lowest;
-        let mean = self.energy / self.hours;
-        (depth >= SHALLOW && self.hours > 0.0).then(|| Discharge {
-            at,
-            depth,
-            capacity: self.energy / depth * 100.0,
-            draw: match self.draw {
-                Draw::Watts(_) => Draw::Watts(mean),
-                Draw::Percent(_) => Draw::Percent(mean),
-            },
-        })
-    }
-}
 
 /// What a look tells of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -273,6 +199,7 @@ pub(super) fn doubt(
 
 #[cfg(test)]
 mod tests {
+    use super::super::discharge::PEUKERT;
     use super::*;
 
     const TICK: Duration = Duration::from_secs(10);

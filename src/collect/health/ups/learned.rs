@@ -2,7 +2,8 @@ use jiff::Timestamp;
 
 use super::Told;
 use super::age::{self, TESTS};
-use super::battery::{Battery, Draw, doubt};
+use super::battery::{Battery, doubt};
+use super::discharge::Draw;
 use super::figures::Look;
 use crate::collect::read::figure;
 use crate::model::{FlagMeaning, Metric, Reading, Unit};

@@ -8,6 +8,7 @@ mod action;
 mod age;
 mod apcupsd;
 mod battery;
+mod discharge;
 mod figures;
 mod identity;
 mod learned;

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::battery::{self, Battery, Draw};
+use super::battery::{self, Battery};
+use super::discharge::Draw;
 use super::figures::{LOST, Look, STATE};
 use super::identity::Identity;
 use super::status::Steady;

@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use std::{fs, io};
+mod device;
+mod scrub;
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use super::pool::{
     DATA_ERRORS, DEGRADED, DEVICES, ERRORS, FAILED, HAS_ERRORS, lack, list, scrubbed,
@@ -13,6 +14,8 @@ use crate::collect::{Collect, CollectError, Entry};
 use crate::config::Section;
 use crate::host::{Clock, Host, Root};
 use crate::model::{Area, Metric, Reading, Subject, Unit, slug};
+use device::{Device, devices, devinfo};
+use scrub::Scrub;
 
 pub(in crate::collect) const ENTRY: Entry = Entry {
     name: "btrfs",
@@ -37,9 +40,6 @@ static UNALLOTTED: Metric = Metric::gauge("unallocated_bytes", "Not allotted", U
     .dead_band(104_857_600.0)
     .diagnostic();
 
-/// Where `btrfs scrub` keeps its records, and where they are copied to for those who are not root.
-const RECORDS: &str = "/var/lib/btrfs";
-const COPIES: &str = "/run/homewatch-btrfs";
 const REMEDY: &str = "sudo install -m 644 packaging/homewatch-btrfs.service packaging/homewatch-btrfs.timer \
                       /etc/systemd/system/ && sudo systemctl daemon-reload && sudo systemctl enable --now \
                       homewatch-btrfs.timer";
@@ -106,7 +106,7 @@ impl Btrfs {
         let errors = devices
             .iter()
             .fold(0u64, |sum, one| sum.saturating_add(one.errors()));
-        let (scrub, denied) = match self.scrub(uuid) {
+        let (scrub, denied) = match Scrub::last(&self.root, uuid) {
             Ok(scrub) => (scrub, None),
             Err(why) => (None, Some(why)),
         };
@@ -156,103 +156,6 @@ impl Btrfs {
         }
         reading
     }
-
-    /// `<uuid>:1|…|uncorrectable_errors:0|…|t_start:1795703015|…|duration:0|canceled:0|finished:1`,
-    /// one line a device. Fails if the record is there and cannot be read.
-    fn scrub(&self, uuid: &str) -> Result<Option<Scrub>, String> {
-        let read = |folder: &str| {
-            let path = format!("{folder}/scrub.status.{uuid}");
-            Root::read(&self.root.path(Path::new(&path))).map_err(|error| (path, error))
-        };
-        match read(RECORDS).or_else(|error| read(COPIES).map_err(|_| error)) {
-            Ok(text) => Ok(Scrub::of(&text, uuid)),
-            // It was never scrubbed.
-            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err((path, error)) => Err(format!("{path}: {error}")),
-        }
-    }
-}
-
-/// What the last scrub came to.
-#[derive(Debug, Default)]
-struct Scrub {
-    /// Blocks that it could not mend.
-    lost: u64,
-    ended: Option<Timestamp>,
-}
-
-impl Scrub {
-    /// Of the record's text; `None` while it is being written.
-    fn of(text: &str, uuid: &str) -> Option<Self> {
-        let mut scrub = Self::default();
-        for line in text.lines().filter(|line| line.starts_with(uuid)) {
-            let number = |key: &str| {
-                let mut parts = line.split('|').filter_map(|part| part.split_once(':'));
-                parts.find(|(name, _)| *name == key)?.1.parse::<u64>().ok()
-            };
-            scrub.lost = scrub.lost.saturating_add(number("uncorrectable_errors")?);
-            if number("finished") == Some(1) {
-                let took = number("duration").unwrap_or_default();
-                let end = i64::try_from(number("t_start")?.checked_add(took)?).ok()?;
-                scrub.ended = scrub.ended.max(Timestamp::from_second(end).ok());
-            }
-        }
-        Some(scrub)
-    }
-}
-
-/// One device of a filesystem.
-struct Device {
-    name: String,
-    missing: bool,
-    /// What the kernel has counted, by its words for it.
-    counts: Vec<(String, u64)>,
-}
-
-impl Device {
-    fn errors(&self) -> u64 {
-        self.counts
-            .iter()
-            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
-
-    fn complaint(&self) -> Option<String> {
-        let mut parts: Vec<String> = self
-            .missing
-            .then(|| "missing".to_owned())
-            .into_iter()
-            .collect();
-        let bad = self.counts.iter().filter(|(_, count)| *count > 0);
-        parts.extend(bad.map(|(name, count)| format!("{name} {count}")));
-        (!parts.is_empty()).then(|| format!("device {}: {}", self.name, parts.join(", ")))
-    }
-}
-
-/// Where the kernel tells of each device.
-fn devinfo(folder: &Path) -> PathBuf {
-    folder.join("devinfo")
-}
-
-fn devices(folder: &Path) -> Vec<Device> {
-    let entries = fs::read_dir(devinfo(folder)).into_iter().flatten();
-    let mut devices: Vec<Device> = entries
-        .flatten()
-        .map(|entry| {
-            let read = |file: &str| Root::read_trimmed(&entry.path().join(file));
-            let stats = read("error_stats").unwrap_or_default();
-            let count = |line: &str| {
-                let (name, count) = line.split_once(' ')?;
-                Some((name.to_owned(), count.trim().parse().ok()?))
-            };
-            Device {
-                name: entry.file_name().to_string_lossy().into_owned(),
-                missing: read("missing").as_deref() == Some("1"),
-                counts: stats.lines().filter_map(count).collect(),
-            }
-        })
-        .collect();
-    devices.sort_by(|one, other| one.name.cmp(&other.name));
-    devices
 }
 
 fn number(path: &Path) -> Option<u64> {
