@@ -491,6 +491,7 @@ def test_a_driver_of_nvidia_that_is_in_trouble_is_told_once_and_costs_nothing_el
     until(lambda: said in service.log(), "the fault in the log")
     assert not mqtt.heard(f"{BASE}/gpu-+")
     mqtt.wait(f"{BASE}/cpu")
+    service.stop()
     healthy(service)
 
 
