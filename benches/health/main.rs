@@ -1,10 +1,11 @@
 //! Figures of the watch over the machine's health:
-//! `cargo bench --bench health [-- [cost] [drives] [fleet] [MACHINES] [--captures FOLDER] [--seed N]
+//! `cargo bench --bench health [-- [cost] [drives] [fleet] [plain] [MACHINES] [--captures FOLDER] [--seed N]
 //! [--fault NAME] [--machine N]]`
 //!
 //! `cost` is what the collectors cost, `drives` how the verdict on disks fares, `fleet` how what is
 //! foretold does on machines that age, each for two years (100 without a fault); all of them unless
-//! some are named. `--captures` takes a folder of smartctl's answers (`smartctl --json -a`).
+//! some are named; `plain` is a second fleet of other making. `--captures` takes a folder of smartctl's
+//! answers (`smartctl --json -a`).
 //! `--seed` makes another fleet, `--fault` plants that fault alone (`none`: only the machines without a
 //! fault), `--machine` lets that one alone live and tells its story.
 #![allow(
@@ -31,7 +32,7 @@ mod fleet;
 use std::path::Path;
 use std::time::Instant;
 
-use fleet::{Fault, Machine};
+use fleet::{Fault, Machine, Plain};
 
 /// Minutes between two looks; the service looks every minute.
 const STEP: f64 = 10.0;
@@ -42,7 +43,7 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let words = ["cost", "drives", "fleet"];
+    let words = ["cost", "drives", "fleet", "plain"];
     let named = arguments.iter().any(|one| words.contains(&one.as_str()));
     let wants = |word: &str| !named || arguments.iter().any(|argument| argument == word);
     let machines = arguments.windows(2).rev().find_map(|pair| match pair {
@@ -65,6 +66,9 @@ fn main() {
         fleet.planted();
         fleet.mended();
         fleet.healthy();
+    }
+    if wants("plain") {
+        Fleet::of(&arguments, machines).plain();
     }
 }
 
@@ -185,6 +189,56 @@ impl Fleet {
              false alarms {others}; stale for more than 14 days: {stale:?}",
             middle.unwrap_or(&f64::NAN),
             most.unwrap_or(&f64::NAN),
+        );
+    }
+
+    /// The second fleet: what is planted over a year, and what comes within ninety days of data.
+    fn plain(&self) {
+        for (short, days) in [(false, 600.0), (true, 90.0)] {
+            println!("plain machines, {days:.0} days of data at most:");
+            for fault in &self.faults {
+                self.plain_plant(*fault, short, days);
+            }
+            if !self.healthy {
+                continue;
+            }
+            let (mut alarms, mut years) = (Vec::new(), 0.0);
+            for seed in self.seeds(self.machines) {
+                let story = Plain::new(self.seed + seed + 1, None, short).live(days, STEP);
+                years += story.days / 365.0;
+                alarms.extend(story.false_alarms.into_iter().map(|alarm| (seed, alarm)));
+            }
+            let each = alarms.len() as f64 / years;
+            println!("  healthy: {years:.0} years, {each:.3} false alarms a year a machine");
+            for alarm in alarms.iter().filter(|_| self.shows()) {
+                println!("   {alarm:?}");
+            }
+        }
+    }
+
+    fn plain_plant(&self, fault: Fault, short: bool, days: f64) {
+        let need = f64::from(fault.kind().lead_days());
+        let (mut failed, mut late, mut leads, mut others) = (0, Vec::new(), Vec::new(), 0);
+        for seed in self.seeds(self.machines.div_ceil(2)) {
+            let story = Plain::new(self.seed + seed + 1_000, Some(fault), short).live(days, STEP);
+            others += story.false_alarms.len();
+            if self.shows() {
+                println!("   {seed}: {story:?}");
+            }
+            let Some(at) = story.failed else { continue };
+            failed += 1;
+            let lead = story.announced.map(|told| at - told);
+            leads.extend(lead);
+            if lead.is_none_or(|lead| lead < need) {
+                late.push((seed, lead.map(f64::round)));
+            }
+        }
+        leads.sort_by(f64::total_cmp);
+        println!(
+            "  {fault:?}: failed {failed}, at least {need:.0} days before {}; days before: \
+             middle {:.1}; false alarms {others}; missed or late: {late:?}",
+            failed - late.len(),
+            leads.get(leads.len() / 2).unwrap_or(&f64::NAN),
         );
     }
 

@@ -1,13 +1,13 @@
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::{Case, Due, Finding, Kind};
-use super::profile::{Profile, Regime, of_pair};
+use super::point::{Point, Regime};
+use super::profile::Profile;
 use super::scene::{Room, Scene, Seen, days, is_processor};
+use super::standing::{Standing, highest, loads};
 use super::tracker::Tracker;
-use super::trend::{median, pace, tidy};
+use super::trend::{Line, pace, tidy};
 
 /// Dust and dried paste: what load adds to a temperature, held against what it added at first.
 ///
@@ -47,12 +47,19 @@ const LOADS: [f64; 4] = [12.0, 35.0, 60.0, 85.0];
 const SPEAKS: f64 = 6.0;
 /// The same above the idle machine: the difference of two figures that both waver.
 const SPEAKS_BESIDE: f64 = 10.0;
+/// What is got hotter by so many days of creeping by this, as a ratio, is told before it is so:
+const SOON: f64 = 45.0;
+const BAD: f64 = 1.25;
+/// once it has come to this share of what is told otherwise,
+const CREEPS: f64 = 0.5;
+/// and to so much, °C.
+const CREEPING: f64 = 2.5;
+/// First days that lie no further apart than this share are usual.
+const WAVERS: f64 = 0.03;
+/// What has at its least load more than this share of what it has at its highest has mostly a load of its own.
+const MOSTLY: f64 = 0.5;
 /// What gets hotter from its least load to its highest by less than this, °C, has a load of its own.
 const FOLLOWS: f64 = 6.0;
-/// What has got hotter at its least load by this share of what it has at its highest is another sensor.
-const SHIFTED: f64 = 0.8;
-/// A load at which a part gets less than this share as hot as at the highest is left out.
-const HIGH: f64 = 0.6;
 /// And so many degrees.
 const DEGREES: f64 = 4.0;
 /// A part whose room is not known and that is hotter than at first by so much, °C, is hardly so by the
@@ -79,17 +86,6 @@ const MARGIN: f64 = 3.0;
 const ADVICE: &str = "clean the dust out of cooler, fans and filters; if that does not help, \
                       renew the thermal paste";
 
-/// How it stands against its first weeks.
-struct Standing {
-    ratio: f64,
-    /// Above the room, or above the idle machine, °C, then and now, at the load of `at`.
-    first: f64,
-    now: f64,
-    at: Regime,
-    /// The load that it is held against, if it is one.
-    beside: Regime,
-}
-
 impl Tracker for Cooling {
     const KIND: Kind = Kind::Cooling;
 
@@ -105,11 +101,15 @@ impl Tracker for Cooling {
         let limit = seen.number("critical_c").or_else(|| seen.number("max_c"));
         self.limit = limit.filter(|limit| (60.0..=125.0).contains(limit));
         let regime = regime(load);
-        self.degrees.take(scene.day, regime, degrees);
+        let point = Point {
+            at: load,
+            figure: degrees,
+        };
+        self.degrees.take(scene.day, scene.minutes, regime, point);
         let mut ended = false;
         if scene.degrees(&Room::Air).is_some() {
             let air = self.air.get_or_insert_with(|| View::of(Room::Air, seen));
-            ended |= air.take(scene, regime, degrees);
+            ended |= air.take(scene, regime, point);
         }
         let is_lost =
             |view: &View| view.day + LOST < scene.day && scene.degrees(&view.room).is_none();
@@ -119,7 +119,7 @@ impl Tracker for Cooling {
             self.machine = Some(View::of(best, seen));
         }
         if let Some(machine) = &mut self.machine {
-            ended |= machine.take(scene, regime, degrees);
+            ended |= machine.take(scene, regime, point);
         }
         if ended {
             self.day_ended();
@@ -153,16 +153,19 @@ impl Tracker for Cooling {
             return Finding::Young(learns.missing("at a steady load"));
         };
         let added = standing.now - standing.first;
-        let hot = self.degrees.lately().into_values().reduce(f64::max);
-        let (Some(hot), true) = (hot, self.is_worse(view, &standing)) else {
+        // It must be the part itself that gets hotter: in autumn it is the room that gets cooler, and the fan slower.
+        let gets_hotter = self.degrees.rises().is_some();
+        let creeps = view.creeps(&standing).filter(|_| gets_hotter);
+        let is_worse = self.is_worse(view, &standing);
+        let (Some(hot), true) = (self.hot(), is_worse || creeps.is_some()) else {
             return Finding::Clear(None);
         };
         let limit = self.limit.unwrap_or(CRITICAL);
         let left = (limit - MARGIN - hot).max(0.0);
-        if view.room == Room::Unknown && left > FAR {
+        if view.room == Room::Unknown && left > FAR && creeps.is_none() {
             return Finding::Clear(None);
         }
-        let due = view.rate(&standing).and_then(|rates| {
+        let due = view.rate(&standing, creeps).and_then(|rates| {
             let [slow, likely, fast] = rates.map(|rate| left / rate);
             Due::within(now, likely, fast, slow)
         });
@@ -176,12 +179,16 @@ impl Tracker for Cooling {
         };
         let case = Case {
             text: format!(
-                "it is cooled worse than in its first weeks: {load} it gets {added:.0} °C hotter \
-                 ({percent:.0} % more)"
+                "it is cooled worse {}: {load} it gets {added:.0} °C hotter ({percent:.0} % more)",
+                if is_worse {
+                    "than in its first weeks"
+                } else {
+                    "from week to week"
+                }
             ),
             due,
             pressing: left < 5.0,
-            confidence: view.confidence(&standing),
+            confidence: view.confidence(&standing, is_worse),
             evidence: Vec::new(),
             advice: ADVICE,
         };
@@ -199,6 +206,8 @@ impl Tracker for Cooling {
 
 impl Cooling {
     fn day_ended(&mut self) {
+        let ratio = |both: &_| Some(highest(loads(false, both), 0.0)?.ratio);
+        self.degrees.mark(ratio);
         let views = [&mut self.air, &mut self.machine].into_iter().flatten();
         let is_other = views.filter_map(|view| view.note().then_some(())).count() > 0;
         if is_other || self.is_settled() {
@@ -214,10 +223,15 @@ impl Cooling {
     fn is_settled(&self) -> bool {
         let views = [&self.air, &self.machine].into_iter().flatten();
         let mut settled = views.filter_map(|view| Some((view.above.settled()?, view.worse())));
-        let hot = self.degrees.lately().into_values().reduce(f64::max);
         let limit = self.limit.unwrap_or(CRITICAL) - MARGIN;
         settled.any(|(ratio, worse)| (worse..BLOW).contains(&ratio))
-            && hot.is_some_and(|hot| hot + SAFE < limit)
+            && self.hot().is_some_and(|hot| hot + SAFE < limit)
+    }
+
+    /// At its hottest load, on average, °C.
+    fn hot(&self) -> Option<f64> {
+        let lately = self.degrees.lately().into_values();
+        lately.map(|point| point.figure).reduce(f64::max)
     }
 
     fn is_worse(&self, view: &View, standing: &Standing) -> bool {
@@ -226,31 +240,19 @@ impl Cooling {
             return false;
         }
         if view.room != Room::Unknown {
-            return standing.ratio >= view.worse();
+            return standing.ratio >= view.worse() + view.wavers(standing);
         }
         // A fan that is slower in a cool room lets load add more; then the part is not hotter.
-        let (first, now) = (self.degrees.first(), self.degrees.lately());
-        let both = first.get(&standing.at).zip(now.get(&standing.at));
-        let hotter = both.map_or(0.0, |(first, now)| now - first);
+        let both = self.degrees.both();
+        let hotter = both
+            .get(&standing.at)
+            .map_or(0.0, |(first, now)| now - first);
         let worse = match hotter {
             SUMMER.. => WORSE_IN_SUMMER,
             DEGREES.. => view.worse(),
             _ => MUCH,
         };
-        standing.ratio >= worse
-    }
-}
-
-impl Standing {
-    /// Whether this is what load adds to `low`.
-    fn is_load_on(&self, low: &Self) -> bool {
-        let follows = self.beside != self.at || self.first - low.first >= FOLLOWS;
-        let shift = (low.now - low.first).min(self.now - self.first);
-        let shifted = self.beside == self.at
-            && low.first < self.first * 0.5
-            && shift >= DEGREES
-            && shift > (self.now - self.first) * SHIFTED;
-        follows && !shifted
+        standing.ratio >= worse + view.wavers(standing)
     }
 }
 
@@ -270,81 +272,75 @@ impl View {
     }
 
     /// Takes a minute in; tells whether a day has ended.
-    fn take(&mut self, scene: &Scene<'_>, regime: Regime, degrees: f64) -> bool {
+    fn take(&mut self, scene: &Scene<'_>, regime: Regime, point: Point) -> bool {
         let Some(room) = scene.degrees(&self.room) else {
             return false;
         };
         self.day = scene.day;
-        self.above.take(scene.day, regime, degrees - room)
+        let above = Point {
+            figure: point.figure - room,
+            ..point
+        };
+        self.above.take(scene.day, scene.minutes, regime, above)
     }
 
     /// Notes how it stands; tells whether this cannot be the same cooler any more.
     fn note(&mut self) -> bool {
+        self.above.renew();
+        let is_paired = self.above.is_of_pairs();
+        let least = self.least();
+        let speaks = |both: &_| {
+            let highest = highest(loads(is_paired, both), least);
+            highest.map(|highest| highest.ratio)
+        };
+        self.above.mark(speaks);
         let Some(standing) = self.standing() else {
             return false;
         };
         self.above.note(standing.ratio);
         self.above.aged(standing.ratio.max(1.0));
-        standing.ratio < OTHER
+        standing.ratio < OTHER && self.above.is_renewed()
     }
 
     /// `None` until enough is known, or if it does not follow the load.
     fn standing(&self) -> Option<Standing> {
-        let mut loads = self.loads();
-        let least = if self.above.is_of_pairs() {
+        let loads = loads(self.above.is_of_pairs(), &self.above.both());
+        let (low, high) = loads.first().zip(loads.last())?;
+        let is_other = low.at < high.at && low.beside == low.at && high.is_shifted(low, DEGREES);
+        if is_other || !self.follows(low, high) {
+            return None;
+        }
+        highest(loads, self.least())
+    }
+
+    /// Whether what it is held against is the processor's load: a part with a load of its own is not.
+    fn follows(&self, low: &Standing, high: &Standing) -> bool {
+        let by_load = high.first - low.first >= FOLLOWS && low.first < high.first * MOSTLY;
+        self.follows || self.above.is_of_pairs() || by_load
+    }
+
+    /// What gets hotter by less says nothing, °C.
+    const fn least(&self) -> f64 {
+        if self.above.is_of_pairs() {
             SPEAKS_BESIDE
         } else {
             SPEAKS
-        };
-        // What gets no hotter by the processor's load has a load of its own; what gets hotter by as much
-        // whatever the load is another sensor.
-        let ends = loads.first().zip(loads.last());
-        let (low, high) = ends?;
-        let is_load = if low.at < high.at {
-            high.is_load_on(low)
-        } else {
-            self.follows || self.above.is_of_pairs()
-        };
-        if !is_load {
-            return None;
         }
-        loads.retain(|one| one.first >= least);
-        // The highest loads say most; the middle of the two highest is no single wild one.
-        let highest = loads.pop()?;
-        let next = loads
-            .pop()
-            .filter(|next| next.first >= highest.first * HIGH);
-        let ratios = [Some(highest.ratio), next.map(|next| next.ratio)];
-        Some(Standing {
-            ratio: median(ratios.into_iter().flatten())?,
-            ..highest
-        })
     }
 
-    /// How each load that is known stands, from the least.
-    fn loads(&self) -> Vec<Standing> {
-        let (first, now) = (self.above.first(), self.above.lately());
-        let is_paired = self.above.is_of_pairs();
-        let known = first
-            .into_iter()
-            .filter_map(|(code, first)| Some((code, first, *now.get(&code)?)));
-        let mut loads = BTreeMap::new();
-        for (code, first, now) in known {
-            let (beside, at) = if is_paired {
-                of_pair(code)
-            } else {
-                (code, code)
-            };
-            // Of the loads that one is held against the least says most.
-            loads.entry(at).or_insert(Standing {
-                ratio: now / first,
-                first,
-                now,
-                at,
-                beside,
-            });
-        }
-        loads.into_values().collect()
+    /// What is not told of it, since its first days lay so far apart.
+    fn wavers(&self, standing: &Standing) -> f64 {
+        let scatter = self.above.scatter(standing.code).unwrap_or(0.0);
+        (scatter - WAVERS).max(0.0) * 2.0
+    }
+
+    /// How it gets hotter from day to day, if it surely does and that comes to something soon.
+    fn creeps(&self, standing: &Standing) -> Option<Line> {
+        let soon = |line: &Line| line.level + line.slope * SOON >= BAD;
+        let line = self.above.creeps().filter(soon)?;
+        let worse = 1.0 + (self.worse() - 1.0) * CREEPS + self.wavers(standing);
+        let is_more = standing.now - standing.first >= CREEPING && standing.ratio >= 1.0;
+        (line.level >= worse && is_more).then_some(line)
     }
 
     /// So much more than at first is a matter: the more, the less the room is known.
@@ -357,8 +353,8 @@ impl View {
     }
 
     /// Degrees a day by which the hottest load gets hotter: hardly less, likely, hardly more.
-    fn rate(&self, standing: &Standing) -> Option<[f64; 3]> {
-        let line = pace(self.above.weeks()).filter(|line| line.slope > 0.0)?;
+    fn rate(&self, standing: &Standing, creeps: Option<Line>) -> Option<[f64; 3]> {
+        let line = creeps.or_else(|| pace(self.above.weeks()).filter(|line| line.slope > 0.0))?;
         let rate = |slope: f64| slope * standing.first;
         Some([
             rate(line.least.max(line.slope / 4.0)),
@@ -367,19 +363,15 @@ impl View {
         ])
     }
 
-    fn confidence(&self, standing: &Standing) -> u8 {
+    fn confidence(&self, standing: &Standing, is_worse: bool) -> u8 {
         let known: u8 = match self.room {
             Room::Air => 85,
             Room::Coolest(_) => 70,
             Room::Unknown => 55,
         };
         let sure = pace(self.above.weeks()).is_some_and(|line| line.rises());
-        known + if sure { 10 } else { 0 }
-            - if standing.ratio < self.worse() + 0.05 {
-                10
-            } else {
-                0
-            }
+        let hardly = !is_worse || standing.ratio < self.worse() + 0.05;
+        known + if sure { 10 } else { 0 } - if hardly { 10 } else { 0 }
     }
 }
 

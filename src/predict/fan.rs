@@ -2,7 +2,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::outlook::{Case, Due, Finding, Kind};
-use super::profile::{Profile, Regime};
+use super::point::{Point, Regime};
+use super::profile::Profile;
 use super::scene::{Scene, Seen};
 use super::tracker::Tracker;
 use super::trend::{median, pace};
@@ -43,6 +44,9 @@ const PRESSING: f64 = 0.7;
 const VAGUE: f64 = 0.08;
 /// Without its drive, a change by so much from one day to the next is a new fan curve, not age.
 const STEP: f64 = 0.08;
+/// The same from one week, in which it was well, to the next.
+const WELL: f64 = 0.95;
+const LEAP: f64 = 0.12;
 const ADVICE: &str = "clean the fan; if that does not help, replace it";
 
 impl Tracker for Fan {
@@ -70,7 +74,11 @@ impl Tracker for Fan {
         if rpm > 0.0 {
             self.stalled = 0;
             self.turned(regime);
-            if self.speed.take(scene.day, regime, rpm) {
+            let point = Point {
+                at: by,
+                figure: rpm,
+            };
+            if self.speed.take(scene.day, scene.minutes, regime, point) {
                 self.day_ended();
             }
         } else if self.should_turn(regime) {
@@ -183,7 +191,8 @@ impl Fan {
             advice: ADVICE,
         };
         let case = case.shown_by("speed", "0 rpm");
-        let known = self.speed.first().into_values().reduce(f64::min);
+        let known = self.speed.first().into_values();
+        let known = known.map(|point| point.figure).reduce(f64::min);
         match known {
             Some(rpm) => case.shown_by("slowest of its first weeks", format!("{rpm:.0} rpm")),
             None => case,
@@ -192,22 +201,27 @@ impl Fan {
 
     /// The ratio to its first speed, and both in the regime that is known best.
     fn standing(&self) -> Option<(f64, f64, f64)> {
-        if self.speed.scatter() > VAGUE {
-            return None;
-        }
-        let (first, now) = (self.speed.first(), self.speed.now());
-        let both: Vec<(f64, f64)> = first
-            .iter()
-            .filter_map(|(regime, first)| Some((*first, *now.get(regime)?)))
-            .collect();
+        let both = self.speed.both_now();
+        // Where it wavered from day to day, as around the point where its curve begins, it tells nothing.
+        let is_steady = |regime: &Regime| self.speed.scatter(*regime) <= Some(VAGUE);
+        let both = both.into_iter().filter(|(regime, _)| is_steady(regime));
+        let both: Vec<(f64, f64)> = both.map(|(_, both)| both).collect();
         let ratio = median(both.iter().map(|(first, now)| now / first))?;
         let (first, now) = *both.last()?;
         Some((ratio, first, now))
     }
 
-    /// Whether its speed has changed from one day to the next, as no fan ages.
+    /// Whether its speed has changed from one day to the next, or while it was off, as no fan ages.
     fn is_step(&self) -> bool {
-        self.speed.step().is_some_and(|step| step.abs() > STEP)
+        let newest: Vec<f64> = self
+            .speed
+            .weeks()
+            .rev()
+            .map(|(_, ratio)| ratio)
+            .take(2)
+            .collect();
+        let leapt = matches!(newest[..], [now, before] if before > WELL && now < before - LEAP);
+        leapt || self.speed.step().is_some_and(|step| step.abs() > STEP)
     }
 }
 

@@ -1,17 +1,13 @@
 //! A figure by the regime it was measured in (the load, the drive of a fan), held against what
-//! it was there at first.
+//! it was there at first: at that very load, as far as what was learnt beside it tells.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::trend::{median, real, tidy};
+use super::point::{self, MINUTES, Point, Regime, Sum};
+use super::trend::{Line, line, median, real, tidy};
 
-/// A regime; what it stands for is its owner's.
-pub(super) type Regime = u8;
-
-/// A day counts in a regime with so many minutes in it.
-const MINUTES: u32 = 10;
 /// So many days in a regime make its baseline.
 pub(super) const LEARNT: usize = 14;
 /// What is now is what was in so many days.
@@ -22,12 +18,10 @@ const ENOUGH: usize = 3;
 const LATELY: f64 = 30.0;
 /// The baseline of a regime that is seldom met is made of so many days, once [`LEARNT`] days have passed.
 const FEW: usize = 5;
-/// Regimes are held against one in which at least one in so many of a day's minutes are.
-const OFTEN: u32 = 8;
 /// What changes from one day to the next is told from so many days before and after.
 const BRIEF: usize = 3;
 /// So many weeks are remembered for the trend.
-const WEEKS: usize = 60;
+pub(super) const WEEKS: usize = 60;
 /// After so many days without anything, what was before is not now.
 const GAP: f64 = 14.0;
 /// What has changed at one blow has so changed by more than this share,
@@ -36,15 +30,19 @@ const BLOW: f64 = 0.08;
 const WAVERS: f64 = 0.03;
 /// for so many weeks.
 const STAYS: usize = 5;
-/// How far apart the numbers of two regimes are in that of a pair.
-const PAIR: Regime = 16;
+/// So many days are remembered one by one,
+const MARKS: usize = 35;
+/// and so many make a trend.
+const CREEPS: usize = 20;
+/// Each half of what creeps has at least this share of its pace: what has changed at one blow has not.
+const EVEN: f64 = 0.3;
 
 /// What was seen in each regime: at first, in the last days, and week by week. Days on which nothing
 /// was told do not count: while a machine is off, it does not age.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Profile {
     /// The means of the first days in each regime.
-    first: BTreeMap<Regime, Vec<f64>>,
+    first: BTreeMap<Regime, Vec<Point>>,
     /// The day each regime was first met.
     #[serde(default)]
     met: BTreeMap<Regime, f64>,
@@ -57,13 +55,19 @@ pub(super) struct Profile {
     /// Days on which something was told.
     #[serde(default)]
     lived: f64,
-    sums: BTreeMap<Regime, (f64, u32)>,
+    sums: BTreeMap<Regime, Sum>,
     /// The means of the last days, by those lived.
     #[serde(default, rename = "recent")]
-    days: VecDeque<(f64, BTreeMap<Regime, f64>)>,
+    days: VecDeque<(f64, BTreeMap<Regime, Point>)>,
     /// The ratio to the baseline, week by week.
     #[serde(default, rename = "course")]
     weeks: VecDeque<(f64, f64)>,
+    /// The same day by day.
+    #[serde(default)]
+    marks: VecDeque<(f64, f64)>,
+    /// When it last got better at one blow, by days lived.
+    #[serde(default)]
+    renewed: Option<f64>,
     /// What it has come to by its age, if so: a ratio to the baseline.
     #[serde(default)]
     aged: Option<f64>,
@@ -83,12 +87,10 @@ impl Profile {
         self.paired
     }
 
-    /// Takes a minute's figure in; tells whether a day has ended.
-    pub(super) fn take(&mut self, day: f64, regime: Regime, figure: f64) -> bool {
+    /// Takes in what was so for some minutes; tells whether a day has ended.
+    pub(super) fn take(&mut self, day: f64, minutes: f64, regime: Regime, point: Point) -> bool {
         let ended = self.begin(day.floor());
-        let (sum, minutes) = self.sums.entry(regime).or_default();
-        *sum += figure;
-        *minutes += 1;
+        self.sums.entry(regime).or_default().take(minutes, point);
         ended
     }
 
@@ -102,25 +104,26 @@ impl Profile {
         }
         self.today = day;
         let mut sums = std::mem::take(&mut self.sums);
-        sums.retain(|_, (_, minutes)| *minutes >= MINUTES);
+        sums.retain(|_, sum| sum.counts());
         if sums.is_empty() {
             return true;
         }
         self.lived += 1.0;
         let means = if self.paired {
-            pairs(&sums)
+            point::pairs(&sums)
         } else {
             let means = sums.into_iter();
-            means
-                .map(|(regime, (sum, minutes))| (regime, tidy(sum / f64::from(minutes))))
-                .collect()
+            means.map(|(regime, sum)| (regime, sum.mean())).collect()
         };
         let aged = self.aged.unwrap_or(1.0);
         for (regime, mean) in &means {
             self.met.entry(*regime).or_insert(self.lived);
             let first = self.first.entry(*regime).or_default();
             if first.len() < LEARNT {
-                first.push(tidy(mean / aged));
+                first.push(Point {
+                    figure: tidy(mean.figure / aged),
+                    ..*mean
+                });
             }
         }
         if !means.is_empty() {
@@ -137,7 +140,7 @@ impl Profile {
 
     /// Forgets what is long ago; of regimes that are met often, all but the last days.
     fn forget(&mut self) {
-        let often: BTreeMap<Regime, f64> = self.now();
+        let often = self.now();
         for (at, means) in &mut self.days {
             if *at <= self.lived - NOW {
                 means.retain(|regime, _| !often.contains_key(regime));
@@ -148,13 +151,13 @@ impl Profile {
             .retain(|(at, means)| *at > oldest && !means.is_empty());
     }
 
-    /// Notes how it stands against the baseline, once a week.
+    /// Notes how it stands against the baseline, once a week, and as soon as that is known after a long time off.
     pub(super) fn note(&mut self, ratio: f64) {
         let due = self
             .weeks
             .back()
             .is_none_or(|(day, _)| day + 7.0 <= self.lived);
-        if due {
+        if due || self.days.len() == ENOUGH {
             self.weeks.push_back((self.lived, tidy(ratio)));
             while self.weeks.len() > WEEKS {
                 self.weeks.pop_front();
@@ -174,38 +177,122 @@ impl Profile {
     }
 
     /// What it was at first in each regime that is known well enough.
-    pub(super) fn first(&self) -> BTreeMap<Regime, f64> {
+    pub(super) fn first(&self) -> BTreeMap<Regime, Point> {
         let known = self.first.iter().filter(|(regime, days)| {
             let since = self.met.get(regime).map(|met| self.lived - met);
             let is_old = since.is_some_and(|since| since + 1.0 >= real(LEARNT));
             days.len() >= if is_old { FEW } else { LEARNT }
         });
         known
-            .filter_map(|(regime, days)| Some((*regime, median(days.iter().copied())?)))
+            .filter_map(|(regime, days)| Some((*regime, point::middle(days.iter())?)))
             .collect()
     }
 
     /// What it is now in each regime that was seen in enough of the last days.
-    pub(super) fn now(&self) -> BTreeMap<Regime, f64> {
-        let newest = self.days.iter().filter(|(at, _)| *at > self.lived - NOW);
-        middles(newest, usize::MAX)
+    pub(super) fn now(&self) -> BTreeMap<Regime, Point> {
+        middles(self.newest(), usize::MAX)
     }
 
     /// The same, and in regimes that are seldom met what it was there lately.
-    pub(super) fn lately(&self) -> BTreeMap<Regime, f64> {
+    pub(super) fn lately(&self) -> BTreeMap<Regime, Point> {
         let mut all = middles(self.days.iter().rev(), ENOUGH);
         all.extend(self.now());
         all
     }
 
+    /// What each regime that is met lately was expected to be, as it was at first, and what it is.
+    pub(super) fn both(&self) -> BTreeMap<Regime, (f64, f64)> {
+        self.against(&self.first(), &self.lately())
+    }
+
+    /// The same of those that are met now.
+    pub(super) fn both_now(&self) -> BTreeMap<Regime, (f64, f64)> {
+        self.against(&self.first(), &self.now())
+    }
+
+    fn against(
+        &self,
+        first: &BTreeMap<Regime, Point>,
+        now: &BTreeMap<Regime, Point>,
+    ) -> BTreeMap<Regime, (f64, f64)> {
+        let both = now.iter().filter_map(|(regime, now)| {
+            let expected = if self.paired {
+                // What load adds, it adds by the percent.
+                let own = first.get(regime)?;
+                own.figure * now.at / own.at
+            } else {
+                point::expected(first, *regime, now.at)?
+            };
+            Some((*regime, (expected, now.figure)))
+        });
+        both.collect()
+    }
+
+    /// The last days.
+    fn newest(&self) -> impl DoubleEndedIterator<Item = &(f64, BTreeMap<Regime, Point>)> {
+        self.days.iter().filter(|(at, _)| *at > self.lived - NOW)
+    }
+
     /// How it stood against the baseline on each of the last days, in the order of time.
     fn daily(&self) -> impl DoubleEndedIterator<Item = f64> {
         let first = self.first();
-        let of = move |(_, means): &(f64, BTreeMap<Regime, f64>)| {
-            let known = means.iter();
-            median(known.filter_map(|(regime, mean)| Some(mean / first.get(regime)?)))
+        let of = move |(_, means): &(f64, BTreeMap<Regime, Point>)| {
+            let both = self.against(&first, means);
+            median(both.into_values().map(|(first, now)| now / first))
         };
-        self.days.iter().filter_map(of)
+        self.newest().filter_map(of)
+    }
+
+    /// Notes how the day that has ended stands against the baseline, by what of it `speaks`.
+    pub(super) fn mark(&mut self, speaks: impl Fn(&BTreeMap<Regime, (f64, f64)>) -> Option<f64>) {
+        let Some((at, means)) = self.days.back().filter(|(at, _)| *at >= self.lived) else {
+            return;
+        };
+        let at = *at;
+        let both = self.against(&self.first(), means);
+        if let Some(ratio) = speaks(&both) {
+            self.marks.push_back((at, tidy(ratio)));
+            while self.marks.len() > MARKS {
+                self.marks.pop_front();
+            }
+        }
+    }
+
+    /// Whether it has got better at one blow of late: by a season it does so over months.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.renewed.is_some_and(|at| at + LATELY > self.lived)
+    }
+
+    /// The line along which it surely gets more from day to day, if it does.
+    pub(super) fn rises(&self) -> Option<Line> {
+        let oldest = self.lived - real(MARKS) * 1.5;
+        let marks = self.marks.iter().copied();
+        let marks = marks.filter(|(at, _)| *at > oldest);
+        let is_enough = marks.clone().count() >= CREEPS;
+        line(marks).filter(|line| is_enough && line.rises())
+    }
+
+    /// The same, if it does so all the time and not at one blow.
+    pub(super) fn creeps(&self) -> Option<Line> {
+        let all = self.rises()?;
+        let marks: Vec<_> = self.marks.iter().copied().collect();
+        let (early, late) = marks.split_at(marks.len() / 2);
+        let halves = [early, late]
+            .into_iter()
+            .filter_map(|half| line(half.iter().copied()));
+        let even = halves.filter(|half| half.slope >= all.slope * EVEN).count();
+        (even > 1).then_some(all)
+    }
+
+    /// Forgets how it was before it got better at one blow, as what is cleaned or mended does.
+    pub(super) fn renew(&mut self) {
+        let blow = BLOW + self.wavers();
+        if self.step().is_some_and(|step| step < -blow) {
+            self.renewed = Some(self.lived);
+            let since = self.newest().rev().take(BRIEF).last().map(|(at, _)| *at);
+            self.days.retain(|(at, _)| Some(*at) >= since);
+            self.marks.clear();
+        }
     }
 
     /// By how much the ratio has changed from the three days before the last three to these.
@@ -245,16 +332,20 @@ impl Profile {
         self.now().keys().any(|regime| first.contains_key(regime))
     }
 
-    /// How far apart the first days of a regime lie, as a share of their middle; the greatest of
-    /// all regimes.
-    pub(super) fn scatter(&self) -> f64 {
-        let of = |days: &Vec<f64>| {
-            let middle = median(days.iter().copied())?;
-            let off = median(days.iter().map(|day| (day - middle).abs()))?;
-            (middle > 0.0).then_some(off / middle)
-        };
-        let known = self.first.values().filter(|days| days.len() >= LEARNT);
-        known.filter_map(of).fold(0.0, f64::max)
+    /// How far apart the first days of a regime lie, as a share of their middle.
+    pub(super) fn scatter(&self, regime: Regime) -> Option<f64> {
+        let first = self.first();
+        let days = self.first.get(&regime)?;
+        median(days.iter().filter_map(|day| {
+            let expected = point::expected(&first, regime, day.at)?;
+            Some((day.figure / expected - 1.0).abs())
+        }))
+    }
+
+    /// The same of the regime that is furthest apart.
+    pub(super) fn wavers(&self) -> f64 {
+        let all = self.first.keys().filter_map(|regime| self.scatter(*regime));
+        all.fold(0.0, f64::max)
     }
 
     /// Learns the baseline anew, from now on.
@@ -262,6 +353,8 @@ impl Profile {
         self.first.clear();
         self.met.clear();
         self.weeks.clear();
+        self.marks.clear();
+        self.renewed = None;
         self.days.clear();
         self.aged = None;
     }
@@ -274,40 +367,16 @@ impl Profile {
             days => days,
         };
         let missing = real(missing);
-        format!("{missing:.0} more days with at least {MINUTES} minutes {at}")
+        format!("{missing:.0} more days with at least {MINUTES:.0} minutes {at}")
     }
-}
-
-/// The number of the pair of these regimes.
-pub(super) const fn pair(lower: Regime, upper: Regime) -> Regime {
-    lower * PAIR + upper
-}
-
-/// The lower and the upper regime of a pair.
-pub(super) const fn of_pair(pair: Regime) -> (Regime, Regime) {
-    (pair / PAIR, pair % PAIR)
-}
-
-/// How far the means of a day in each regime lie above those in each lower one that is met often.
-fn pairs(sums: &BTreeMap<Regime, (f64, u32)>) -> BTreeMap<Regime, f64> {
-    let all: u32 = sums.values().map(|(_, minutes)| *minutes).sum();
-    let mean = |(sum, minutes): &(f64, u32)| sum / f64::from(*minutes);
-    let often = sums
-        .iter()
-        .filter(|(_, (_, minutes))| minutes * OFTEN >= all);
-    let pairs = often.flat_map(|(lower, base)| {
-        let above = sums.range(lower + 1..);
-        above.map(move |(upper, sum)| (pair(*lower, *upper), tidy(mean(sum) - mean(base))))
-    });
-    pairs.collect()
 }
 
 /// The middle of each regime in the first `most` of `days`, from at least [`ENOUGH`] of them.
 fn middles<'a>(
-    days: impl Iterator<Item = &'a (f64, BTreeMap<Regime, f64>)>,
+    days: impl Iterator<Item = &'a (f64, BTreeMap<Regime, Point>)>,
     most: usize,
-) -> BTreeMap<Regime, f64> {
-    let mut all: BTreeMap<Regime, Vec<f64>> = BTreeMap::new();
+) -> BTreeMap<Regime, Point> {
+    let mut all: BTreeMap<Regime, Vec<Point>> = BTreeMap::new();
     for (_, means) in days {
         for (regime, mean) in means {
             let of = all.entry(*regime).or_default();
@@ -318,145 +387,6 @@ fn middles<'a>(
     }
     all.into_iter()
         .filter(|(_, means)| means.len() >= ENOUGH)
-        .filter_map(|(regime, means)| Some((regime, median(means)?)))
+        .filter_map(|(regime, means)| Some((regime, point::middle(means.iter())?)))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn days(profile: &mut Profile, from: u32, count: u32, figure: impl Fn(u32) -> f64) {
-        for day in from..from + count {
-            for minute in 0..20 {
-                let at = f64::from(day) + f64::from(minute) / 1_440.0;
-                profile.take(at, 3, figure(day));
-            }
-        }
-    }
-
-    #[test]
-    fn the_first_days_are_the_baseline_and_the_last_ones_now() {
-        let mut profile = Profile::default();
-        days(&mut profile, 100, 10, |_| 20.0);
-        assert_eq!(profile.first(), BTreeMap::new());
-        assert_eq!(profile.learnt_days(), 9, "the tenth is not over");
-        let missing = profile.missing("at the usual load");
-        assert_eq!(
-            missing,
-            "5 more days with at least 10 minutes at the usual load"
-        );
-        days(
-            &mut profile,
-            110,
-            10,
-            |day| if day == 112 { 90.0 } else { 20.0 },
-        );
-        assert_eq!(
-            profile.first(),
-            BTreeMap::from([(3, 20.0)]),
-            "one day is no matter"
-        );
-        days(&mut profile, 120, 10, |_| 25.0);
-        assert_eq!(profile.first(), BTreeMap::from([(3, 20.0)]));
-        assert_eq!(profile.now(), BTreeMap::from([(3, 25.0)]));
-        assert_eq!(profile.scatter().to_string(), "0");
-        profile.relearn();
-        assert_eq!((profile.first(), profile.now()), Default::default());
-    }
-
-    #[test]
-    fn days_with_too_little_do_not_count_and_old_ones_are_not_now() {
-        let mut profile = Profile::default();
-        for day in 0..20 {
-            profile.take(f64::from(day), 1, 9.0);
-        }
-        assert_eq!(profile.learnt_days(), 0);
-        days(&mut profile, 30, 5, |_| 9.0);
-        // A fortnight off: what was before may not be so now; what was learnt holds.
-        days(&mut profile, 80, 2, |_| 9.0);
-        assert_eq!(profile.now(), BTreeMap::new());
-        assert_eq!(profile.learnt_days(), 6);
-        assert_eq!(profile.step(), None, "too few days");
-        // A few days off are no matter.
-        days(&mut profile, 90, 2, |_| 9.0);
-        assert_eq!(profile.now(), BTreeMap::from([(3, 9.0)]));
-    }
-
-    #[test]
-    fn pairs_of_regimes_are_held_against_each_other_day_by_day() {
-        let mut profile = Profile::of_pairs();
-        for day in 0..20 {
-            let room = f64::from(day);
-            for minute in 0..200 {
-                // The middle regime is met often enough to hold others against it, the highest is not.
-                let regime = if minute < 120 {
-                    0
-                } else if minute < 180 {
-                    2
-                } else {
-                    4
-                };
-                let figure = room + f64::from(regime) * 10.0;
-                profile.take(room, regime, figure);
-            }
-        }
-        let want = [(pair(0, 2), 20.0), (pair(0, 4), 40.0), (pair(2, 4), 20.0)];
-        assert_eq!(profile.first(), BTreeMap::from(want));
-        assert_eq!(of_pair(pair(2, 4)), (2, 4));
-        assert!(profile.is_of_pairs() && profile.is_learnt());
-    }
-
-    #[test]
-    fn a_clock_that_was_ahead_stops_nothing() {
-        let mut profile = Profile::default();
-        days(&mut profile, 1_000, 10, |_| 9.0);
-        profile.rewind(20.5);
-        days(&mut profile, 21, 10, |_| 9.0);
-        assert_eq!(profile.first(), BTreeMap::from([(3, 9.0)]));
-    }
-
-    #[test]
-    fn nothing_met_nothing_learnt() {
-        let profile = Profile::default();
-        assert!(!profile.is_learnt());
-        assert_eq!(profile.learnt_days(), 0);
-    }
-
-    #[test]
-    fn a_regime_that_is_seldom_met_is_known_from_fewer_days() {
-        let mut profile = Profile::default();
-        let other = |profile: &mut Profile, from: u32, count: u32| {
-            for day in from..from + count {
-                for _ in 0..20 {
-                    profile.take(f64::from(day), 9, 1.0);
-                }
-            }
-        };
-        for week in 0..7 {
-            days(&mut profile, 100 + week * 7, 1, |_| 20.0);
-            other(&mut profile, 101 + week * 7, 6);
-        }
-        profile.take(149.0, 9, 1.0);
-        assert_eq!(profile.first(), BTreeMap::from([(3, 20.0), (9, 1.0)]));
-        assert_eq!(profile.now(), BTreeMap::from([(9, 1.0)]));
-        assert_eq!(profile.lately(), BTreeMap::from([(3, 20.0), (9, 1.0)]));
-        other(&mut profile, 150, 40);
-        let lately = profile.lately();
-        assert_eq!(lately, BTreeMap::from([(9, 1.0)]), "long ago");
-    }
-
-    #[test]
-    fn the_ratio_is_noted_week_by_week_and_bounded() {
-        let mut profile = Profile::default();
-        for day in 0_u32..600 {
-            days(&mut profile, day, 1, |_| 1.0);
-            profile.note(1.0);
-            profile.note(5.0);
-        }
-        assert_eq!(profile.weeks().count(), WEEKS);
-        assert!(profile.weeks().all(|(_, ratio)| ratio < 2.0));
-        let text = serde_json::to_string(&profile).unwrap();
-        assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), profile);
-    }
 }

@@ -60,6 +60,8 @@ pub(super) enum Room {
 pub(super) struct Scene<'a> {
     /// Days since 1970.
     pub(super) day: f64,
+    /// Minutes since the look before.
+    pub(super) minutes: f64,
     pub(super) seen: &'a [Seen<'a>],
     /// The use of the processor over the last minutes, %, while it does not change much.
     pub(super) load: Option<f64>,
@@ -68,15 +70,21 @@ pub(super) struct Scene<'a> {
 
 /// A load is steady while it stays this near to its mean of the last minutes, %.
 const STEADY: f64 = 12.0;
-/// How much of a minute's figure goes into the mean of the last minutes.
-const MINUTES: f64 = 0.25;
+/// How much of the mean of the last minutes stays from one minute to the next.
+const STAYS: f64 = 0.75;
+/// No look stands for more minutes.
+const LOOK: f64 = 30.0;
 /// The same for the mean of some days.
 const DAYS: f64 = 1.0 / 4_000.0;
 /// A sensor of the machine follows the room only if it is cooler than the part by so much, °C.
 const COOLER: f64 = 8.0;
+/// Parts with a load of their own, by what their drivers are called.
+const WORKS: [&str; 7] = [
+    "amdgpu", "radeon", "nouveau", "nvidia", "i915", "-xe-", "gpu",
+];
 /// No more sensors are known.
 const SENSORS: usize = 256;
-/// The coolest sensor is not chosen by what a machine tells in its first minutes.
+/// The coolest sensor is not chosen by what a machine tells at its first looks.
 const SETTLED: u32 = 60;
 
 /// What is carried from minute to minute of the machine as a whole.
@@ -87,8 +95,9 @@ pub(super) struct Senses {
     temperatures: BTreeMap<String, Mean>,
     air: Option<f64>,
     hottest: Option<f64>,
-    /// Minutes that were felt.
-    minutes: u32,
+    /// When it was last felt, and how often.
+    last: Option<Timestamp>,
+    looks: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,13 +111,16 @@ struct Mean {
 impl Senses {
     /// Takes a minute in.
     pub(super) fn feel<'a>(&'a mut self, at: Timestamp, seen: &'a [Seen<'a>]) -> Scene<'a> {
+        let since = self.last.replace(at);
+        let since = since.map_or(60.0, |last| at.duration_since(last).as_secs_f64());
+        let minutes = (since / 60.0).clamp(0.0, LOOK);
         let cpu = seen
             .iter()
             .find(|one| one.of("cpu") && one.subject.id == "cpu");
         let use_now = cpu.and_then(|cpu| cpu.number("usage_pct"));
         if let Some(now) = use_now {
             let mean = self.mean.unwrap_or(now);
-            self.mean = Some(mean + (now - mean) * MINUTES);
+            self.mean = Some(now + (mean - now) * STAYS.powf(minutes));
         }
         let steady = use_now.zip(self.mean);
         let load = steady.filter(|(now, mean)| (now - mean).abs() <= STEADY);
@@ -129,11 +141,12 @@ impl Senses {
                 }
             }
         }
-        self.minutes = self.minutes.saturating_add(1);
+        self.looks = self.looks.saturating_add(1);
         self.air = super::trend::median(air);
         self.hottest = parts.into_iter().reduce(f64::max);
         Scene {
             day: days(at),
+            minutes,
             seen,
             load: load.map(|(_, mean)| mean),
             senses: self,
@@ -160,12 +173,14 @@ impl Scene<'_> {
     /// What the temperatures of `subject` are best held against if no sensor tells the room's; `None`
     /// in the first hour, when that cannot be told.
     pub(super) fn machine(&self, subject: &Subject) -> Option<Room> {
-        (self.senses.minutes >= SETTLED).then_some(())?;
+        (self.senses.looks >= SETTLED).then_some(())?;
         let all = &self.senses.temperatures;
         let own = all.get(subject.key()).map(|own| own.degrees);
-        let coolest = all
+        // What works by itself follows its work.
+        let rest = all
             .iter()
-            .min_by(|(_, a), (_, b)| a.degrees.total_cmp(&b.degrees));
+            .filter(|(key, _)| !WORKS.iter().any(|word| key.contains(word)));
+        let coolest = rest.min_by(|(_, a), (_, b)| a.degrees.total_cmp(&b.degrees));
         Some(match coolest.zip(own) {
             Some(((key, coolest), own)) if coolest.degrees + COOLER <= own => {
                 Room::Coolest(key.clone())
@@ -247,9 +262,10 @@ mod tests {
     #[test]
     fn a_load_that_jumps_is_no_load_to_compare_at() {
         let mut senses = Senses::default();
-        let at = Timestamp::UNIX_EPOCH;
+        let mut at = Timestamp::UNIX_EPOCH;
         assert_eq!(senses.feel(at, &[]).load, None);
         let mut feel = |load: f64| {
+            at = at.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
             let on = [reading("cpu", &USAGE, load)];
             senses.feel(at, &all(&on)).load
         };
@@ -288,6 +304,18 @@ mod tests {
             scene.machine(coolest),
             Some(Room::Unknown),
             "it is the coolest"
+        );
+        let card = reading("temp-amdgpu-edge", &DEGREES, 25.0);
+        let three = [cpu.clone(), board.clone(), card];
+        let with_card = all(&three);
+        for _ in 0..3 {
+            senses.feel(at, &with_card);
+        }
+        let scene = senses.feel(at, &with_card);
+        assert_eq!(
+            scene.machine(subject),
+            Some(room.clone()),
+            "a card has a load of its own"
         );
         let never = scene.machine(&air[0].subject);
         assert_eq!(never, Some(Room::Unknown), "it was never seen");

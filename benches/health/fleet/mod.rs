@@ -4,6 +4,7 @@
 
 mod fault;
 mod life;
+mod plain;
 mod random;
 mod server;
 mod space;
@@ -15,6 +16,7 @@ use homewatch::model::Timestamp;
 use homewatch::predict::{Foresight, Kind, Nearness, Prediction, Seen};
 
 pub use fault::Fault;
+pub use plain::Plain;
 pub use random::Random;
 use server::{Moment, Server};
 

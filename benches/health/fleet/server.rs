@@ -8,21 +8,22 @@ use super::life::Life;
 use super::random::Random;
 use super::space::{Files, SIZE};
 
-static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1);
-static DEGREES: Metric = Metric::gauge("temperature_c", "Temperature", Unit::Celsius).decimals(1);
-static CRITICAL: Metric = Metric::gauge("critical_c", "Critical", Unit::Celsius).decimals(1);
-static RPM: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm);
-static PWM: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent);
-static REALLOCATED: Metric = Metric::gauge("reallocated", "Replaced sectors", Unit::None);
-static PENDING: Metric = Metric::gauge("pending", "Pending sectors", Unit::None);
-static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None);
-static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent);
-static USED: Metric = Metric::gauge("used_bytes", "In use", Unit::Byte);
-static FREE: Metric = Metric::gauge("free_bytes", "Free", Unit::Byte);
-static CHARGE: Metric = Metric::gauge("charge_pct", "Charge", Unit::Percent);
-static LOAD: Metric = Metric::gauge("load_pct", "Load", Unit::Percent);
-static RUNTIME: Metric = Metric::gauge("runtime_s", "Time on battery", Unit::Second);
-static ERRORS: Metric = Metric::gauge("corrected_errors", "Corrected errors", Unit::None);
+pub static USAGE: Metric = Metric::gauge("usage_pct", "CPU usage", Unit::Percent).decimals(1);
+pub static DEGREES: Metric =
+    Metric::gauge("temperature_c", "Temperature", Unit::Celsius).decimals(1);
+pub static CRITICAL: Metric = Metric::gauge("critical_c", "Critical", Unit::Celsius).decimals(1);
+pub static RPM: Metric = Metric::gauge("fan_rpm", "Speed", Unit::Rpm);
+pub static PWM: Metric = Metric::gauge("pwm_pct", "Drive", Unit::Percent);
+pub static REALLOCATED: Metric = Metric::gauge("reallocated", "Replaced sectors", Unit::None);
+pub static PENDING: Metric = Metric::gauge("pending", "Pending sectors", Unit::None);
+pub static HOURS: Metric = Metric::gauge("power_on_hours", "Power-on hours", Unit::None);
+pub static WEAR: Metric = Metric::gauge("wear_pct", "Wear", Unit::Percent);
+pub static USED: Metric = Metric::gauge("used_bytes", "In use", Unit::Byte);
+pub static FREE: Metric = Metric::gauge("free_bytes", "Free", Unit::Byte);
+pub static CHARGE: Metric = Metric::gauge("charge_pct", "Charge", Unit::Percent);
+pub static LOAD: Metric = Metric::gauge("load_pct", "Load", Unit::Percent);
+pub static RUNTIME: Metric = Metric::gauge("runtime_s", "Time on battery", Unit::Second);
+pub static ERRORS: Metric = Metric::gauge("corrected_errors", "Corrected errors", Unit::None);
 static DEGRADED: Metric = Metric::flag("degraded", "Degraded", FlagMeaning::Problem);
 
 const LIMIT: f64 = 97.0;

@@ -36,13 +36,13 @@ impl Machine {
 }
 
 /// The sensors beside the processor's own are told of the room only.
-fn lab() -> Lab<OfDie> {
+pub(super) fn lab() -> Lab<OfDie> {
     Lab::new()
 }
 
 /// Follows the processor alone.
 #[derive(Default, serde::Serialize, serde::Deserialize)]
-struct OfDie(Cooling);
+pub(super) struct OfDie(Cooling);
 
 impl crate::predict::tracker::Tracker for OfDie {
     const KIND: crate::predict::Kind = Cooling::KIND;
@@ -117,9 +117,9 @@ fn where_the_room_is_not_known_dust_is_told_once_the_part_gets_hot() {
     let mut lab = lab();
     let machine = |adds: f64| Machine { adds, ..MACHINE };
     lab.days(20, |day| machine(12.0).tell(day));
-    lab.days(40, |day| machine(12.0 + day / 8.0).tell(day));
+    lab.days(12, |day| machine(17.0).tell(day));
     lab.is_clear();
-    lab.days(120, |day| machine(17.0 + day / 8.0).tell(day));
+    lab.days(60, |day| machine(17.0 + day / 3.0).tell(day));
     assert!(
         lab.case().evidence[0]
             .what
