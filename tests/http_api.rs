@@ -19,7 +19,7 @@ use homewatch::host::{Clock, Memory};
 use homewatch::http::{Api, Days, History, Scope, Setup, TicketKey, Tokens, router};
 use homewatch::model::{
     Alert, AlertState, Area, Batch, CommandResult, Device, Metric, Outcome, Reading, Severity,
-    Subject, Timestamp, Unit,
+    Source, Subject, Timestamp, Unit,
 };
 use homewatch::power::{DayBook, Given, Owner, Shares, pieces};
 use homewatch::predict::{Board, Posted};
@@ -417,6 +417,27 @@ async fn the_summary_stays_below_one_kibibyte_compressed() {
     assert_eq!(
         body,
         serde_json::json!({"verdict": "warning", "cpu": {"usage_pct": 7.5}})
+    );
+}
+
+#[tokio::test]
+async fn the_summary_says_where_the_watts_come_from() {
+    static WATTS: Metric = Metric::gauge("power_w", "Power", Unit::Watt);
+    let home = home();
+    let mut host = Reading::new(&Subject::of_host(Area::Power, "host", "Host")).with(&WATTS, 42.0);
+    host.source = Some(Source::Model);
+    home.bus.publish(Batch {
+        at: home.now,
+        outcomes: vec![Outcome {
+            collector: "power",
+            result: Ok(vec![host]),
+        }],
+    });
+    let body = home.get("/api/v1/summary?fields=power,cpu").await.json();
+    assert_eq!(
+        body,
+        serde_json::json!({"cpu": {"usage_pct": 7.5},
+            "power": {"power_w": 42, "source": "model"}})
     );
 }
 

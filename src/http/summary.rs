@@ -155,8 +155,12 @@ fn open(alerts: &[Arc<Alert>], counts: AlertCounts) -> Json {
     body
 }
 
-/// The first primary figures of a subject.
+/// The first primary figures of a subject, and what they come from where that varies: an estimate
+/// must be known for one.
 fn figures(state: &SubjectState, count: usize) -> Json {
+    let source = state
+        .source
+        .map(|source| ("source".to_owned(), Json::from(source.as_str())));
     state
         .values
         .iter()
@@ -171,6 +175,7 @@ fn figures(state: &SubjectState, count: usize) -> Json {
             };
             (metric.key.to_owned(), value)
         })
+        .chain(source)
         .collect::<Map<_, _>>()
         .into()
 }
