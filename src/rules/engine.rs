@@ -121,6 +121,7 @@ impl Engine {
         });
         match same {
             Some(track) if alert.id == key && alert.state != AlertState::Pending => {
+                thing.label.clone_from(&record.label);
                 track.restore(record, now);
                 Some(Effect::Alert(alert))
             }

@@ -19,6 +19,9 @@ pub enum Ledger {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AlertRecord {
     pub(super) alert: Alert,
+    /// What a person calls its thing, which may be gone after a restart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) ack_until: Option<Timed>,
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -202,7 +202,7 @@ fn what_nobody_has_seen_and_is_gone_stays_for_a_month_and_ends_saying_so() {
     assert_eq!(alert.state, AlertState::Resolved);
     assert_eq!(
         alert.summary,
-        "health/temp-cpu is gone: it has told nothing for 30 d, so nobody knows more"
+        "CPU package is gone: it has told nothing for 30 d, so nobody knows more"
     );
     house.pass(hours(24));
     assert!(house.alerts.is_empty() && house.records.is_empty());

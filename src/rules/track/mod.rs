@@ -33,6 +33,8 @@ pub(super) struct Track {
 #[derive(Debug)]
 struct Open {
     alert: Alert,
+    /// What a person calls its thing.
+    label: Option<String>,
     ack_until: Option<Deadline>,
     /// When somebody said that they know; not known after a restart.
     acked_at: Option<Duration>,
@@ -75,6 +77,7 @@ impl Track {
         self.memory.seen_other = true;
         self.open = Some(Open {
             alert: record.alert,
+            label: record.label,
             ack_until: record.ack_until.map(|time| time.restore(now)),
             acked_at: None,
             expires: record.expires.map(|time| time.restore(now)),

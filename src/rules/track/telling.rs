@@ -72,6 +72,7 @@ impl Track {
         out.push(Effect::Alert(alert.clone()));
         self.open = Some(Open {
             alert,
+            label: Some(scene.label.to_owned()),
             ack_until: None,
             acked_at: None,
             expires: None,
@@ -136,6 +137,7 @@ impl Track {
         };
         let record = AlertRecord {
             alert: open.alert.clone(),
+            label: open.label.clone(),
             ack_until: open.ack_until.map(Timed::from),
             expires: open.expires.map(Timed::from),
         };
