@@ -330,9 +330,12 @@ mod tests {
     async fn lvs_is_asked_only_where_there_is_lvm() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path(), Clock::Real);
-        let absent = |result: &Result<_, CollectError>, text: &str| match result {
-            Err(CollectError::Absent(said)) => said.contains(text),
-            _ => false,
+        let absent = |result: &Result<Vec<Reading>, CollectError>, text: &str| {
+            let error = result.as_ref().err();
+            let is_absent = |error: &&CollectError| matches!(error, CollectError::Absent(_));
+            error
+                .filter(is_absent)
+                .is_some_and(|error| error.to_string().contains(text))
         };
         let sampled = sample(plain(ENTRY, &host)).await.1;
         assert!(absent(&sampled, "no LVM"), "{sampled:?}");
