@@ -5,8 +5,10 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Sources;
 
 /// What is logged unless `$HOMEWATCH_LOG` says otherwise. rumqttd logs ordinary disconnects as
-/// errors: only its silence is wanted.
-const DEFAULT: &str = "info,rumqttd=off,rumqttc=off,rustls=error,hyper=error,reqwest=error";
+/// errors: only its silence is wanted. Of a certificate that is not trusted whoever connected tells, once
+/// and with the remedy.
+const DEFAULT: &str = "info,rumqttd=off,rumqttc=off,rustls=error,rustls_platform_verifier=off,\
+                       hyper=error,reqwest=error";
 
 /// Sends the log to standard error; without times under systemd, which adds its own.
 pub(super) fn start(sources: &Sources) {

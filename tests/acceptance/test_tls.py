@@ -4,6 +4,7 @@ import datetime
 import getpass
 import ipaddress
 import ssl
+import time
 
 import httpx
 import paho.mqtt.client as paho
@@ -11,8 +12,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 from harness import Mosquitto, Mqtt, free_port, until
+from upsd import Upsd
 
 
 class Authority:
@@ -47,6 +50,12 @@ class Authority:
         self.cert.write_bytes(cert.public_bytes(pem) + root.public_bytes(pem))
         self.key.write_bytes(key.private_bytes(
             pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        self._own = (key, cert)
+
+    def bundle(self, name, password):
+        """Key and certificate as PKCS #12."""
+        return pkcs12.serialize_key_and_certificates(
+            name, *self._own, None, serialization.BestAvailableEncryption(password))
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +117,32 @@ def test_an_outside_broker_is_reached_over_tls_and_checked(home, authority, stra
         assert not mqtt.heard("homewatch/wary/#")
     finally:
         broker.close()
+
+
+def test_a_ups_is_asked_over_tls_and_one_that_is_not_trusted_is_told_once(
+        home, authority, stranger, tmp_path):
+    upsd = Upsd(tmp_path / "u")
+    upsd.certify(authority)
+    try:
+        upsd.start()
+        for ca, want in [(authority.ca, "on_mains"), (stranger.ca, None)]:
+            server = {"address": f"127.0.0.1:{upsd.port}", "username": "homewatch",
+                      "password": "se cret", "tls": "required", "ca_file": str(ca)}
+            service = home({"node": {"interval": "1s"}, "collect": {"ups": {
+                "nut": "off", "apcupsd": "off", "servers": {"real": server}}}}).start()
+            mqtt = service.mqtt("homewatch/box/health/#")
+            if want:
+                told = mqtt.wait("homewatch/box/health/ups-rack", lambda m: m.json["state"] == want)
+                assert told.json["charge_pct"] == 100
+            else:
+                until(lambda: "give its authority as ca_file" in service.log(), "the remedy")
+                time.sleep(4)
+                assert not mqtt.heard("homewatch/box/health/ups-rack")
+                assert service.log().count("TLS with it") == 2, "by the server and the collector"
+                assert "ERROR" not in service.log()
+            service.close()
+    finally:
+        upsd.close()
 
 
 @pytest.mark.parametrize("section", ["api", "embedded"])

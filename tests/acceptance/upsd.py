@@ -47,6 +47,19 @@ class Upsd:
         assert found, f"{name} is missing: apt-get install nut-server"
         return f"{found[0]}/{name}"
 
+    def certify(self, authority):
+        """Has it offer TLS: a certificate in a store of NSS, with which Debian builds it."""
+        store, secret, bundle = (self.folder / name for name in ("nss", "nss-secret", "bundle"))
+        store.mkdir(mode=0o700)
+        self.write("nss-secret", "secret\n")
+        bundle.write_bytes(authority.bundle(b"upsd", b"secret"))
+        for argv in (["certutil", "-N", "-f", secret],
+                     ["pk12util", "-i", bundle, "-k", secret, "-w", secret],
+                     ["certutil", "-A", "-n", "CA", "-t", "TC,,", "-i", authority.ca, "-f", secret]):
+            subprocess.run([*argv, "-d", f"sql:{store}"], check=True, capture_output=True)
+        settings = (self.folder / "upsd.conf").read_text()
+        self.write("upsd.conf", f'{settings}CERTPATH {store}\nCERTIDENT "upsd" "secret"\n')
+
     def start(self):
         environment = {**os.environ, "NUT_CONFPATH": str(self.folder),
                        "NUT_STATEPATH": str(self.folder), "NUT_ALTPIDPATH": str(self.folder)}
