@@ -32,7 +32,7 @@ mod fleet;
 use std::path::Path;
 use std::time::Instant;
 
-use fleet::{Fault, Machine, Plain};
+use fleet::{Fault, Machine, Plain, Story};
 
 /// Minutes between two looks; the service looks every minute.
 const STEP: f64 = 10.0;
@@ -119,16 +119,18 @@ impl Fleet {
         let each = self.machines.div_ceil(5);
         println!("planted failures, {each} machines each:");
         for fault in &self.faults {
-            self.plant(*fault, each);
+            let make = |seed| Machine::new(seed, Some(*fault)).live(900.0, STEP);
+            self.plant(*fault, each, make);
         }
     }
 
-    fn plant(&self, fault: Fault, each: u64) {
+    /// How failures of one kind were told, each of which `live` makes from a seed.
+    fn plant(&self, fault: Fault, each: u64, live: impl Fn(u64) -> Story) {
         let (mut failed, mut announced) = (0, 0);
         let (mut leads, mut late, mut others) = (Vec::new(), Vec::new(), 0);
         let need = f64::from(fault.kind().lead_days());
         for seed in self.seeds(each) {
-            let story = Machine::new(self.seed + seed + 1_000, Some(fault)).live(900.0, STEP);
+            let story = live(self.seed + seed + 1_000);
             others += story.false_alarms.len();
             if self.shows() {
                 println!("   {seed}: {story:?}");
@@ -139,7 +141,7 @@ impl Fleet {
             announced += u32::from(lead.is_some());
             leads.extend(lead);
             if lead.is_none_or(|lead| lead < need) {
-                late.push(seed);
+                late.push((seed, lead.map(f64::round)));
             }
         }
         leads.sort_by(f64::total_cmp);
@@ -197,60 +199,28 @@ impl Fleet {
         for (short, days) in [(false, 600.0), (true, 90.0)] {
             println!("plain machines, {days:.0} days of data at most:");
             for fault in &self.faults {
-                self.plain_plant(*fault, short, days);
+                let live = |seed| Plain::new(seed, Some(*fault), short).live(days, STEP);
+                self.plant(*fault, self.machines.div_ceil(2), live);
             }
-            if !self.healthy {
-                continue;
-            }
-            let (mut alarms, mut years) = (Vec::new(), 0.0);
-            for seed in self.seeds(self.machines) {
-                let story = Plain::new(self.seed + seed + 1, None, short).live(days, STEP);
-                years += story.days / 365.0;
-                alarms.extend(story.false_alarms.into_iter().map(|alarm| (seed, alarm)));
-            }
-            let each = alarms.len() as f64 / years;
-            println!("  healthy: {years:.0} years, {each:.3} false alarms a year a machine");
-            for alarm in alarms.iter().filter(|_| self.shows()) {
-                println!("   {alarm:?}");
+            if self.healthy {
+                self.well(|seed| Plain::new(seed, None, short).live(days, STEP));
             }
         }
-    }
-
-    fn plain_plant(&self, fault: Fault, short: bool, days: f64) {
-        let need = f64::from(fault.kind().lead_days());
-        let (mut failed, mut late, mut leads, mut others) = (0, Vec::new(), Vec::new(), 0);
-        for seed in self.seeds(self.machines.div_ceil(2)) {
-            let story = Plain::new(self.seed + seed + 1_000, Some(fault), short).live(days, STEP);
-            others += story.false_alarms.len();
-            if self.shows() {
-                println!("   {seed}: {story:?}");
-            }
-            let Some(at) = story.failed else { continue };
-            failed += 1;
-            let lead = story.announced.map(|told| at - told);
-            leads.extend(lead);
-            if lead.is_none_or(|lead| lead < need) {
-                late.push((seed, lead.map(f64::round)));
-            }
-        }
-        leads.sort_by(f64::total_cmp);
-        println!(
-            "  {fault:?}: failed {failed}, at least {need:.0} days before {}; days before: \
-             middle {:.1}; false alarms {others}; missed or late: {late:?}",
-            failed - late.len(),
-            leads.get(leads.len() / 2).unwrap_or(&f64::NAN),
-        );
     }
 
     fn healthy(&self) {
-        if !self.healthy {
-            return;
+        if self.healthy {
+            self.well(|seed| Machine::new(seed, None).live(YEARS * 365.0, STEP));
         }
+    }
+
+    /// What is told of machines without a fault, each of which `live` makes from a seed.
+    fn well(&self, live: impl Fn(u64) -> Story) {
         let machines = self.machines;
         let (mut alarms, mut years) = (Vec::new(), 0.0);
         let begun = Instant::now();
         for seed in self.seeds(machines) {
-            let story = Machine::new(self.seed + seed + 1, None).live(YEARS * 365.0, STEP);
+            let story = live(self.seed + seed + 1);
             years += story.days / 365.0;
             alarms.extend(story.false_alarms.into_iter().map(|alarm| (seed, alarm)));
         }

@@ -12,7 +12,7 @@ mod space;
 use std::collections::BTreeMap;
 
 use homewatch::host::Memory;
-use homewatch::model::Timestamp;
+use homewatch::model::{Reading, Timestamp};
 use homewatch::predict::{Foresight, Kind, Nearness, Prediction, Seen};
 
 pub use fault::Fault;
@@ -37,6 +37,15 @@ pub struct Story {
     pub withdrawn: Option<f64>,
     /// What was announced and was no fault.
     pub false_alarms: Vec<(Kind, String, f64, String)>,
+}
+
+/// What is watched of what is told.
+fn seen(readings: &[Reading]) -> Vec<Seen<'_>> {
+    let seen = readings.iter().map(|reading| Seen {
+        subject: &reading.subject,
+        values: &reading.values,
+    });
+    seen.collect()
 }
 
 /// A machine that is watched.
@@ -98,13 +107,7 @@ impl Machine {
             };
             let seconds = ((day + ahead) * 86_400.0) as i64;
             let at = Timestamp::from_second(START + seconds).unwrap();
-            let seen: Vec<Seen<'_>> = readings
-                .iter()
-                .map(|reading| Seen {
-                    subject: &reading.subject,
-                    values: &reading.values,
-                })
-                .collect();
+            let seen = seen(&readings);
             self.foresight.take(at, &seen);
             if day >= next {
                 next = day + 0.25;

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homewatch::host::Memory;
 use homewatch::model::{Area, Metric, Reading, Subject, Timestamp, Unit};
-use homewatch::predict::{Foresight, Nearness, Seen};
+use homewatch::predict::{Foresight, Nearness};
 
 use super::server::{
     CHARGE, CRITICAL, DEGREES, ERRORS, FREE, HOURS, LOAD, PENDING, PWM, REALLOCATED, RPM, RUNTIME,
     USAGE, USED, WEAR,
 };
-use super::{Fault, Random, START, Story};
+use super::{Fault, Random, START, Story, seen};
 
 static UNCORRECTABLE: Metric = Metric::gauge("uncorrectable", "Errors", Unit::None);
 const SIZE: f64 = 2e12;
@@ -134,13 +134,7 @@ impl Plain {
             day += step;
             readings.clear();
             self.tell(day, step, &mut readings);
-            let seen: Vec<Seen<'_>> = readings
-                .iter()
-                .map(|reading| Seen {
-                    subject: &reading.subject,
-                    values: &reading.values,
-                })
-                .collect();
+            let seen = seen(&readings);
             let at = Timestamp::from_second(START + (day * 86_400.0) as i64).unwrap();
             foresight.take(at, &seen);
             if day >= next {

@@ -17,22 +17,26 @@ impl Machine {
     fn tell(&self, day: f64) -> Vec<Reading> {
         let load = if day.fract() < 0.5 { 5.0 } else { 95.0 };
         let die = self.room + 12.0 + self.adds * load / 100.0;
-        let mut all = vec![
-            reading("cpu", [("usage_pct", load)]),
-            reading(
-                "temp-coretemp",
-                [("temperature_c", die), ("critical_c", 100.0)],
-            ),
-        ];
-        if self.air {
-            all.push(reading("ambient-room", [("temperature_c", self.room)]));
-        }
+        let mut all = processor(load, die, self.air.then_some(self.room));
         if self.board {
             let board = ("temperature_c", self.room + 6.0);
             all.push(reading("temp-board", [board]));
         }
         all
     }
+}
+
+/// A processor at a load, %, that is so hot, in a room, °C.
+pub(super) fn processor(load: f64, die: f64, room: Option<f64>) -> Vec<Reading> {
+    let mut all = vec![
+        reading("cpu", [("usage_pct", load)]),
+        reading(
+            "temp-coretemp",
+            [("temperature_c", die), ("critical_c", 100.0)],
+        ),
+    ];
+    all.extend(room.map(|room| reading("ambient-room", [("temperature_c", room)])));
+    all
 }
 
 /// The sensors beside the processor's own are told of the room only.

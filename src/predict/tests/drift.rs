@@ -1,6 +1,6 @@
 //! What gets hotter, or seems to, over months: dust, seasons, other work, another sensor.
 
-use super::cooling::lab;
+use super::cooling::{lab, processor};
 use super::{Lab, reading};
 use crate::model::Reading;
 use crate::predict::fan::Fan;
@@ -40,17 +40,7 @@ impl Machine {
         let load = load(day, self.light);
         let load = if self.works { load } else { load.min(30.0) };
         let die = self.room + (15.0 + 0.85 * load) * self.resistance;
-        let mut all = vec![
-            reading("cpu", [("usage_pct", load)]),
-            reading(
-                "temp-coretemp",
-                [("temperature_c", die), ("critical_c", 100.0)],
-            ),
-        ];
-        if self.air {
-            all.push(reading("ambient-room", [("temperature_c", self.room)]));
-        }
-        all
+        processor(load, die, self.air.then_some(self.room))
     }
 }
 
