@@ -1,5 +1,5 @@
 //! The health of the machine and its parts over a period: verdict with reasons, the hottest parts,
-//! disks, UPSes with their outages, filesystems, arrays, what is foreseen, alerts.
+//! fans, disks, UPSes with their outages, filesystems, arrays, what is foreseen, alerts.
 
 mod alerts;
 mod foreseen;
@@ -61,6 +61,7 @@ fn make(question: &Question<'_>) -> Result<Document, ReportError> {
     past.predictions(&mut document);
     past.alert_table(&mut document, &alerts);
     document.table(parts::hottest(&past)?);
+    document.table(parts::fans(&past)?);
     document.table(parts::disks(&past)?);
     past.supplies(&mut document)?;
     document.table(parts::filesystems(&past)?);

@@ -1,4 +1,4 @@
-//! Tables with a row for each part: the hottest, disks, filesystems, arrays.
+//! Tables with a row for each part: the hottest, fans, disks, filesystems, arrays.
 
 use super::{Past, ROWS, text};
 use crate::predict::Kind;
@@ -112,6 +112,20 @@ fn mean(past: &Past<'_>, id: &str) -> Result<Cell, ReportError> {
         (past.question.store).each_sample(&series, span.from, span.to, add)?;
     }
     Ok((count > 0).then(|| sum / f64::from(count)).into())
+}
+
+pub(super) fn fans(past: &Past<'_>) -> Result<Table, ReportError> {
+    let speed = |key: &str, label: &str| Column::number(key, label, "rpm", 0);
+    table(
+        past,
+        ("fans", "Fans", "Fan"),
+        past.subjects("fan-", "fan_rpm"),
+        vec![
+            (speed("min_rpm", "Least"), Read::Least("fan_rpm")),
+            (speed("max_rpm", "Greatest"), Read::Greatest("fan_rpm")),
+            (speed("last_rpm", "Last"), Read::Newest("fan_rpm")),
+        ],
+    )
 }
 
 /// The greatest temperature of a disk: smartctl is asked seldom, its sensor each tick.

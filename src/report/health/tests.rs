@@ -12,6 +12,7 @@ static DEGREES: Metric = Metric::gauge("temperature_c", "", Unit::Celsius).decim
 static CRITICAL: Metric = Metric::gauge("critical_c", "", Unit::Celsius).decimals(1);
 static VERDICT: Metric = Metric::state("verdict", "", &["ok", "watch", "warning", "failing"]);
 static WEAR: Metric = Metric::gauge("wear_pct", "", Unit::Percent);
+static RPM: Metric = Metric::gauge("fan_rpm", "", Unit::Rpm);
 static BATTERY: Metric = Metric::flag("on_battery", "", FlagMeaning::Problem);
 static CHARGE: Metric = Metric::gauge("charge_pct", "", Unit::Percent);
 static USED: Metric = Metric::gauge("used_pct", "", Unit::Percent).decimals(1);
@@ -49,6 +50,7 @@ fn fill(store: &Store, verdict: &str) {
             reading("ups-rack")
                 .with(&BATTERY, out)
                 .with(&CHARGE, charge),
+            reading("fan-case").with(&RPM, if step == 50 { 0.0 } else { 820.0 }),
             reading("fs-root")
                 .with(&USED, 71.5)
                 .with(&FREE, 10_737_418_240.0),
@@ -182,6 +184,8 @@ fn the_whole_story_is_told() {
     );
     let warmest = &told["tables"]["disks"][0]["max_c"];
     assert_eq!(warmest.as_f64(), Some(67.0), "{told}");
+    let fan = json!({"fan": "fan-case", "min_rpm": 0.0, "max_rpm": 820.0, "last_rpm": 820.0});
+    assert_eq!(told["tables"]["fans"], json!([fan]), "{told}");
     let rows = |id: &str| told["tables"][id].to_string();
     assert!(rows("hottest").contains("91"), "{told}");
     assert!(rows("outages").contains("75"), "the lowest charge: {told}");
