@@ -45,7 +45,8 @@ pub(super) fn run(args: &RunArgs, sources: &Sources, out: &mut dyn Write) -> Res
     };
     let runtime = runtime()?;
     let result = runtime.block_on(app::run(program, out));
-    // Whoever waits for a program that hangs is woken by a panic then, which is no fault.
+    // All has been told and kept. Whoever still waits for a program that hangs is woken by a panic of the
+    // runtime, which ends that program with it and is no fault to tell.
     std::panic::set_hook(Box::new(|_| {}));
     runtime.shutdown_timeout(LAST_WAIT);
     Ok(result?)
