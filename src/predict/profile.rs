@@ -218,7 +218,7 @@ impl Profile {
         let both = now.iter().filter_map(|(regime, now)| {
             let expected = if self.paired {
                 // What load adds, it adds by the percent.
-                let own = first.get(regime)?;
+                let own = first.get(regime).filter(|own| own.at > 0.0)?;
                 own.figure * now.at / own.at
             } else {
                 point::expected(first, *regime, now.at)?
